@@ -1,0 +1,201 @@
+"""Settings: what a file or a call may say, and how a mistake is answered."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vidcolor.errors import SettingsError, UsageError
+from vidcolor.settings import RangeSettings, Settings, load_settings
+
+PRESETS = {
+    item.name.removesuffix(".toml")
+    for item in files("vidcolor_configs").iterdir()
+    if item.name.endswith(".toml")
+}
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Any:
+    """Settings read from a config file of the given text."""
+
+    def read(text: str, base: Settings | None = None) -> Settings:
+        path = tmp_path / "config.toml"
+        path.write_text(text, encoding="utf-8")
+        return load_settings(path, base)
+
+    return read
+
+
+def test_a_file_changes_what_it_names_and_nothing_else(load: Any) -> None:
+    base = Settings().replace("color", saturation=0.5, batch_size=2).replace(overwrite=True)
+    settings = load("[color]\nbatch_size = 7\n[encoder]\ncodec = 'h265'", base)
+    assert settings == base.replace("color", batch_size=7).replace("encoder", codec="h265")
+    assert settings.color.saturation == 0.5
+    assert settings.overwrite
+
+
+def test_an_empty_file_is_the_defaults(load: Any) -> None:
+    assert load("") == Settings()
+
+
+def test_a_whole_number_does_for_a_float(load: Any) -> None:
+    crf = load("[encoder]\ncrf = 18").encoder.crf
+    assert (crf, type(crf)) == (18.0, float)
+
+
+def test_encoder_options_become_text(load: Any) -> None:
+    settings = load("[encoder.options]\npreset = 'slow'\ng = 12\npsy-rd = 1.5")
+    assert settings.encoder.options == {"preset": "slow", "g": "12", "psy-rd": "1.5"}
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("[color]\nsaturatoin = 1.2", ("saturatoin", "saturation", "batch_size")),
+        ("[encoder]\nbitrate = 5", ("bitrate", "codec", "crf", "options")),
+        ("[colour]\nsaturation = 1.2", ("colour", "[color]", "[encoder]")),
+        ("saturation = 1.2", ("saturation", "[color]", "[encoder]")),
+        ("color = 3", ("color", "[color]", "[encoder]")),
+        ("overwrite = true", ("overwrite", "[color]", "[encoder]")),
+    ],
+)
+def test_an_unknown_key_is_answered_with_the_valid_ones(
+    load: Any, text: str, names: tuple[str, ...]
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(text)
+    assert "config.toml" in str(caught.value)
+    for name in names:
+        assert name in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("[color]\nbatch_size = '4'", "batch_size"),
+        ("[color]\nbatch_size = 4.0", "batch_size"),
+        ("[color]\nbatch_size = true", "batch_size"),
+        ("[color]\nsaturation = false", "saturation"),
+        ("[color]\nsaturation = [1.0]", "saturation"),
+        ("[color]\nmodel = 3", "model"),
+        ("[encoder]\ncodec = 264", "codec"),
+        ("[encoder]\ncrf = 'low'", "crf"),
+        ("[encoder]\noptions = 'preset=slow'", "options"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_refused(load: Any, text: str, key: str) -> None:
+    with pytest.raises(SettingsError, match=key) as caught:
+        load(text)
+    assert "config.toml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"[color\nmodel = 1", "not a TOML file"),
+        (b"\xff\xfe\x00", "not a TOML file"),
+        (None, "cannot read"),
+    ],
+)
+def test_a_file_that_is_none(tmp_path: Path, content: bytes | None, complaint: str) -> None:
+    path = tmp_path / "broken.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SettingsError, match=complaint) as caught:
+        load_settings(path)
+    assert "broken.toml" in str(caught.value)
+
+
+def test_a_folder_is_no_config_file(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot read"):
+        load_settings(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "bad", "good"),
+    [
+        ("stabilize", (-0.01, 1.01, float("nan")), (0, 0.0, 1.0)),
+        ("saturation", (-0.1, 2.1, float("inf")), (0.0, 1, 2.0)),
+        ("batch_size", (0, -1, 257), (1, 256)),
+        ("short_side", (0, 32, 100, 250, 1056), (64, 256, 1024)),
+    ],
+)
+def test_numbers_have_bounds(key: str, bad: tuple[float, ...], good: tuple[float, ...]) -> None:
+    for value in good:
+        assert getattr(Settings().replace("color", **{key: value}).color, key) == value
+    for value in bad:
+        with pytest.raises(SettingsError, match=key):
+            Settings().replace("color", **{key: value})
+
+
+def test_a_file_out_of_bounds_is_refused(load: Any) -> None:
+    with pytest.raises(SettingsError, match="saturation"):
+        load("[color]\nsaturation = 3")
+
+
+def test_replace_refuses_an_unknown_key() -> None:
+    with pytest.raises(SettingsError, match="valid keys are"):
+        Settings().replace("encoder", quality=3)
+
+
+def test_replace_leaves_the_original_alone() -> None:
+    before = Settings()
+    before.replace("color", saturation=0.1)
+    assert before == Settings()
+
+
+@pytest.mark.parametrize(
+    "crop",
+    [
+        RangeSettings(),
+        RangeSettings(first_frame=3),
+        RangeSettings(end_frame=1),
+        RangeSettings(first_frame=3, end_frame=4),
+        RangeSettings(start=Fraction(0)),
+        RangeSettings(start=Fraction(1, 3), duration=Fraction(1, 25)),
+    ],
+)
+def test_a_range_that_can_be_met(crop: RangeSettings) -> None:
+    assert Settings(range=crop).range.whole == (crop == RangeSettings())
+
+
+@pytest.mark.parametrize(
+    "crop",
+    [
+        RangeSettings(first_frame=0, start=Fraction(1)),
+        RangeSettings(end_frame=9, duration=Fraction(1)),
+        RangeSettings(first_frame=-1),
+        RangeSettings(end_frame=0),
+        RangeSettings(first_frame=4, end_frame=4),
+        RangeSettings(first_frame=5, end_frame=4),
+        RangeSettings(start=Fraction(-1)),
+        RangeSettings(duration=Fraction(0)),
+    ],
+)
+def test_a_range_that_cannot(crop: RangeSettings) -> None:
+    with pytest.raises(UsageError):
+        Settings(range=crop)
+
+
+def test_the_promised_presets_are_installed() -> None:
+    assert {"default", "fast", "quality", "archive"} <= PRESETS
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_a_preset_loads(name: str) -> None:
+    with (files("vidcolor_configs") / f"{name}.toml").open(encoding="utf-8") as file:
+        assert file.readline().startswith("# "), "a preset opens with what it is for"
+    settings = load_settings(Path(str(files("vidcolor_configs") / f"{name}.toml")))
+    assert (settings == Settings()) == (name == "default")
+    # Options belong to one encoder, so a preset that has some says which.
+    assert settings.encoder.codec or not settings.encoder.options
+
+
+def test_the_archive_preset_is_lossless() -> None:
+    settings = load_settings(Path(str(files("vidcolor_configs") / "archive.toml")))
+    assert (settings.encoder.codec, settings.encoder.container) == ("ffv1", "mkv")

@@ -1,0 +1,79 @@
+"""Every error vidcolor raises on purpose, and the exit code each one carries.
+
+::
+
+    VidcolorError                 1  anything below
+    ├── UsageError                2  the call itself is wrong (also a ValueError)
+    │   └── SettingsError         2  unknown or invalid setting, preset or config file
+    ├── SourceError               3  the source cannot be read as a film
+    │   ├── SourceNotFoundError   3  it does not exist (also a FileNotFoundError)
+    │   └── NoVideoError          3  it opens, but holds no picture we can decode
+    ├── TargetError               4  the target cannot be written
+    │   ├── TargetExistsError     4  it exists and --overwrite was not given (also a FileExistsError)
+    │   └── EncodeError           4  the encoder or the container refused what we gave it
+    ├── ModelError                5  unknown model, broken or foreign checkpoint
+    └── DeviceError               6  the wanted device is missing or out of memory
+
+The message of each names the file or the option, what failed, and what to do next. The command
+line prints that message on one line and exits with ``exit_code``; Ctrl-C exits with 130.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class VidcolorError(Exception):
+    """Root of everything vidcolor raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(VidcolorError, ValueError):
+    """The call itself is wrong: contradictory options, an impossible frame range."""
+
+    exit_code = 2
+
+
+class SettingsError(UsageError):
+    """An unknown or invalid setting, preset or config file."""
+
+
+class SourceError(VidcolorError):
+    """The source cannot be read as a film."""
+
+    exit_code = 3
+
+
+class SourceNotFoundError(SourceError, FileNotFoundError):
+    """The source does not exist."""
+
+
+class NoVideoError(SourceError):
+    """The source opens, but holds no picture that can be decoded."""
+
+
+class TargetError(VidcolorError):
+    """The target cannot be written."""
+
+    exit_code = 4
+
+
+class TargetExistsError(TargetError, FileExistsError):
+    """The target exists, and overwriting was not asked for."""
+
+
+class EncodeError(TargetError):
+    """The encoder or the container refused what it was given."""
+
+
+class ModelError(VidcolorError):
+    """Unknown model, or a checkpoint that is broken, foreign or of another architecture."""
+
+    exit_code = 5
+
+
+class DeviceError(VidcolorError):
+    """The wanted device is missing, or its memory does not suffice."""
+
+    exit_code = 6

@@ -1,0 +1,160 @@
+"""What flows through the pipeline: plain frozen records, with their units.
+
+Arrays are never copied to be put into a record and never changed once they are in one. ``repr``
+shows shapes and times, not pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = Literal["bt601", "bt709", "bt2020", "smpte240m", "fcc"]
+
+
+@dataclass(frozen=True, slots=True)
+class ColorSpec:
+    """How a film's Y'CbCr codes are meant to be read.
+
+    ``matrix`` names the luma coefficients; ``full_range`` tells whether codes span the whole of
+    0 … 2**depth - 1 or the studio range; ``depth`` is in bits, 8 to 16.
+    """
+
+    matrix: Matrix
+    full_range: bool
+    depth: int
+
+    def __post_init__(self) -> None:
+        if not 8 <= self.depth <= 16:
+            raise ValueError(f"depth must be 8 to 16 bits, not {self.depth}")
+
+
+@dataclass(frozen=True, slots=True)
+class ColorTags:
+    """The colour tags of a stream as FFmpeg's integers, carried from source to target untouched."""
+
+    range: int = 0
+    matrix: int = 2
+    primaries: int = 2
+    transfer: int = 2
+    chroma_location: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """One stream of the source other than the picture."""
+
+    index: int
+    kind: str
+    """``audio``, ``subtitle``, ``attachment``, ``data`` or ``video`` (cover art, second angles)."""
+    codec: str
+    language: str | None = None
+    title: str | None = None
+    details: str = ""
+    """A short human description, e.g. ``48000 Hz stereo``."""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What is known of a film before its first frame is decoded."""
+
+    path: Path
+    container: str
+    stream_index: int
+    codec: str
+    width: int
+    height: int
+    """Stored size in pixels, before sample aspect ratio and rotation."""
+    pixel_format: str
+    time_base: Fraction
+    """Seconds per tick of every pts of the picture."""
+    average_rate: Fraction | None
+    """Frames per second over the whole film; a figure for display and for encoders, not for timing."""
+    start_pts: int | None
+    duration: Fraction | None
+    """Seconds, as the container declares it."""
+    frame_count: int | None
+    """Declared, or estimated from rate and duration; None where nothing tells."""
+    frame_count_is_exact: bool
+    sample_aspect_ratio: Fraction
+    rotation: int
+    """Degrees counter-clockwise the player turns the picture by, a multiple of 90 as a rule."""
+    color: ColorSpec
+    tags: ColorTags
+    interlaced: bool = False
+    others: tuple[StreamInfo, ...] = ()
+    chapters: int = 0
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture as decoded: its native luma and its place in time.
+
+    ``luma`` is (height, width) of uint8, or uint16 for more than 8 bits, in the codes of
+    ``color``; usually a strided view into the decoder's own buffer, which ``owner`` keeps alive.
+    ``pts`` and ``duration`` count ticks of the stream's time base; ``duration`` is 0 when unknown.
+    ``index`` is the frame's number in presentation order, from 0 at the start of the film.
+    """
+
+    index: int
+    pts: int
+    duration: int
+    luma: NDArray[np.uint8] | NDArray[np.uint16]
+    color: ColorSpec
+    damaged: bool = False
+    owner: Any = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.luma.ndim != 2:
+            raise ValueError(f"luma must be (height, width), not {self.luma.shape}")
+
+    def __repr__(self) -> str:
+        height, width = self.luma.shape
+        return f"Frame({self.index}, pts={self.pts}, {width}x{height} {self.luma.dtype})"
+
+
+@dataclass(frozen=True, slots=True)
+class SmallFrame:
+    """A frame with its small lightness image.
+
+    ``lightness`` is (h, w) float32 L*, 0 … 100. ``cut`` is True on the first frame of a shot.
+    """
+
+    frame: Frame
+    lightness: NDArray[np.float32]
+    cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ColoredFrame:
+    """A frame with its small lightness and its small colour.
+
+    ``ab`` is (2, h, w) float32 in CIE a*, b* units, the same h and w as ``lightness``.
+    """
+
+    frame: Frame
+    lightness: NDArray[np.float32]
+    ab: NDArray[np.float32]
+    cut: bool
+
+    def __post_init__(self) -> None:
+        if self.ab.shape != (2, *self.lightness.shape):
+            raise ValueError(f"ab {self.ab.shape} does not fit lightness {self.lightness.shape}")
+
+
+@dataclass(frozen=True, slots=True)
+class PaintedFrame:
+    """A frame ready for the encoder: native luma and the two chroma planes.
+
+    ``cb`` and ``cr`` have ``frame.luma``'s dtype and the size of the target's chroma planes.
+    """
+
+    frame: Frame
+    cb: NDArray[np.uint8] | NDArray[np.uint16]
+    cr: NDArray[np.uint8] | NDArray[np.uint16]

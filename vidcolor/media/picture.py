@@ -1,0 +1,175 @@
+"""Where luma lies in the memory of a decoded frame, for every pixel format FFmpeg knows.
+
+Three kinds of format exist for us:
+
+- luma in a plane of its own (``yuv*p``, ``nv12``, ``p010``, ``gray*``) or interleaved at a fixed
+  step (``yuyv422``, ``ya8``): read in place, as a strided view;
+- the same with samples at the top of their 16 bits (``p010``, ``y210``) or in big-endian order:
+  read through one numpy operation that makes an ordinary array of the same codes;
+- no luma that could be read (RGB, palettes, one-bit, Bayer, XYZ, float): converted by swscale to
+  ``yuv444p`` at the same or the next higher depth, studio range, in the film's own matrix.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
+from numpy.typing import NDArray
+
+from vidcolor.frames import ColorSpec, Matrix
+
+# Samples per luma sample and the first luma sample's place, in packed Y'CbCr and grey + alpha.
+_INTERLEAVED = {
+    "ya8": (2, 0),
+    "ya16": (2, 0),
+    "yuyv422": (2, 0),
+    "yvyu422": (2, 0),
+    "uyvy422": (2, 1),
+    "y210": (2, 0),
+    "y212": (2, 0),
+    "y216": (2, 0),
+    "vuya": (4, 2),
+    "vuyx": (4, 2),
+    "ayuv": (4, 1),
+    "uyva": (4, 1),
+    "ayuv64": (4, 1),
+    "xv36": (4, 1),
+    "xv48": (4, 1),
+}
+_TOP_ALIGNED = re.compile(r"(p[024]1[026]|y21[026]|xv36|.*msb)$")
+_DEPTHS = (8, 9, 10, 12, 14, 16)
+_SWSCALE_MATRIX: dict[Matrix, Colorspace] = {
+    "bt601": Colorspace.ITU601,
+    "bt709": Colorspace.ITU709,
+    "bt2020": Colorspace.BT2020,
+    "smpte240m": Colorspace.SMPTE240M,
+    "fcc": Colorspace.FCC,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What a pixel format means for reading luma and for choosing the target's format."""
+
+    name: str
+    depth: int
+    """Bits of a luma code as we read it, 8 to 16."""
+    subsampling: str
+    """``420``, ``422``, ``444``, ``440``, ``411`` or ``410``; ``420`` where the source has no
+    chroma planes to go by (grey, RGB, palette)."""
+    alpha: bool
+    grey: bool
+    """No colour at all in this format; such codes span the full range unless tagged otherwise."""
+    full_range_by_name: bool
+    converted: str | None
+    """The format swscale must bring frames to before luma can be read; None as a rule."""
+    step: int
+    offset: int
+    shift: int
+    big_endian: bool
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of one sample in the frame's memory."""
+        if self.depth == 8:
+            return np.dtype(np.uint8)
+        return np.dtype(">u2" if self.big_endian else "<u2")
+
+
+def planar(subsampling: str, depth: int) -> str:
+    """The plain planar Y'CbCr format, e.g. ``yuv420p10le`` for ``("420", 10)``."""
+    return f"yuv{subsampling}p" if depth == 8 else f"yuv{subsampling}p{depth}le"
+
+
+def grey(depth: int) -> str:
+    """The plain grey format, e.g. ``gray10le``."""
+    return "gray" if depth == 8 else f"gray{depth}le"
+
+
+@cache
+def picture_of(name: str) -> Picture:
+    """Describe FFmpeg's pixel format ``name``. Raises ValueError if there is no such format."""
+    pixels = av.VideoFormat(name, 64, 64)
+    parts = pixels.components
+    plain = name.removesuffix("le").removesuffix("be")
+    bits = max(part.bits for part in parts) if pixels.is_rgb else parts[0].bits
+    chroma = [part for part in parts if part.is_chroma and not pixels.is_rgb]
+    alone = parts[0].plane == 0 and all(part.plane != 0 for part in parts[1:])
+    readable = (
+        (alone or plain in _INTERLEAVED)
+        and 8 <= bits <= 16
+        and not (pixels.is_rgb or pixels.has_palette or pixels.is_bit_stream or pixels.is_bayer)
+        and not plain.startswith(("xyz", "bayer"))
+        and not re.search(r"f(16|32)$", plain)
+    )
+    depth = next((known for known in _DEPTHS if known >= bits), 16)
+    step, offset = _INTERLEAVED.get(plain, (1, 0))
+    return Picture(
+        name=name,
+        depth=depth,
+        subsampling=_subsampling(pixels) if readable and chroma else "420",
+        alpha=any(part.is_alpha for part in parts),
+        grey=plain.startswith(("gray", "ya", "mono")),
+        full_range_by_name=plain.startswith("yuvj"),
+        converted=None if readable else planar("444", depth),
+        step=step,
+        offset=offset,
+        shift=16 - depth if readable and depth > 8 and _TOP_ALIGNED.match(plain) else 0,
+        big_endian=pixels.is_big_endian,
+    )
+
+
+def _subsampling(pixels: av.VideoFormat) -> str:
+    across, down = 64 // pixels.chroma_width(64), 64 // pixels.chroma_height(64)
+    known = {(1, 1): "444", (2, 1): "422", (2, 2): "420", (1, 2): "440", (4, 1): "411"}
+    return known.get((across, down), "410")
+
+
+def read_luma(
+    frame: av.VideoFrame, color: ColorSpec
+) -> tuple[NDArray[np.uint8] | NDArray[np.uint16], av.VideoFrame]:
+    """The luma of a decoded frame, (height, width), and the frame whose memory it looks into.
+
+    uint8 for 8 bits, else native uint16, in the codes of ``color``. No copy is made unless the
+    format forces one (see above); the view must not be written to, because the decoder may still
+    predict from the same memory.
+    """
+    picture = picture_of(frame.format.name)
+    # A negative line size (a picture stored bottom-up) cannot be addressed through PyAV's buffers.
+    if picture.converted is not None or frame.planes[0].line_size < 0:
+        frame = _convert(frame, picture, color)
+        picture = picture_of(frame.format.name)
+    plane = frame.planes[0]
+    size = picture.dtype.itemsize
+    luma: NDArray[Any] = np.ndarray(
+        (frame.height, frame.width),
+        picture.dtype,
+        buffer=plane,
+        offset=picture.offset * size,
+        strides=(plane.line_size, picture.step * size),
+    )
+    luma.flags.writeable = False
+    if picture.shift:
+        luma = luma >> picture.shift
+    if not luma.dtype.isnative:
+        luma = luma.astype(np.uint16)
+    return luma, frame
+
+
+def _convert(frame: av.VideoFrame, picture: Picture, color: ColorSpec) -> av.VideoFrame:
+    has_luma = picture.converted is None
+    wanted = ColorRange.JPEG if color.full_range else ColorRange.MPEG
+    return frame.reformat(
+        format=planar("444", picture.depth),
+        # Luma that is only moved must not be rescaled: the same range on both sides.
+        src_color_range=wanted if has_luma else ColorRange.JPEG,
+        dst_color_range=wanted,
+        dst_colorspace=_SWSCALE_MATRIX[color.matrix],
+        src_colorspace=_SWSCALE_MATRIX[color.matrix] if has_luma else None,
+    )

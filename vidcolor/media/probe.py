@@ -1,0 +1,249 @@
+"""What a film is, before it is coloured: ``probe(path) -> VideoInfo``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import av
+from av.container import InputContainer
+from av.stream import AttachmentStream, Discard, Disposition, Stream
+from av.video.stream import VideoStream
+
+from vidcolor.errors import NoVideoError, SourceError, SourceNotFoundError
+from vidcolor.frames import ColorSpec, ColorTags, Matrix, StreamInfo, VideoInfo
+from vidcolor.media.faults import FAULTS, reading
+from vidcolor.media.picture import Picture, picture_of
+
+MATRIX_TAGS: dict[int, Matrix] = {
+    1: "bt709",
+    4: "fcc",
+    5: "bt601",
+    6: "bt601",
+    7: "smpte240m",
+    9: "bt2020",
+    10: "bt2020",
+    14: "bt2020",
+}
+"""FFmpeg's matrix tags that tell how luma is weighted; anything else counts as untagged."""
+
+_HD_HEIGHT = 720
+# Codecs whose bit streams say "studio range" by saying nothing, grey pictures included.
+_STUDIO_BY_DEFAULT = frozenset({"h264", "hevc", "av1", "vp8", "vp9", "mpeg1video", "mpeg2video"})
+_TEXT_DEMUXERS = frozenset({"tty", "lavfi", "concat", "ffmetadata"})
+_PACKETS_TO_TRY = 600
+_MICROSECOND = Fraction(1, 1_000_000)
+
+
+def probe(path: Path | str) -> VideoInfo:
+    """Read the header of a film and decode its first picture.
+
+    The first picture tells what headers often get wrong or leave out: the true size and pixel
+    format, the colour tags, the rotation, whether it is interlaced.
+
+    Raises SourceNotFoundError; SourceError for a directory, an empty, broken or encrypted file, a
+    codec without decoder; NoVideoError where there is only sound or cover art, or no picture can
+    be decoded.
+    """
+    path = Path(path)
+    with open_source(path) as source:
+        stream = main_video(source, path)
+        with reading(path):
+            return _describe(path, source, stream)
+
+
+@contextmanager
+def open_source(path: Path) -> Iterator[InputContainer]:
+    """Open ``path`` for reading, closed at the end of the block; faults as in ``probe``."""
+    if path.is_dir():
+        raise SourceError(f"{path}: this is a folder; name a film file")
+    with reading(path, "cannot be opened"):
+        # Asked beforehand, because FFmpeg's own words for an empty file mislead.
+        if path.stat().st_size == 0 and path.is_file():
+            raise SourceError(f"{path}: the file is empty")
+    with reading(path, "not a film that can be read"):
+        # An absolute path cannot be taken for a protocol such as ``concat:``; lenient decoding,
+        # because old files carry titles in any encoding.
+        source = av.open(str(path.absolute()), "r", metadata_errors="replace")
+    with source:
+        if source.format.name in _TEXT_DEMUXERS:
+            raise SourceError(f"{path}: not a film that can be read: it is a text file")
+        yield source
+
+
+def main_video(source: InputContainer, path: Path) -> VideoStream:
+    """The picture to colour: the stream marked default, else the largest, never cover art.
+
+    Raises NoVideoError if there is none, SourceError if this build cannot decode it.
+    """
+    pictures = [stream for stream in source.streams.video if not is_cover(stream)]
+    if not pictures:
+        held = sorted({stream.type for stream in source.streams})
+        found = f"only {' and '.join(held)}" if held else "no stream"
+        if source.streams.video:
+            found = "only cover art" if held == ["video"] else "only sound and cover art"
+        raise NoVideoError(f"{path}: no video in this file, {found}")
+    able = [stream for stream in pictures if stream.codec_context is not None]
+    if not able:
+        raise SourceError(f"{path}: no decoder for its video codec in this build of FFmpeg")
+    return max(able, key=_rank)
+
+
+def is_cover(stream: Stream) -> bool:
+    """True for a still that illustrates the film: cover art, thumbnails."""
+    return bool(stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails))
+
+
+def companions(source: InputContainer, main: int) -> Iterator[Stream]:
+    """All streams but the picture, and but the text tracks that only carry chapter names."""
+    for stream in source.streams:
+        chapter_track = stream.type == "data" and stream.discard == Discard.all
+        if stream.index != main and not chapter_track:
+            yield stream
+
+
+def first_picture(source: InputContainer, stream: VideoStream) -> av.VideoFrame | None:
+    """Decode until the first picture comes out, over damage if need be; None if none does.
+
+    Raises SourceError for an encrypted stream.
+    """
+    tried = 0
+    for packet in source.demux(stream):
+        tried += 1
+        if packet.size and _encrypted(packet, stream):
+            raise SourceError(f"{source.name}: the video is encrypted and cannot be decoded")
+        try:
+            frames = packet.decode()
+        except FAULTS:
+            frames = []
+        if frames:
+            return frames[0]
+        if tried >= _PACKETS_TO_TRY:
+            break
+    return None
+
+
+def display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
+    """The nine numbers that tell players how to turn and mirror the picture, if the film has any.
+
+    Rotation alone would lose a mirrored picture.
+    """
+    for data in frame.side_data:
+        if getattr(data, "type", None) is not None and data.type.name == "DISPLAYMATRIX":
+            numbers = memoryview(bytes(data)).cast("i")
+            return tuple(numbers) if len(numbers) == 9 else None
+    return None
+
+
+def _rank(stream: VideoStream) -> tuple[bool, int, int]:
+    area = stream.codec_context.width * stream.codec_context.height
+    return bool(stream.disposition & Disposition.default), area, -stream.index
+
+
+def _encrypted(packet: av.Packet[VideoStream], stream: VideoStream) -> bool:
+    return (
+        packet.has_sidedata("encryption_info")
+        or packet.has_sidedata("encryption_init_info")
+        or "enc_key_id" in stream.metadata
+    )
+
+
+def _describe(path: Path, source: InputContainer, stream: VideoStream) -> VideoInfo:
+    context = stream.codec_context
+    base, rate = stream.time_base, stream.average_rate or stream.guessed_rate or None
+    if base is None:
+        raise NoVideoError(f"{path}: its video stream has no time base")
+    duration = _duration(source, stream, base)
+    count = stream.frames or _tagged_count(stream)
+    declared = bool(stream.frames) and "mp4" in source.format.name
+    if not count and duration and rate:
+        count = round(duration * rate)
+    start, metadata, chapters = stream.start_time, dict(source.metadata), len(source.chapters())
+    others = tuple(_describe_other(other) for other in companions(source, stream.index))
+    frame = first_picture(source, stream)
+    if frame is None:
+        raise NoVideoError(f"{path}: not one picture of its video ({context.name}) can be decoded")
+    picture = picture_of(frame.format.name)
+    aspect = stream.sample_aspect_ratio
+    return VideoInfo(
+        path=path,
+        container=source.format.name,
+        stream_index=stream.index,
+        codec=context.codec.canonical_name,
+        width=frame.width,
+        height=frame.height,
+        pixel_format=frame.format.name,
+        time_base=base,
+        average_rate=rate,
+        start_pts=start,
+        duration=duration,
+        frame_count=count or None,
+        frame_count_is_exact=declared,
+        sample_aspect_ratio=aspect if aspect else Fraction(1),
+        rotation=frame.rotation,
+        color=_color_spec(frame, picture, context.codec.canonical_name),
+        tags=_color_tags(frame, picture),
+        interlaced=frame.interlaced_frame,
+        others=others,
+        chapters=chapters,
+        metadata=metadata,
+    )
+
+
+def _duration(source: InputContainer, stream: VideoStream, base: Fraction) -> Fraction | None:
+    if stream.duration:
+        return stream.duration * base
+    return source.duration * _MICROSECOND if source.duration else None
+
+
+def _tagged_count(stream: VideoStream) -> int:
+    # Matroska has no frame count of its own, but its common writers leave one as a tag.
+    tag = next((v for k, v in stream.metadata.items() if k.startswith("NUMBER_OF_FRAMES")), "")
+    return int(tag) if tag.isdecimal() else 0
+
+
+def _color_tags(frame: av.VideoFrame, picture: Picture) -> ColorTags:
+    untagged = picture.converted is not None
+    return ColorTags(
+        range=0 if untagged else int(frame.color_range),
+        matrix=2 if untagged else int(frame.colorspace),
+        primaries=int(frame.color_primaries),
+        transfer=int(frame.color_trc),
+    )
+
+
+def _color_spec(frame: av.VideoFrame, picture: Picture, codec: str) -> ColorSpec:
+    by_size: Matrix = "bt709" if frame.height >= _HD_HEIGHT else "bt601"
+    full = picture.full_range_by_name or (picture.grey and codec not in _STUDIO_BY_DEFAULT)
+    if frame.color_range in (1, 2):
+        full = frame.color_range == 2
+    if picture.converted is not None:
+        # We choose the codes ourselves then, see ``picture``.
+        return ColorSpec(by_size, full_range=False, depth=picture.depth)
+    matrix = MATRIX_TAGS.get(int(frame.colorspace), by_size)
+    return ColorSpec(matrix, full_range=full, depth=picture.depth)
+
+
+def _describe_other(stream: Stream) -> StreamInfo:
+    context = stream.codec_context
+    codec = context.codec.canonical_name if context is not None else (stream.name or "unknown")
+    kind = "data" if stream.type == "unknown" else str(stream.type)
+    title = stream.metadata.get("title")
+    return StreamInfo(stream.index, kind, codec, stream.language, title, _details(stream))
+
+
+def _details(stream: Stream) -> str:
+    words: list[str] = []
+    if isinstance(stream, AttachmentStream):
+        words += [stream.metadata.get("filename", ""), stream.metadata.get("mimetype", "")]
+    elif isinstance(stream, av.AudioStream) and stream.codec_context is not None:
+        words += [f"{stream.codec_context.sample_rate} Hz", stream.codec_context.layout.name]
+    elif isinstance(stream, VideoStream) and stream.codec_context is not None:
+        words += [f"{stream.codec_context.width}x{stream.codec_context.height}"]
+        words += ["cover art"] if is_cover(stream) else []
+    for flag in (Disposition.default, Disposition.forced):
+        words += [cast(str, flag.name)] if stream.disposition & flag else []
+    return " ".join(word for word in words if word)

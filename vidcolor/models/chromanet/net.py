@@ -1,0 +1,280 @@
+"""ChromaNet: L* and colour hints in, a distribution over ab out.
+
+An EfficientNet-lite encoder (Tan and Le, 2019; the "lite" variants have neither squeeze-excitation
+nor swish, so that they quantise and run well on plain CPUs) reads the lightness alone. A U-Net
+decoder (Ronneberger et al., 2015) of plain 3x3 convolutions climbs to quarter size; the hints
+(Zhang et al., SIGGRAPH 2017) join it at every scale, and a global descriptor of the whole picture
+tells it how colourful the scene is at all. The head classifies over ab nodes (Zhang et al., ECCV
+2016).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vidcolor.models.chromanet.bins import nodes
+from vidcolor.models.chromanet.depthwise import FrozenDepthwise
+
+HINT_CHANNELS = 3
+"""a*, b* and a mask, at the size of the lightness."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetConfig:
+    """The shape of a ChromaNet, and how its distribution becomes one colour.
+
+    ``stages`` lists (repeats, kernel, stride, expansion, channels) of the encoder; ``widths`` are
+    the decoder's channels at 1/32, 1/16, 1/8 and 1/4 of the input's size. ``temperature`` is that
+    of the annealed mean: 1 gives the mean, towards 0 the mode. ``rebalance`` raises rare colours:
+    the logits gain ``-rebalance * log(prior)``. ``chroma_gain`` multiplies the result.
+    """
+
+    stem: int = 32
+    stages: tuple[tuple[int, int, int, int, int], ...] = (
+        (1, 3, 1, 1, 16),
+        (2, 3, 2, 6, 24),
+        (2, 5, 2, 6, 40),
+        (3, 3, 2, 6, 80),
+        (3, 5, 1, 6, 112),
+        (4, 5, 2, 6, 192),
+        (1, 3, 1, 6, 320),
+    )
+    widths: tuple[int, int, int, int] = (160, 160, 112, 72)
+    temperature: float = 0.5
+    rebalance: float = 0.0
+    chroma_gain: float = 1.0
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> NetConfig:
+        """Rebuild a config from JSON, where tuples have become lists."""
+        changes = dict(values)
+        changes["stages"] = tuple(tuple(stage) for stage in values["stages"])
+        changes["widths"] = tuple(values["widths"])
+        return cls(**changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class ConvUnit(nn.Module):
+    """Convolution with "same" padding, then batch norm (while training), then an activation.
+
+    Strided convolutions pad as TensorFlow does, more at the end than at the beginning: the
+    pretrained encoder was trained so. A norm in eval mode is folded into the weights as it runs,
+    which spares a pass over the activations; ``fold`` makes that permanent.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        activate: bool = True,
+        folded: bool = False,
+    ) -> None:
+        super().__init__()
+        self.padding = kernel // 2 if stride == 1 else 0
+        self.extra = kernel - stride if stride > 1 else 0
+        self.activate = activate
+        self.conv = nn.Conv2d(
+            inputs, outputs, kernel, stride, self.padding, groups=groups, bias=folded
+        )
+        self.norm = None if folded else nn.BatchNorm2d(outputs, eps=1e-3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.extra:
+            before = self.extra // 2
+            after = self.extra - before
+            x = F.pad(x, (before, after, before, after))
+        if self.norm is None:
+            x = self.conv(x)
+        elif self.norm.training:
+            x = self.norm(self.conv(x))
+        else:
+            weight, bias = self._folded()
+            conv = self.conv
+            if conv.groups > 1 and not weight.requires_grad:
+                weight, bias = weight.to(x.dtype), bias.to(x.dtype)
+                x = FrozenDepthwise.apply(x, weight, bias, conv.stride[0], conv.padding[0])
+            else:
+                x = F.conv2d(x, weight, bias, conv.stride, conv.padding, groups=conv.groups)
+        return F.relu6(x) if self.activate else x
+
+    def _folded(self) -> tuple[Tensor, Tensor]:
+        norm = self.norm
+        assert norm is not None
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+        return self.conv.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale
+
+    def fold(self) -> None:
+        """Merge the norm's running statistics into the convolution, for good."""
+        if self.norm is None:
+            return
+        with torch.no_grad():
+            weight, bias = self._folded()
+        self.conv.weight = nn.Parameter(weight)
+        self.conv.bias = nn.Parameter(bias)
+        self.norm = None
+
+
+class InvertedResidual(nn.Module):
+    """Expand, filter each channel, project back (Sandler et al., MobileNetV2, 2018)."""
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int, *, folded: bool
+    ) -> None:
+        super().__init__()
+        hidden = inputs * expansion
+        self.expand = ConvUnit(inputs, hidden, 1, folded=folded) if expansion > 1 else None
+        self.filter = ConvUnit(hidden, hidden, kernel, stride=stride, groups=hidden, folded=folded)
+        self.project = ConvUnit(hidden, outputs, 1, activate=False, folded=folded)
+        self.residual = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x if self.expand is None else self.expand(x)
+        y = self.project(self.filter(y))
+        return x + y if self.residual else y
+
+
+class Encoder(nn.Module):
+    """Lightness to features at 1/4, 1/8, 1/16 and 1/32 of the input's size."""
+
+    def __init__(self, config: NetConfig, *, folded: bool) -> None:
+        super().__init__()
+        self.stem = ConvUnit(1, config.stem, 3, stride=2, folded=folded)
+        blocks: list[nn.Module] = []
+        taps, channels = [], []
+        scale, inputs = 2, config.stem
+        for repeats, kernel, stride, expansion, outputs in config.stages:
+            if stride > 1:
+                taps.append(len(blocks) - 1)
+                channels.append(inputs)
+                scale *= stride
+            for repeat in range(repeats):
+                blocks.append(
+                    InvertedResidual(
+                        inputs,
+                        outputs,
+                        kernel,
+                        stride if repeat == 0 else 1,
+                        expansion,
+                        folded=folded,
+                    )
+                )
+                inputs = outputs
+        if scale != 32:
+            raise ValueError(f"the encoder must reduce by 32, not {scale}")
+        self.blocks = nn.ModuleList(blocks)
+        # The first tap lies at half size, which the decoder has no use for.
+        self.taps = (*taps[1:], len(blocks) - 1)
+        self.channels = (*channels[1:], inputs)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x = self.stem(x)
+        features = []
+        for number, block in enumerate(self.blocks):
+            x = block(x)
+            if number in self.taps:
+                features.append(x)
+        return features
+
+
+class DecoderStep(nn.Module):
+    """Double the size, join the encoder's features and the hints, and mix."""
+
+    def __init__(self, inputs: int, lateral: int, outputs: int, *, folded: bool) -> None:
+        super().__init__()
+        narrow = max(lateral, outputs // 2) if lateral < outputs // 2 else outputs // 2
+        self.lateral = ConvUnit(lateral, narrow, 1, folded=folded)
+        self.first = ConvUnit(inputs + narrow + HINT_CHANNELS, outputs, 3, folded=folded)
+        self.second = ConvUnit(outputs, outputs, 3, folded=folded)
+
+    def forward(self, x: Tensor, lateral: Tensor, hints: Tensor) -> Tensor:
+        x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+        x = torch.cat((x, self.lateral(lateral), hints.to(x.dtype)), 1)
+        return self.second(self.first(x))
+
+
+class ChromaNet(nn.Module):
+    """Lightness (N, 1, H, W) and hints (N, 3, H, W) to logits (N, Q, H/4, W/4).
+
+    Lightness is L* (0 … 100); hints are a*, b* (where the mask is 1) and the mask (0 or 1). H and W
+    are multiples of 32. ``folded=True`` builds the network without batch norm, as it ships.
+    """
+
+    nodes: Tensor
+    log_prior: Tensor
+
+    def __init__(self, config: NetConfig | None = None, *, folded: bool = False) -> None:
+        super().__init__()
+        self.config = config = config or NetConfig()
+        self.encoder = Encoder(config, folded=folded)
+        quarter, eighth, sixteenth, deepest = self.encoder.channels
+        w32, w16, w8, w4 = config.widths
+        self.context = nn.Sequential(nn.Linear(deepest, w32), nn.ReLU(), nn.Linear(w32, w32))
+        self.bottom = ConvUnit(deepest + HINT_CHANNELS, w32, 3, folded=folded)
+        self.step16 = DecoderStep(w32, sixteenth, w16, folded=folded)
+        self.step8 = DecoderStep(w16, eighth, w8, folded=folded)
+        self.step4 = DecoderStep(w8, quarter, w4, folded=folded)
+        self.register_buffer("nodes", nodes())
+        self.register_buffer("log_prior", torch.zeros(len(self.nodes)))
+        self.head = nn.Conv2d(w4, len(self.nodes), 1)
+
+    def forward(self, lightness: Tensor, hints: Tensor | None = None) -> Tensor:
+        x = lightness.to(self.head.weight.dtype) / 50 - 1
+        x = x.contiguous(memory_format=torch.channels_last)
+        f4, f8, f16, f32 = self.encoder(x)
+        h4, h8, h16, h32 = pool_hints(hints, f4)
+        context = self.context(f32.mean((2, 3)))
+        x = self.bottom(torch.cat((f32, h32.to(f32.dtype)), 1)) + context[:, :, None, None]
+        x = self.step4(self.step8(self.step16(x, f16, h16), f8, h8), f4, h4)
+        logits: Tensor = self.head(x)
+        return logits
+
+    def decode(self, logits: Tensor) -> Tensor:
+        """The annealed mean of the distribution: (N, 2, H/4, W/4) float32 ab."""
+        config = self.config
+        logits = logits.float()
+        if config.rebalance:
+            logits = logits - config.rebalance * self.log_prior[:, None, None]
+        chosen = torch.softmax(logits / config.temperature, 1)
+        return torch.einsum("nqhw,qc->nchw", chosen, self.nodes) * config.chroma_gain
+
+    def units(self) -> Iterator[ConvUnit]:
+        return (module for module in self.modules() if isinstance(module, ConvUnit))
+
+    def fold(self) -> ChromaNet:
+        """Merge every batch norm into its convolution, in place; the output stays the same."""
+        for unit in self.units():
+            unit.fold()
+        return self
+
+
+def pool_hints(hints: Tensor | None, like: Tensor) -> list[Tensor]:
+    """Hints at 1/4, 1/8, 1/16 and 1/32 size, as (N, 3, h, w) in the network's units.
+
+    The colour of a cell is the mean over its *hinted* pixels, so that one clicked point is as
+    vivid at 1/32 as it was at full size; the mask is 1 where the cell holds any hint.
+    """
+    count, _, height, width = like.shape
+    if hints is None:
+        return [like.new_zeros(count, 3, height >> k, width >> k) for k in range(4)]
+    mask = hints[:, 2:]
+    mass = F.avg_pool2d(torch.cat((hints[:, :2] * mask / 100, mask), 1), 4)
+    pooled = []
+    for _ in range(4):
+        weight = mass[:, 2:]
+        pooled.append(torch.cat((mass[:, :2] / weight.clamp_min(1e-6), (weight > 0).float()), 1))
+        mass = F.avg_pool2d(mass, 2)
+    return pooled

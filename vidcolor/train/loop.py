@@ -1,0 +1,283 @@
+"""The training loop, top to bottom: data, network, optimiser, steps, checkpoints.
+
+A batch is a function of the seed and the step's number alone, so a run that was killed continues
+from its last checkpoint with the very batches it would have seen.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from copy import deepcopy
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vidcolor.device import pick_device
+from vidcolor.errors import ModelError
+from vidcolor.models.checkpoint import read_checkpoint, write_checkpoint
+from vidcolor.models.chromanet.net import ChromaNet, NetConfig
+from vidcolor.models.chromanet.pretrained import load_imagenet_encoder
+from vidcolor.train.objectives import ColorLoss, node_prior
+from vidcolor.train.photos import Augment, Example, PhotoSet, load_photos, make_example
+from vidcolor.train.recipe import Recipe
+
+Log = Callable[[str], None]
+Batch = tuple[Tensor, Tensor, Tensor]
+_AHEAD = 4
+_STALL = 10.0
+"""Seconds: a step that seems longer than this was suspended, and does not use up the minutes."""
+
+
+def train(recipe: Recipe, log: Log = print) -> Path:
+    """Train, or continue training, as the recipe says; returns the path of the final weights.
+
+    Raises SourceError when there are no photos and ModelError when weights do not fit.
+    """
+    torch.set_num_threads(recipe.threads)
+    torch.manual_seed(recipe.seed)
+    device = pick_device(recipe.device)
+    run = Path(recipe.run)
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1), encoding="utf-8")
+
+    photos = _photos(recipe)
+    log(f"{len(photos.images)} photos; left out {photos.unreadable} unreadable, {photos.grey} grey")
+    net = _network(recipe).to(device, memory_format=torch.channels_last)
+    average = deepcopy(net).eval().requires_grad_(False)
+    optimiser = torch.optim.AdamW(_groups(net, recipe), lr=recipe.rate, betas=(0.9, 0.98))
+    first, spent = 0, 0.0
+    last = run / "last.pt"
+    if last.is_file():
+        first, spent = _restore(last, net, average, optimiser, device)
+        log(f"continuing from step {first}")
+    else:
+        _prepare(net, photos, recipe, device)
+        average.load_state_dict(net.state_dict())
+    prior = net.log_prior.exp()
+    loss_of = ColorLoss(net.nodes, prior, recipe.rebalance, recipe.regression)
+
+    begun = time.monotonic()
+    progress = _progress(first, spent, recipe)
+    seen, recent = 0, []
+    step = first
+    with ThreadPoolExecutor(1) as pool:
+        for step, batch in _batches(first, photos, recipe, pool, lambda: progress):
+            if progress >= 1:
+                break
+            started = time.monotonic()
+            for number, group in enumerate(optimiser.param_groups):
+                group["lr"] = _rate(step, progress, recipe) * (1, recipe.encoder_rate)[number]
+            lightness, ab, hints = (part.to(device, non_blocking=True) for part in batch)
+            with torch.autocast(device.type, torch.bfloat16):
+                logits = net(lightness, hints)
+            cross_entropy, regression = loss_of(logits, ab)
+            (cross_entropy + regression).backward()
+            nn.utils.clip_grad_norm_(net.parameters(), recipe.clip)
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+            _follow(average, net, min(recipe.ema, (1 + step) / (10 + step)))
+
+            spent += min(time.monotonic() - started, _STALL)
+            progress = _progress(step + 1, spent, recipe)
+            seen += len(lightness)
+            recent.append((float(cross_entropy.detach()), float(regression.detach())))
+            if (step + 1) % recipe.log_every == 0:
+                speed = seen / (time.monotonic() - begun)
+                means = np.mean(recent, axis=0)
+                left = spent / max(progress, 1e-6) * (1 - progress) / 60
+                log(
+                    f"step {step + 1} ({progress:.1%}) ce {means[0]:.3f} reg {means[1]:.3f} "
+                    f"{lightness.shape[-1]}px {speed:.1f} images/s, {left:.0f} min left"
+                )
+                recent = []
+            if (step + 1) % recipe.save_every == 0:
+                _save(last, step + 1, spent, net, average, optimiser)
+    _save(last, step, spent, net, average, optimiser)
+    weights = run / "weights.safetensors"
+    export(average, weights, {"recipe": asdict(recipe), "steps": step})
+    log(f"wrote {weights}")
+    return weights
+
+
+def export(net: ChromaNet, path: Path, card: dict[str, Any]) -> None:
+    """Write ``net`` folded, in float32, as a vidcolor checkpoint."""
+    folded = deepcopy(net).eval().fold()
+    state = {name: value.float().cpu() for name, value in folded.state_dict().items()}
+    write_checkpoint(path, "chromanet", net.config.to_dict(), state, card)
+
+
+def export_last(run: Path) -> Path:
+    """Write the running average of an unfinished run as weights, to be looked at."""
+    recipe = Recipe(**json.loads((run / "recipe.json").read_text(encoding="utf-8")))
+    saved = torch.load(run / "last.pt", map_location="cpu", weights_only=True)
+    net = ChromaNet(NetConfig(rebalance=-recipe.rebalance))
+    net.load_state_dict(saved["average"])
+    path = run / "weights-so-far.safetensors"
+    export(net, path, {"steps": saved["step"]})
+    return path
+
+
+def _photos(recipe: Recipe) -> PhotoSet:
+    photos = load_photos([Path(item) for item in recipe.photos], short_side=256)
+    if not recipe.exclude:
+        return photos
+    unwanted = set(Path(recipe.exclude).read_text(encoding="utf-8").split())
+    kept = [i for i, name in enumerate(photos.names) if name not in unwanted]
+    return PhotoSet(
+        tuple(photos.images[i] for i in kept),
+        tuple(photos.names[i] for i in kept),
+        photos.unreadable,
+        photos.grey,
+    )
+
+
+def _network(recipe: Recipe) -> ChromaNet:
+    # What the class weights raised, the decoder takes back: see ColorLoss.
+    net = ChromaNet(NetConfig(rebalance=-recipe.rebalance))
+    nn.init.zeros_(net.head.bias)  # type: ignore[arg-type]
+    if recipe.encoder != "none":
+        load_imagenet_encoder(net, recipe.encoder)
+    if recipe.start_from:
+        saved = torch.load(recipe.start_from, map_location="cpu", weights_only=True)
+        net.load_state_dict(saved["average"])
+    return net
+
+
+def _groups(net: ChromaNet, recipe: Recipe) -> list[dict[str, Any]]:
+    """Decoder and encoder; the encoder's depthwise filters stay as ImageNet made them."""
+    for unit in net.encoder.modules():
+        if isinstance(unit, nn.Conv2d) and unit.groups > 1:
+            unit.weight.requires_grad_(False)
+    for block in net.encoder.blocks:
+        norm = block.filter.norm  # type: ignore[union-attr]
+        norm.weight.requires_grad_(False)  # type: ignore[union-attr]
+    encoder = [p for p in net.encoder.parameters() if p.requires_grad]
+    inside = {id(p) for p in net.encoder.parameters()}
+    decoder = [p for p in net.parameters() if id(p) not in inside]
+    decay = recipe.weight_decay
+    return [
+        {"params": decoder, "weight_decay": decay},
+        {"params": encoder, "weight_decay": decay},
+    ]
+
+
+def _prepare(net: ChromaNet, photos: PhotoSet, recipe: Recipe, device: torch.device) -> None:
+    """Measure how common each colour is, and let the encoder's norms see grey pictures."""
+    rng = np.random.default_rng(recipe.seed)
+    chosen = rng.permutation(len(photos.images))[:768]
+    plain = Augment(degraded=0.5, points=0, dense=0)
+    examples = [make_example(photos.images[i], 128, plain, rng) for i in chosen]
+    ab = torch.from_numpy(np.stack([item.ab for item in examples]))
+    prior = node_prior(ab, len(net.nodes))
+    net.log_prior.copy_((prior + 1e-5).log())
+    # The head starts from how common each colour is, which saves it the first hundred steps.
+    with torch.no_grad():
+        net.head.bias.copy_(net.log_prior * (1 - recipe.rebalance))  # type: ignore[union-attr]
+    net.train()
+    with torch.no_grad():
+        for start in range(0, len(examples), 64):
+            batch = np.stack([item.lightness for item in examples[start : start + 64]])
+            net.encoder(torch.from_numpy(batch).to(device) / 50 - 1)
+    _freeze_norms(net)
+
+
+def _freeze_norms(net: ChromaNet) -> None:
+    net.train()
+    for module in net.encoder.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+
+
+def _batches(
+    first: int, photos: PhotoSet, recipe: Recipe, pool: ThreadPoolExecutor, progress: Any
+) -> Iterator[tuple[int, Batch]]:
+    """Batches from step ``first`` on, made a few steps ahead in the pool's thread."""
+    augment = Augment(recipe.smallest_crop, recipe.degraded, recipe.points, recipe.dense)
+
+    def make(step: int, size: int, count: int) -> Batch:
+        rng = np.random.default_rng((recipe.seed, step))
+        places = rng.integers(len(photos.images), size=count)
+        return collate([make_example(photos.images[i], size, augment, rng) for i in places])
+
+    waiting: list[tuple[int, Future[Batch]]] = []
+    step = first
+    while True:
+        while len(waiting) < _AHEAD:
+            _, size, count = [stage for stage in recipe.stages if stage[0] <= progress()][-1]
+            waiting.append((step, pool.submit(make, step, size, count)))
+            step += 1
+        number, future = waiting.pop(0)
+        yield number, future.result()
+
+
+def collate(examples: list[Example]) -> Batch:
+    """Examples of one size to tensors: lightness, ab, hints."""
+    return (
+        torch.from_numpy(np.stack([item.lightness for item in examples])),
+        torch.from_numpy(np.stack([item.ab for item in examples])),
+        torch.from_numpy(np.stack([item.hints for item in examples])),
+    )
+
+
+def _progress(step: int, spent: float, recipe: Recipe) -> float:
+    by_time = spent / (60 * recipe.minutes) if recipe.minutes > 0 else 0.0
+    return max(step / recipe.steps, by_time)
+
+
+def _rate(step: int, progress: float, recipe: Recipe) -> float:
+    """Linear warm-up, then half a cosine down to ``last_rate``."""
+    fall = 0.5 * (1 + math.cos(math.pi * min(progress, 1)))
+    scale = recipe.last_rate + (1 - recipe.last_rate) * fall
+    return recipe.rate * scale * min(1.0, (step + 1) / recipe.warmup)
+
+
+@torch.no_grad()
+def _follow(average: nn.Module, net: nn.Module, keep: float) -> None:
+    for mean, now in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
+        if mean.is_floating_point():
+            mean.lerp_(now, 1 - keep)
+        else:
+            mean.copy_(now)
+
+
+def _save(
+    path: Path, step: int, spent: float, net: nn.Module, average: nn.Module, optimiser: Any
+) -> None:
+    part = path.with_suffix(".part")
+    torch.save(
+        {
+            "step": step,
+            "spent": spent,
+            "net": net.state_dict(),
+            "average": average.state_dict(),
+            "optimiser": optimiser.state_dict(),
+        },
+        part,
+    )
+    os.replace(part, path)
+
+
+def _restore(
+    path: Path, net: ChromaNet, average: nn.Module, optimiser: Any, device: torch.device
+) -> tuple[int, float]:
+    try:
+        saved = torch.load(path, map_location=device, weights_only=True)
+        net.load_state_dict(saved["net"])
+        average.load_state_dict(saved["average"])
+        optimiser.load_state_dict(saved["optimiser"])
+    except (RuntimeError, KeyError, ValueError, EOFError) as error:
+        raise ModelError(f"{path}: this checkpoint does not fit the recipe: {error}") from error
+    _freeze_norms(net)
+    return int(saved["step"]), float(saved["spent"])
+
+
+__all__ = ["collate", "export", "export_last", "read_checkpoint", "train"]

@@ -1,0 +1,182 @@
+"""Photos for training: found, decoded once, and turned into lightness, colour and hints."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vidcolor.errors import SourceError
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+_GREY = 1.5
+"""Mean chroma under which a photo is a black-and-white one and can teach nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoSet:
+    """Decoded photos, (h, w, 3) uint8 RGB each, their names, and how many were left out."""
+
+    images: tuple[NDArray[np.uint8], ...]
+    names: tuple[str, ...]
+    unreadable: int
+    grey: int
+
+
+def load_photos(sources: Iterable[Path], short_side: int, limit: int | None = None) -> PhotoSet:
+    """Read every photo of the given folders, tar shards, list files (``.txt``) and single files.
+
+    A photo larger than ``short_side`` is reduced to it. Unreadable and grey ones are counted and
+    left out. Raises SourceError when a source does not exist or nothing is left.
+    """
+    images, names = [], []
+    unreadable = grey = 0
+    with ThreadPoolExecutor(2) as pool:
+        todo = _encoded(sources)
+        for name, image in pool.map(lambda item: (item[0], _decode(item[1], short_side)), todo):
+            if image is None:
+                unreadable += 1
+            elif _mean_chroma(image) < _GREY:
+                grey += 1
+            else:
+                images.append(image)
+                names.append(name)
+                if limit is not None and len(images) >= limit:
+                    break
+    if not images:
+        raise SourceError(
+            f"no photo to train on: {unreadable} unreadable and {grey} grey in "
+            + ", ".join(str(source) for source in sources)
+        )
+    return PhotoSet(tuple(images), tuple(names), unreadable, grey)
+
+
+def _encoded(sources: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
+    for source in sources:
+        if source.is_dir():
+            for path in sorted(source.rglob("*")):
+                if path.suffix.lower() in SUFFIXES:
+                    yield path.relative_to(source).as_posix(), path.read_bytes()
+        elif source.suffix == ".tar":
+            try:
+                with tarfile.open(source) as archive:
+                    for member in archive:
+                        handle = archive.extractfile(member)
+                        if handle is not None and Path(member.name).suffix.lower() in SUFFIXES:
+                            yield member.name, handle.read()
+            except (OSError, tarfile.TarError) as error:
+                raise SourceError(f"{source}: cannot read these photos: {error}") from error
+        elif source.suffix == ".txt" and source.is_file():
+            lines = source.read_text(encoding="utf-8").split("\n")
+            yield from _encoded(source.parent / line.strip() for line in lines if line.strip())
+        elif source.is_file():
+            yield source.name, source.read_bytes()
+        else:
+            raise SourceError(f"{source}: no such folder, tar file or photo")
+
+
+def _decode(data: bytes, short_side: int) -> NDArray[np.uint8] | None:
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        return None
+    scale = short_side / min(image.shape[:2])
+    if scale < 1:
+        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def _mean_chroma(image: NDArray[np.uint8]) -> float:
+    small = cv2.resize(image, (48, 48), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    lab = cv2.cvtColor(small, cv2.COLOR_RGB2Lab)
+    return float(np.hypot(lab[..., 1], lab[..., 2]).mean())
+
+
+@dataclass(frozen=True, slots=True)
+class Augment:
+    """How much a photo is varied. Shares are probabilities, 0 to 1."""
+
+    smallest_crop: float = 0.55
+    """Side of the smallest square crop, as a share of the photo's short side."""
+    degraded: float = 0.5
+    points: float = 0.3
+    dense: float = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """``lightness`` (1, S, S) L*, ``ab`` (2, S/4, S/4), ``hints`` (3, S, S): a*, b*, mask."""
+
+    lightness: NDArray[np.float32]
+    ab: NDArray[np.float32]
+    hints: NDArray[np.float32]
+
+
+def make_example(
+    image: NDArray[np.uint8], size: int, augment: Augment, rng: np.random.Generator
+) -> Example:
+    """Crop, mirror, convert, age the lightness and draw hints. ``size`` is a multiple of 32."""
+    height, width = image.shape[:2]
+    side = min(height, width) * rng.uniform(augment.smallest_crop, 1)
+    aspect = np.exp(rng.uniform(-0.1, 0.1))
+    crop_h = round(min(height, side * aspect))
+    crop_w = round(min(width, side / aspect))
+    top, left = rng.integers(height - crop_h + 1), rng.integers(width - crop_w + 1)
+    crop = image[top : top + crop_h, left : left + crop_w]
+    way = cv2.INTER_AREA if crop_h > size else cv2.INTER_LINEAR
+    rgb = cv2.resize(crop, (size, size), interpolation=way)
+    if rng.random() < 0.5:
+        rgb = rgb[:, ::-1]
+    lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
+    lightness, ab = np.ascontiguousarray(lab[..., 0]), np.ascontiguousarray(lab[..., 1:])
+    hints = _draw_hints(ab, augment, rng)
+    if rng.random() < augment.degraded:
+        lightness = age(lightness, rng)
+    quarter = cv2.resize(ab, (size // 4, size // 4), interpolation=cv2.INTER_AREA)
+    return Example(lightness[None], quarter.transpose(2, 0, 1), hints.transpose(2, 0, 1))
+
+
+def age(lightness: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """What old stock, prints and transfers do to a picture's L*: tone, softness, grain."""
+    tone = np.clip(lightness / 100, 0, 1) ** rng.uniform(0.7, 1.45)
+    contrast = rng.uniform(0.6, 1.15)
+    tone = (tone - 0.5) * contrast + 0.5 + rng.uniform(-0.12, 0.12)
+    if rng.random() < 0.6:
+        sigma = rng.uniform(0.3, 1.3)
+        tone = cv2.GaussianBlur(tone, (0, 0), sigma)
+    if rng.random() < 0.7:
+        shape = tone.shape
+        grain = rng.standard_normal(shape, dtype=np.float32) * rng.uniform(0.005, 0.06)
+        if rng.random() < 0.5:
+            grain = cv2.GaussianBlur(grain, (0, 0), 0.7) * 2
+        tone = tone + grain
+    return np.clip(tone * 100, 0, 100).astype(np.float32)
+
+
+def _draw_hints(
+    ab: NDArray[np.float32], augment: Augment, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    size = ab.shape[0]
+    hints = np.zeros((size, size, 3), np.float32)
+    draw = rng.random()
+    if draw < augment.points:
+        for _ in range(int(np.exp(rng.uniform(0, np.log(100))))):
+            half = int(rng.integers(1, 5))
+            y, x = rng.integers(0, size, 2)
+            area = np.s_[max(0, y - half) : y + half + 1, max(0, x - half) : x + half + 1]
+            hints[area][..., :2] = ab[area].mean((0, 1))
+            hints[area][..., 2] = 1
+    elif draw < augment.points + augment.dense:
+        # Colours warped along the flow: nearly everywhere, a little wrong, with ragged holes.
+        coarse = rng.standard_normal((6, 6), dtype=np.float32)
+        field = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
+        known = field > rng.uniform(-1.2, 0.8)
+        shift = rng.normal(0, 3, 2).astype(np.float32)
+        hints[..., :2] = np.where(known[..., None], ab + shift, 0)
+        hints[..., 2] = known
+    return hints

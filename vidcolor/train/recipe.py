@@ -1,0 +1,89 @@
+"""A training recipe: the schema, its defaults, and reading it from TOML."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from vidcolor.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One training run. Paths are taken relative to the working folder."""
+
+    photos: tuple[str, ...] = ()
+    """Folders, tar shards, list files or single photos to train on."""
+    validation: tuple[str, ...] = ()
+    run: str = "runs/train"
+    """The run's folder: checkpoint, log and weights."""
+    encoder: str = "lite0"
+    """ImageNet weights to start from, or ``none``."""
+    start_from: str = ""
+    """Weights of an earlier run to continue from."""
+    exclude: str = ""
+    """A list file of photo names to leave out."""
+    steps: int = 10_000
+    minutes: float = 0.0
+    """Where above 0, the schedule ends after this long if the steps are not done sooner."""
+    stages: tuple[tuple[float, int, int], ...] = ((0.0, 128, 32), (0.75, 192, 16))
+    """(share of the schedule at which it begins, crop size, batch size)."""
+    rate: float = 1.5e-3
+    encoder_rate: float = 0.3
+    """Factor on the rate for the pretrained encoder."""
+    warmup: int = 150
+    last_rate: float = 0.02
+    """The rate at the end, as a share of the highest."""
+    weight_decay: float = 0.02
+    clip: float = 1.0
+    ema: float = 0.999
+    rebalance: float = 0.25
+    regression: float = 1.0
+    smallest_crop: float = 0.55
+    degraded: float = 0.5
+    points: float = 0.3
+    dense: float = 0.15
+    seed: int = 0
+    device: str = "auto"
+    threads: int = 2
+    log_every: int = 50
+    save_every: int = 250
+    validate_every: int = 1000
+    validate_on: int = 120
+    """Photos used for the figures along the way; the final evaluation uses all."""
+
+
+def load_recipe(path: Path, changes: dict[str, Any] | None = None) -> Recipe:
+    """Read a TOML recipe; ``changes`` override it. Raises SettingsError naming the fault."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot read this recipe: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not a TOML file: {error}") from error
+    table |= changes or {}
+    known = {item.name: item.default for item in fields(Recipe)}
+    for key, value in table.items():
+        if key not in known:
+            raise SettingsError(
+                f"{path}: unknown key {key!r}; valid keys are {', '.join(sorted(known))}"
+            )
+        default = known[key]
+        if isinstance(default, float) and type(value) is int:
+            value = float(value)
+        elif isinstance(default, tuple) and isinstance(value, list):
+            value = tuple(tuple(item) if isinstance(item, list) else item for item in value)
+        if type(value) is not type(default):
+            kind = "list" if isinstance(default, tuple) else type(default).__name__
+            raise SettingsError(f"{path}: {key} must be a {kind}, not {value!r}")
+        table[key] = value
+    recipe = Recipe(**table)
+    if not recipe.photos:
+        raise SettingsError(f"{path}: photos is empty: name folders or tar files of photos")
+    if any(size % 32 for _, size, _ in recipe.stages) or recipe.stages[0][0] != 0:
+        raise SettingsError(
+            f"{path}: stages must begin at 0.0 and have crop sizes that are multiples of 32"
+        )
+    return recipe
