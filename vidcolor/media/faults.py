@@ -14,7 +14,13 @@ from pathlib import Path
 
 import av
 
-from vidcolor.errors import EncodeError, SourceError, SourceNotFoundError, TargetError
+from vidcolor.errors import (
+    EncodeError,
+    SourceError,
+    SourceNotFoundError,
+    TargetError,
+    VidcolorError,
+)
 
 FAULTS: tuple[type[Exception], ...] = (av.FFmpegError, OSError, ValueError, MemoryError)
 """What a call into ``av`` may raise for reasons that lie in the files, not in our code."""
@@ -31,6 +37,11 @@ _DISK = {
 }
 
 
+def on_disk(fault: BaseException) -> bool:
+    """True if the disk or its rights are to blame, not what was to be written."""
+    return getattr(fault, "errno", None) in _DISK
+
+
 def reason(fault: BaseException) -> str:
     """Why ``fault`` happened, in a few words on one line, without file name or error number."""
     code = getattr(fault, "errno", None)
@@ -45,6 +56,8 @@ def reading(path: Path, doing: str = "cannot read this file as a film") -> Itera
     """Turn a fault inside the block into SourceError, or SourceNotFoundError, about ``path``."""
     try:
         yield
+    except VidcolorError:
+        raise  # Some of ours are ValueError or OSError too.
     except FileNotFoundError as fault:
         raise SourceNotFoundError(f"{path}: no such file") from fault
     except FAULTS as fault:
@@ -56,6 +69,8 @@ def writing(path: Path, doing: str = "cannot write this film") -> Iterator[None]
     """Turn a fault inside the block into TargetError (disk) or EncodeError (refused) on ``path``."""
     try:
         yield
+    except VidcolorError:
+        raise
     except FAULTS as fault:
-        kind = TargetError if getattr(fault, "errno", None) in _DISK else EncodeError
+        kind = TargetError if on_disk(fault) else EncodeError
         raise kind(f"{path}: {doing}: {reason(fault)}") from fault

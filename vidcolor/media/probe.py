@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -131,11 +132,11 @@ def display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
 
     Rotation alone would lose a mirrored picture.
     """
-    for data in frame.side_data:
-        if getattr(data, "type", None) is not None and data.type.name == "DISPLAYMATRIX":
-            numbers = memoryview(bytes(data)).cast("i")
-            return tuple(numbers) if len(numbers) == 9 else None
-    return None
+    try:
+        found = [bytes(data) for data in frame.side_data if data.type.name == "DISPLAYMATRIX"]
+    except ValueError:
+        return None  # PyAV gives up on a frame that also carries a kind of data unknown to it.
+    return struct.unpack("=9i", found[0]) if found and len(found[0]) == 36 else None
 
 
 def _rank(stream: VideoStream) -> tuple[bool, int, int]:
@@ -229,7 +230,9 @@ def _color_spec(frame: av.VideoFrame, picture: Picture, codec: str) -> ColorSpec
 
 def _describe_other(stream: Stream) -> StreamInfo:
     context = stream.codec_context
-    codec = context.codec.canonical_name if context is not None else (stream.name or "unknown")
+    # Without decoder only some kinds of stream know a name.
+    name = getattr(stream, "name", None) or "unknown"
+    codec = context.codec.canonical_name if context is not None else name
     kind = "data" if stream.type == "unknown" else str(stream.type)
     title = stream.metadata.get("title")
     return StreamInfo(stream.index, kind, codec, stream.language, title, _details(stream))

@@ -1,0 +1,275 @@
+"""The finished film: ``Writer`` puts the painted picture and everything else into one file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from math import lcm
+from pathlib import Path
+from types import TracebackType
+from typing import Self, cast
+
+import av
+from av.container import OutputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from vidcolor.errors import EncodeError
+from vidcolor.frames import PaintedFrame, StreamInfo, VideoInfo
+from vidcolor.media.companions import Companions, kept_metadata
+from vidcolor.media.encode import PictureEncoder
+from vidcolor.media.encoders import choose
+from vidcolor.media.faults import writing
+from vidcolor.media.probe import display_matrix, first_picture, open_source
+from vidcolor.media.target import Target
+from vidcolor.settings import EncoderSettings, RangeSettings
+
+
+# The field has 32 bits, but some readers take it as signed.
+_FINEST_TIMESCALE = 2**31 - 1
+
+
+class Writer:
+    """Writes a film like ``info`` to ``target``: new picture, everything else copied.
+
+    Use it as a context manager: a clean exit finishes the file and puts it in the target's place
+    in one step; an exception, Ctrl-C included, deletes the temporary file and leaves the target as
+    it was. Nothing is ever visible under the target's name but a whole film.
+
+    With ``crop`` other than the whole film, the picture starts at 0, all other streams are moved
+    by the same amount of time, and what lies outside the written frames is left out.
+
+    Raises TargetExistsError and TargetError before any work, EncodeError when encoder or container
+    refuse, SettingsError for an encoder option that does not exist.
+    """
+
+    def __init__(
+        self,
+        target: Path | str,
+        info: VideoInfo,
+        settings: EncoderSettings = EncoderSettings(),
+        *,
+        overwrite: bool = False,
+        crop: RangeSettings = RangeSettings(),
+    ) -> None:
+        self._info = info
+        self._crop = crop
+        self._target = Target(target, info.path, overwrite=overwrite)
+        self._path = self._target.path
+        self._output: OutputContainer | None = None
+        self._companions: Companions | None = None
+        self._held: PaintedFrame | None = None
+        self._first: int | None = None
+        self._end = 0
+        self._last_duration = 0
+        self._frames = 0
+        try:
+            self._choice = choose(info, settings, self._target.container)
+            self._open()
+        except BaseException:
+            self._abandon()
+            raise
+
+    @property
+    def chroma_shape(self) -> tuple[int, int]:
+        """(height, width) that ``PaintedFrame.cb`` and ``cr`` must have."""
+        return self._encoder.chroma_shape
+
+    @property
+    def codec(self) -> str:
+        """FFmpeg's name of the encoder in use."""
+        return self._choice.encoder
+
+    @property
+    def pixel_format(self) -> str:
+        """FFmpeg's name of the pixel format written."""
+        return self._choice.pixel_format
+
+    @property
+    def copied(self) -> list[StreamInfo]:
+        """The other streams that go into the target."""
+        assert self._companions is not None
+        return self._companions.copied
+
+    @property
+    def dropped(self) -> list[tuple[StreamInfo, str]]:
+        """The other streams that do not, each with the reason."""
+        assert self._companions is not None
+        return self._companions.dropped
+
+    @property
+    def warnings(self) -> list[str]:
+        """One line for everything that is not as in the source; also after the end."""
+        lines = list(self._choice.warnings)
+        for stream, why in self.dropped:
+            lines.append(f"{_name(stream)} is left out: {why}")
+        assert self._companions is not None
+        for stream in self.copied:
+            if lost := self._companions.lost.get(stream.index):
+                lines.append(f"{_name(stream)}: {lost} packets refused by {self._path.suffix}")
+        return lines
+
+    def write(self, painted: PaintedFrame) -> None:
+        """Take the next frame, in presentation order; its pts must be above the one before.
+
+        Raises EncodeError or TargetError when it cannot be written, ValueError if planes do not
+        fit ``chroma_shape`` and the type of the luma.
+        """
+        self._encoder.check(painted)
+        pts = painted.frame.pts
+        if self._first is None:
+            self._begin(pts)
+        if self._held is not None:
+            self._encode(self._held, pts - self._held.frame.pts)
+        # One frame is held back, because how long it lasts is known for sure only from the next.
+        self._held = painted
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self._abandon()
+            return
+        try:
+            self._finish()
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _open(self) -> None:
+        info, container = self._info, self._target.container
+        matrix, field_order = _from_source(info)
+        with writing(self._path, f"{container} or {self._choice.encoder} refuses this film"):
+            self._output = av.open(
+                str(self._target.part.absolute()),
+                "w",
+                format=container,
+                container_options=self._container_options(),
+            )
+            self._companions = Companions(info, self._output)
+            self._output.metadata.update(kept_metadata(info.metadata))
+            # In the source's order, so that "the second audio track" stays the second.
+            for stream in self._companions.source.streams:
+                if stream.index != info.stream_index:
+                    self._companions.add(stream.index)
+                    continue
+                self._encoder = PictureEncoder(
+                    self._output, info, self._choice, matrix, field_order
+                )
+                self._encoder.stream.metadata.update(kept_metadata(dict(stream.metadata)))
+                self._encoder.stream.disposition = stream.disposition
+            if self._crop.whole:
+                self._start(None, None)
+
+    def _container_options(self) -> dict[str, str]:
+        if self._target.container in ("matroska", "webm"):
+            # Coded sound often starts some ms before 0; FFmpeg would move the whole film for it.
+            return {"avoid_negative_ts": "disabled"}
+        if self._target.container in ("mp4", "mov"):
+            # The unit of late starts; FFmpeg's default, 1 ms, is too coarse for exact times.
+            return {"movie_timescale": str(_common_timescale(self._info))}
+        return {}
+
+    def _start(self, start: Fraction | None, end: Fraction | None) -> None:
+        """Write the header: early for a whole film, at the first frame for a part of one."""
+        assert self._output is not None and self._companions is not None
+        self._output.set_chapters(self._companions.chapters(start, end))
+        self._companions.set_span(start)
+        self._output.start_encoding()
+
+    def _begin(self, pts: int) -> None:
+        self._first = pts
+        if self._crop.whole:
+            return
+        start = pts * self._info.time_base
+        with writing(self._path, f"{self._target.container} refuses this film"):
+            self._start(start, self._expected_end(start))
+
+    def _expected_end(self, start: Fraction) -> Fraction | None:
+        """Where the part ends, as far as can be known now; only chapters are cut by it."""
+        if self._crop.duration is not None:
+            return start + self._crop.duration
+        if self._crop.end_frame is not None and self._info.average_rate:
+            frames = self._crop.end_frame - (self._crop.first_frame or 0)
+            return start + frames / self._info.average_rate
+        return None
+
+    def _encode(self, painted: PaintedFrame, duration: int) -> None:
+        assert self._first is not None
+        if duration <= 0:
+            raise ValueError(f"frame {painted.frame.index} is not before the one after it")
+        pts = painted.frame.pts
+        self._end, self._last_duration = pts + duration, duration
+        self._frames += 1
+        with writing(self._path, f"{self._choice.encoder} failed"):
+            moved = pts if self._crop.whole else pts - self._first
+            packets = self._encoder.encode(painted, moved, duration)
+        self._mux(packets)
+
+    def _mux(self, packets: Iterable[Packet[VideoStream]]) -> None:
+        assert self._output is not None and self._companions is not None
+        origin = 0 if self._crop.whole else cast(int, self._first)
+        for packet in packets:
+            ticks = packet.dts if packet.dts is not None else packet.pts
+            with writing(self._path):
+                # Sound and subtitles up to this packet first: neither side piles up in memory.
+                self._companions.pull(((ticks or 0) + origin) * self._info.time_base)
+                self._output.mux_one(packet)
+
+    def _finish(self) -> None:
+        if self._held is None:
+            raise EncodeError(f"{self._path}: not one frame was written")
+        last, self._held = self._held, None
+        self._encode(last, last.frame.duration or self._last_duration or 1)
+        assert self._output is not None and self._companions is not None
+        with writing(self._path, f"{self._choice.encoder} failed"):
+            packets = self._encoder.finish()
+        self._mux(packets)
+        with writing(self._path, "cannot finish the file"):
+            self._companions.pull(None if self._crop.whole else self._end * self._info.time_base)
+            self._companions.close()
+            self._output.close()
+        self._target.commit()
+
+    def _abandon(self) -> None:
+        """Let go of everything and delete the temporary file, whatever state we are in."""
+        self._held = None
+        if self._companions is not None:
+            self._companions.close()
+        if self._output is not None:
+            try:
+                self._output.close()
+            except Exception:
+                pass  # It may well be the fault that brought us here; the file goes anyway.
+        self._target.discard()
+
+
+def _from_source(info: VideoInfo) -> tuple[tuple[int, ...] | None, int]:
+    """What VideoInfo has no place for: the whole display matrix and the order of fields."""
+    with open_source(info.path) as source:
+        stream = cast(VideoStream, source.streams[info.stream_index])
+        order = stream.codec_context.field_order if info.interlaced else 0
+        frame = first_picture(source, stream)
+        return None if frame is None else display_matrix(frame), order
+
+
+def _common_timescale(info: VideoInfo) -> int:
+    """Ticks per second in which the starts of the picture and of the sound are whole numbers."""
+    with open_source(info.path) as source:
+        starts = [s.start_time * s.time_base for s in source.streams if s.start_time and s.time_base]
+    scale = 1000
+    for start in (*starts, info.time_base):
+        finer = lcm(scale, start.denominator)
+        scale = finer if finer <= _FINEST_TIMESCALE else scale
+    return scale
+
+
+def _name(stream: StreamInfo) -> str:
+    about = ", ".join(part for part in (stream.codec, stream.language, stream.title) if part)
+    return f"{stream.kind} stream #{stream.index} ({about})"

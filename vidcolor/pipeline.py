@@ -1,0 +1,234 @@
+"""From a film to a coloured film: a chain of generators, read from top to bottom.
+
+::
+
+    decode -> find_cuts -> colorize -> stabilize -> paint -> write
+
+No stage starts threads; `Prefetch` decides where one ends and the next begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vidcolor.color import rgb
+from vidcolor.colorize import colorize
+from vidcolor.frames import ColoredFrame, VideoInfo
+from vidcolor.media.decode import DecodeReport, decode
+from vidcolor.media.mux import Writer
+from vidcolor.media.probe import probe
+from vidcolor.models.colorizer import Colorizer
+from vidcolor.paint import paint
+from vidcolor.prefetch import Prefetch
+from vidcolor.report import Report
+from vidcolor.scenes import find_cuts
+from vidcolor.settings import Settings
+from vidcolor.shrink import working_size
+from vidcolor.stabilize import stabilize
+from vidcolor.stopwatch import Stopwatch
+
+_AHEAD = 8
+"""Frames that may wait before each thread: enough to hide hiccups, little enough for memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Told after every frame: frames written so far, and how many there will be if that is known."""
+
+    done: int
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One coloured frame for looking at: ``rgb`` is (height, width, 3) uint8."""
+
+    index: int
+    seconds: float
+    rgb: NDArray[np.uint8]
+
+
+def colorize_video(
+    source: Path | str,
+    target: Path | str,
+    settings: Settings = Settings(),
+    *,
+    progress: Callable[[Progress], None] | None = None,
+    warn: Callable[[str], None] | None = None,
+    colorizer: Colorizer | None = None,
+) -> Report:
+    """Colour the film ``source`` into the new file ``target``.
+
+    Luma, timestamps, sound and everything else are kept; see README. ``warn`` is told, one line
+    each, what could not be. A ready ``colorizer`` may be given to be used again for many films.
+    ``target`` appears when it is complete and not before, and is left as it was on any error.
+
+    Raises the errors of `vidcolor.errors`.
+    """
+    watch = Stopwatch()
+    warn = warn or (lambda message: None)
+    info = probe(Path(source))
+    total = expected_frames(info, settings)
+    damage = DecodeReport()
+    done = 0
+    with ExitStack() as stack:
+        # The target is checked before the model is loaded: a typing mistake should not cost time.
+        writer = stack.enter_context(
+            Writer(
+                Path(target),
+                info,
+                settings.encoder,
+                overwrite=settings.overwrite,
+                crop=settings.range,
+            )
+        )
+        for line in writer.warnings:
+            warn(line)
+        colorizer = colorizer or Colorizer(settings.color.model, settings.color.device, warn=warn)
+        stack.enter_context(_single_threaded_cv2())
+        colored = _colored(info, settings, colorizer, damage, watch, stack)
+        counted = _Counted(colored)
+        painted = stack.enter_context(
+            Prefetch(
+                lambda: watch.timed(
+                    "paint",
+                    paint(
+                        watch.timed("wait for colour", counted),
+                        writer.chroma_shape,
+                        settings.color.saturation,
+                    ),
+                ),
+                _AHEAD,
+                "paint",
+            )
+        )
+        for frame in watch.timed("wait for picture", painted):
+            with watch.running("encode"):
+                writer.write(frame)
+            done += 1
+            if progress is not None:
+                progress(Progress(done, total))
+    return Report(
+        source=str(source),
+        target=str(target),
+        frames=done,
+        cuts=max(0, counted.cuts - 1),
+        seconds=watch.total,
+        stages={name: round(spent, 4) for name, spent in sorted(watch.seconds().items())},
+        model=colorizer.description,
+        settings=settings,
+        codec=writer.codec,
+        pixel_format=writer.pixel_format,
+        copied=[f"{item.kind} {item.index} ({item.codec})" for item in writer.copied],
+        dropped=[f"{item.kind} {item.index} ({item.codec}): {why}" for item, why in writer.dropped],
+        warnings=list(writer.warnings),
+        damaged=damage.damaged,
+        skipped=damage.skipped,
+    )
+
+
+def color_frames(
+    source: Path | str,
+    settings: Settings = Settings(),
+    *,
+    colorizer: Colorizer | None = None,
+) -> Iterator[Picture]:
+    """The coloured frames of a film, or of the range in ``settings``, as RGB pictures.
+
+    Made for notebooks: nothing is written. Close the iterator, or exhaust it, to end its threads.
+    """
+    info = probe(Path(source))
+    colorizer = colorizer or Colorizer(settings.color.model, settings.color.device)
+    half = (-(-info.height // 2), -(-info.width // 2))
+    with ExitStack() as stack:
+        stack.enter_context(_single_threaded_cv2())
+        colored = _colored(info, settings, colorizer, DecodeReport(), Stopwatch(), stack)
+        origin = info.start_pts or 0
+        for item in paint(colored, half, settings.color.saturation):
+            frame = item.frame
+            seconds = float((frame.pts - origin) * info.time_base)
+            picture = rgb(frame.luma, item.cb, item.cr, frame.color)
+            yield Picture(frame.index, seconds, picture)
+
+
+def expected_frames(info: VideoInfo, settings: Settings) -> int | None:
+    """How many frames the job will have, as far as the container tells; None if it does not."""
+    crop = settings.range
+    total = info.frame_count
+    if crop.end_frame is not None or crop.first_frame is not None:
+        first = crop.first_frame or 0
+        if crop.end_frame is None:
+            return None if total is None else max(0, total - first)
+        end = crop.end_frame if total is None else min(crop.end_frame, total)
+        return max(0, end - first)
+    if crop.whole or info.average_rate is None:
+        return total
+    span = crop.duration
+    if info.duration is not None:
+        left = max(info.duration - (crop.start or 0), 0)
+        span = left if span is None else min(span, left)
+    return None if span is None else round(span * info.average_rate)
+
+
+def _colored(
+    info: VideoInfo,
+    settings: Settings,
+    colorizer: Colorizer,
+    damage: DecodeReport,
+    watch: Stopwatch,
+    stack: ExitStack,
+) -> Iterator[ColoredFrame]:
+    """Decode, find cuts, colour and steady: two threads, one before the network and one with it."""
+    color = settings.color
+    size = working_size(info.width, info.height, info.sample_aspect_ratio, color.short_side)
+    small = stack.enter_context(
+        Prefetch(
+            lambda: watch.timed(
+                "shrink and find cuts",
+                find_cuts(watch.timed("decode", decode(info, settings.range, damage)), size),
+            ),
+            _AHEAD,
+            "decode",
+        )
+    )
+    pool = stack.enter_context(ThreadPoolExecutor(1, "vidcolor-flow"))
+    colored = watch.timed(
+        "colorize",
+        colorize(watch.timed("wait for frames", small), colorizer, color.batch_size, info.rotation),
+    )
+    steady = watch.timed("stabilize", stabilize(colored, color.stabilize, pool))
+    return stack.enter_context(Prefetch(lambda: steady, _AHEAD, "color"))
+
+
+class _Counted(Iterator[ColoredFrame]):
+    """Passes frames on and counts those that begin a shot."""
+
+    def __init__(self, frames: Iterable[ColoredFrame]) -> None:
+        self._frames = iter(frames)
+        self.cuts = 0
+
+    def __next__(self) -> ColoredFrame:
+        frame = next(self._frames)
+        self.cuts += frame.cut
+        return frame
+
+
+@contextmanager
+def _single_threaded_cv2() -> Iterator[None]:
+    """The stages run beside each other already; OpenCV's own threads would only get in their way."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+

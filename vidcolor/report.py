@@ -1,0 +1,62 @@
+"""What a finished job has to tell."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from vidcolor.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The result of one job. Times are wall seconds; stages run beside each other."""
+
+    source: str
+    target: str
+    frames: int
+    cuts: int
+    """Shots begun after the first one."""
+    seconds: float
+    stages: dict[str, float]
+    """Seconds of work by stage, summed over threads."""
+    model: dict[str, str]
+    settings: Settings
+    codec: str
+    pixel_format: str
+    copied: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    damaged: int = 0
+    """Frames the decoder patched over damage."""
+    skipped: int = 0
+    """Packets of the picture that could not be decoded at all."""
+
+    @property
+    def frames_per_second(self) -> float:
+        return self.frames / self.seconds if self.seconds > 0 else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        values = dataclasses.asdict(self)
+        values["frames_per_second"] = round(self.frames_per_second, 3)
+        values["stage_frames_per_second"] = {
+            name: round(self.frames / spent, 3) if spent > 0 else None
+            for name, spent in self.stages.items()
+        }
+        return values
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), indent=2, default=_plain)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Fraction):
+        return str(value)
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"cannot write {type(value).__name__} as JSON")
