@@ -93,7 +93,7 @@ def bunny_shot(data: bytes) -> Iterator[Luma]:
     The source runs at 25 frames a second and is shown at 24, as films on television were the
     other way round.
     """
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), "r") as container:
         for number, frame in enumerate(container.decode(video=0)):
             if number == BUNNY_FRAMES:
                 return
@@ -131,7 +131,8 @@ def photo_shot(move: Move) -> Iterator[Luma]:
 def studio_luma(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     """BT.709 luma in studio range, from 8-bit R'G'B'."""
     weights = np.array([0.2126, 0.7152, 0.0722], np.float32)
-    return (16.0 + rgb[..., :3].astype(np.float32) @ weights * (219.0 / 255.0)).astype(np.float32)
+    luma = 16.0 + rgb[..., :3].astype(np.float32) @ weights * (219.0 / 255.0)
+    return np.asarray(luma, np.float32)
 
 
 def tune(seconds: float) -> NDArray[np.float32]:

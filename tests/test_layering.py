@@ -15,7 +15,17 @@ ROOT = Path(__file__).resolve().parent.parent
 API = "vidcolor/__init__"
 LAYERS = (
     ("errors", "frames", "settings"),
-    ("batching", "color", "device", "flow", "media", "models", "prefetch"),
+    (
+        "batching",
+        "color",
+        "device",
+        "flow",
+        "media",
+        "models",
+        "prefetch",
+        "report",
+        "stopwatch",
+    ),
     ("colorize", "hints", "paint", "scenes", "shrink", "stabilize"),
     ("pipeline",),
     ("chunks",),

@@ -9,7 +9,7 @@ No stage starts threads; `Prefetch` decides where one ends and the next begins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -21,11 +21,14 @@ from numpy.typing import NDArray
 
 from vidcolor.color import rgb
 from vidcolor.colorize import colorize
-from vidcolor.frames import ColoredFrame, VideoInfo
+from vidcolor.device import describe, pick_device
+from vidcolor.errors import UsageError
+from vidcolor.frames import ColoredFrame, StreamInfo, VideoInfo
 from vidcolor.media.decode import DecodeReport, decode
 from vidcolor.media.mux import Writer
 from vidcolor.media.probe import probe
 from vidcolor.models.colorizer import Colorizer
+from vidcolor.models.registry import find_model
 from vidcolor.paint import paint
 from vidcolor.prefetch import Prefetch
 from vidcolor.report import Report
@@ -82,13 +85,7 @@ def colorize_video(
     with ExitStack() as stack:
         # The target is checked before the model is loaded: a typing mistake should not cost time.
         writer = stack.enter_context(
-            Writer(
-                Path(target),
-                info,
-                settings.encoder,
-                overwrite=settings.overwrite,
-                crop=settings.range,
-            )
+            _open_writer(target, info, settings)
         )
         for line in writer.warnings:
             warn(line)
@@ -127,12 +124,50 @@ def colorize_video(
         settings=settings,
         codec=writer.codec,
         pixel_format=writer.pixel_format,
-        copied=[f"{item.kind} {item.index} ({item.codec})" for item in writer.copied],
-        dropped=[f"{item.kind} {item.index} ({item.codec}): {why}" for item, why in writer.dropped],
+        copied=[name_stream(item) for item in writer.copied],
+        dropped=[f"{name_stream(item)}: {why}" for item, why in writer.dropped],
         warnings=list(writer.warnings),
         damaged=damage.damaged,
         skipped=damage.skipped,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a job would do, found out without doing it."""
+
+    info: VideoInfo
+    frames: int | None
+    size: tuple[int, int]
+    """(h, w) of the small picture the network sees."""
+    device: str
+    codec: str
+    pixel_format: str
+    encoder_options: Mapping[str, str]
+    copied: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def plan_video(source: Path | str, target: Path | str, settings: Settings = Settings()) -> Plan:
+    """Check everything that can be checked before a job; raises what the job would raise then."""
+    info = probe(Path(source))
+    find_model(settings.color.model)
+    device = describe(pick_device(settings.color.device))
+    writer = _open_writer(target, info, settings)
+    try:
+        return Plan(
+            info,
+            expected_frames(info, settings),
+            _size(info, settings),
+            device,
+            writer.codec,
+            writer.pixel_format,
+            writer.options,
+            tuple(name_stream(item) for item in writer.copied),
+            tuple(writer.warnings),
+        )
+    finally:
+        writer.abandon()
 
 
 def color_frames(
@@ -178,6 +213,30 @@ def expected_frames(info: VideoInfo, settings: Settings) -> int | None:
     return None if span is None else round(span * info.average_rate)
 
 
+def name_stream(stream: StreamInfo) -> str:
+    """A stream in a few words: ``audio 1 (aac, eng)``."""
+    words = [word for word in (stream.codec, stream.language) if word]
+    return f"{stream.kind} {stream.index} ({', '.join(words)})"
+
+
+def _open_writer(target: Path | str, info: VideoInfo, settings: Settings) -> Writer:
+    target = Path(target)
+    needed = settings.encoder.container
+    if needed is not None and target.suffix.lower() != f".{needed}":
+        raise UsageError(
+            f"{target}: these settings write {settings.encoder.codec} into .{needed} files; "
+            f"name the target {target.with_suffix('.' + needed).name}"
+        )
+    return Writer(
+        target, info, settings.encoder, overwrite=settings.overwrite, crop=settings.range
+    )
+
+
+def _size(info: VideoInfo, settings: Settings) -> tuple[int, int]:
+    short = settings.color.short_side
+    return working_size(info.width, info.height, info.sample_aspect_ratio, short)
+
+
 def _colored(
     info: VideoInfo,
     settings: Settings,
@@ -188,7 +247,7 @@ def _colored(
 ) -> Iterator[ColoredFrame]:
     """Decode, find cuts, colour and steady: two threads, one before the network and one with it."""
     color = settings.color
-    size = working_size(info.width, info.height, info.sample_aspect_ratio, color.short_side)
+    size = _size(info, settings)
     small = stack.enter_context(
         Prefetch(
             lambda: watch.timed(

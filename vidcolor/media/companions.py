@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import av
-from av.container import InputContainer, OutputContainer
+from av.container import OutputContainer
 from av.format import Flags as FormatFlags
 from av.packet import Packet
 from av.stream import Discard, Stream
 
 from vidcolor.frames import StreamInfo, VideoInfo
 from vidcolor.media.faults import FAULTS, on_disk, reading, reason
-from vidcolor.media.probe import companions, is_cover, open_source
+from vidcolor.media.probe import has_decoder, is_cover, open_source
 
 if TYPE_CHECKING:  # It exists in the stubs only.
     from av.container.core import Chapter
@@ -37,6 +37,7 @@ _STALE_KEYS = frozenset(
     {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "rotate"}
 )
 _STALE_PREFIXES = ("_statistics", "bps", "number_of_", "duration-")
+_EQUAL_TIMES_ALLOWED = int(cast(int, FormatFlags.ts_nonstrict.value))
 _SEEK_MARGIN = Fraction(10)
 
 
@@ -120,10 +121,8 @@ class Companions:
             if stream.index not in self._targets:
                 stream.discard = Discard.all
         if start is not None and start > _SEEK_MARGIN:
-            try:
+            with suppress(*FAULTS):  # Reading from the start finds the same, only later.
                 self.source.seek(int((start - _SEEK_MARGIN) * av.time_base))
-            except FAULTS:
-                pass  # Reading from the start finds the same packets, only later.
         if self._targets:
             wanted = [self.source.streams[index] for index in self._targets]
             self._packets = self.source.demux(wanted)
@@ -181,7 +180,7 @@ class Companions:
             packet.pts = packet.dts = 0 if last is None else last + 1
         clock = packet.dts if packet.dts is not None else packet.pts
         assert clock is not None
-        strict = not self._output.format.flags & FormatFlags.ts_nonstrict.value
+        strict = not self._output.format.flags & _EQUAL_TIMES_ALLOWED
         if last is not None and (clock < last or (strict and clock == last)):
             clock = last + strict
             packet.dts = clock
@@ -224,7 +223,7 @@ def _refusal(stream: Stream, container: str) -> str | None:
     """Why ``container`` cannot hold ``stream``, found by writing a header for it alone."""
     if stream.type == "unknown":
         return "its kind is unknown"
-    if stream.codec_context is None and stream.type in ("audio", "subtitle", "video"):
+    if not has_decoder(stream) and stream.type in ("audio", "subtitle", "video"):
         return "this build of FFmpeg does not know its codec"
     scratch = av.open(io.BytesIO(), "w", format=container)
     try:
@@ -233,8 +232,6 @@ def _refusal(stream: Stream, container: str) -> str | None:
     except FAULTS:
         return f"{container} cannot hold it"
     finally:
-        try:
+        with suppress(*FAULTS):  # Only the header counts; without packets the end may be refused.
             scratch.close()
-        except FAULTS:
-            pass  # A file without packets may be refused at its end; only the header counts here.
     return None

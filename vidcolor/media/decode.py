@@ -78,9 +78,7 @@ def decode(
         raise UsageError(f"{info.path}: the chosen range holds no frame of this film")
 
 
-def _from_time(
-    info: VideoInfo, start: Fraction | None, report: DecodeReport
-) -> Generator[Frame]:
+def _from_time(info: VideoInfo, start: Fraction | None, report: DecodeReport) -> Generator[Frame]:
     """All frames, or those from ``start`` seconds on, seeking there if that lands early enough."""
     if start is not None:
         with closing(_all_frames(info, start, report)) as frames:

@@ -57,9 +57,7 @@ class PictureEncoder:
         if 0 < info.tags.chroma_location < len(_CHROMA_LOCATIONS):
             location = _CHROMA_LOCATIONS[info.tags.chroma_location]
             options.setdefault("chroma_sample_location", location)
-        stream = cast(
-            VideoStream, output.add_stream(choice.encoder, rate=rate, options=options)
-        )
+        stream = cast(VideoStream, output.add_stream(choice.encoder, rate=rate, options=options))
         context = stream.codec_context
         context.width, context.height = info.width, info.height
         context.pix_fmt = choice.pixel_format
@@ -162,7 +160,7 @@ class PictureEncoder:
         room: NDArray[Any] = np.ndarray(
             samples.shape,
             "<u2" if wide else "u1",
-            buffer=plane,
+            buffer=memoryview(plane),
             strides=(plane.line_size, 2 if wide else 1),
         )
         if self._shift:

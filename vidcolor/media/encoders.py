@@ -62,9 +62,7 @@ TUNINGS: Mapping[str, Tuning] = MappingProxyType(
         "libx265": Tuning(20, {"preset": "medium", "x265-params": "log-level=none"}, False),
         "libsvtav1": Tuning(24, {"preset": "8"}),
         # ``b=0`` makes the rate factor the only aim; row-mt lets one picture use several cores.
-        "libvpx-vp9": Tuning(
-            24, {"b": "0", "row-mt": "1", "deadline": "good", "cpu-used": "4"}
-        ),
+        "libvpx-vp9": Tuning(24, {"b": "0", "row-mt": "1", "deadline": "good", "cpu-used": "4"}),
         "libvpx": Tuning(10, {"b": "8M", "deadline": "good", "cpu-used": "4"}),
         "ffv1": Tuning(None, {"level": "3", "slicecrc": "1"}),
         "prores_ks": Tuning(None, {"profile": "hq"}),

@@ -66,7 +66,7 @@ def reading(path: Path, doing: str = "cannot read this file as a film") -> Itera
 
 @contextmanager
 def writing(path: Path, doing: str = "cannot write this film") -> Iterator[None]:
-    """Turn a fault inside the block into TargetError (disk) or EncodeError (refused) on ``path``."""
+    """Turn a fault inside the block into TargetError (disk) or EncodeError (refusal)."""
     try:
         yield
     except VidcolorError:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from fractions import Fraction
 from math import lcm
 from pathlib import Path
@@ -23,7 +24,6 @@ from vidcolor.media.faults import writing
 from vidcolor.media.probe import display_matrix, first_picture, open_source
 from vidcolor.media.target import Target
 from vidcolor.settings import EncoderSettings, RangeSettings
-
 
 # The field has 32 bits, but some readers take it as signed.
 _FINEST_TIMESCALE = 2**31 - 1
@@ -67,7 +67,7 @@ class Writer:
             self._choice = choose(info, settings, self._target.container)
             self._open()
         except BaseException:
-            self._abandon()
+            self.abandon()
             raise
 
     @property
@@ -84,6 +84,11 @@ class Writer:
     def pixel_format(self) -> str:
         """FFmpeg's name of the pixel format written."""
         return self._choice.pixel_format
+
+    @property
+    def options(self) -> Mapping[str, str]:
+        """The options given to the encoder."""
+        return self._choice.options
 
     @property
     def copied(self) -> list[StreamInfo]:
@@ -134,12 +139,12 @@ class Writer:
         trace: TracebackType | None,
     ) -> None:
         if kind is not None:
-            self._abandon()
+            self.abandon()
             return
         try:
             self._finish()
         except BaseException:
-            self._abandon()
+            self.abandon()
             raise
 
     def _open(self) -> None:
@@ -237,16 +242,15 @@ class Writer:
             self._output.close()
         self._target.commit()
 
-    def _abandon(self) -> None:
+    def abandon(self) -> None:
         """Let go of everything and delete the temporary file, whatever state we are in."""
         self._held = None
         if self._companions is not None:
             self._companions.close()
         if self._output is not None:
-            try:
+            # It may well be the fault that brought us here; the file goes anyway.
+            with suppress(Exception):
                 self._output.close()
-            except Exception:
-                pass  # It may well be the fault that brought us here; the file goes anyway.
         self._target.discard()
 
 
@@ -261,11 +265,15 @@ def _from_source(info: VideoInfo) -> tuple[tuple[int, ...] | None, int]:
 
 def _common_timescale(info: VideoInfo) -> int:
     """Ticks per second in which the starts of the picture and of the sound are whole numbers."""
+    units = [info.time_base.denominator]
     with open_source(info.path) as source:
-        starts = [s.start_time * s.time_base for s in source.streams if s.start_time and s.time_base]
+        for stream in source.streams:
+            if stream.start_time and stream.time_base:
+                units.append((stream.start_time * stream.time_base).denominator)
+        units += [sound.sample_rate for sound in source.streams.audio if sound.sample_rate]
     scale = 1000
-    for start in (*starts, info.time_base):
-        finer = lcm(scale, start.denominator)
+    for unit in units:
+        finer = lcm(scale, unit)
         scale = finer if finer <= _FINEST_TIMESCALE else scale
     return scale
 

@@ -6,8 +6,9 @@ Three kinds of format exist for us:
   step (``yuyv422``, ``ya8``): read in place, as a strided view;
 - the same with samples at the top of their 16 bits (``p010``, ``y210``) or in big-endian order:
   read through one numpy operation that makes an ordinary array of the same codes;
-- no luma that could be read (RGB, palettes, one-bit, Bayer, XYZ, float): converted by swscale to
-  ``yuv444p`` at the same or the next higher depth, studio range, in the film's own matrix.
+- no luma that could be read in place: converted by swscale to ``yuv444p`` at the same or the next
+  higher depth. Odd packings (``uyyvyy411``, ``v30x``) keep their codes; RGB, palettes, one-bit,
+  Bayer, XYZ and float get studio range and the film's matrix.
 """
 
 from __future__ import annotations
@@ -64,6 +65,8 @@ class Picture:
     """``420``, ``422``, ``444``, ``440``, ``411`` or ``410``; ``420`` where the source has no
     chroma planes to go by (grey, RGB, palette)."""
     alpha: bool
+    coded: bool
+    """It holds Y'CbCr or grey codes, to be kept as they are; not so RGB, palettes, XYZ, floats."""
     grey: bool
     """No colour at all in this format; such codes span the full range unless tagged otherwise."""
     full_range_by_name: bool
@@ -99,22 +102,24 @@ def picture_of(name: str) -> Picture:
     parts = pixels.components
     plain = name.removesuffix("le").removesuffix("be")
     bits = max(part.bits for part in parts) if pixels.is_rgb else parts[0].bits
-    chroma = [part for part in parts if part.is_chroma and not pixels.is_rgb]
+    # Counted, because PyAV calls a component chroma only where it is smaller than luma.
+    colored = sum(not part.is_alpha for part in parts) >= 3
     alone = parts[0].plane == 0 and all(part.plane != 0 for part in parts[1:])
-    readable = (
-        (alone or plain in _INTERLEAVED)
-        and 8 <= bits <= 16
+    coded = (
+        8 <= bits <= 16
         and not (pixels.is_rgb or pixels.has_palette or pixels.is_bit_stream or pixels.is_bayer)
         and not plain.startswith(("xyz", "bayer"))
         and not re.search(r"f(16|32)$", plain)
     )
+    readable = coded and (alone or plain in _INTERLEAVED)
     depth = next((known for known in _DEPTHS if known >= bits), 16)
     step, offset = _INTERLEAVED.get(plain, (1, 0))
     return Picture(
         name=name,
         depth=depth,
-        subsampling=_subsampling(pixels) if readable and chroma else "420",
+        subsampling=_subsampling(pixels) if coded and colored else "420",
         alpha=any(part.is_alpha for part in parts),
+        coded=coded,
         grey=plain.startswith(("gray", "ya", "mono")),
         full_range_by_name=plain.startswith("yuvj"),
         converted=None if readable else planar("444", depth),
@@ -150,7 +155,7 @@ def read_luma(
     luma: NDArray[Any] = np.ndarray(
         (frame.height, frame.width),
         picture.dtype,
-        buffer=plane,
+        buffer=memoryview(plane),
         offset=picture.offset * size,
         strides=(plane.line_size, picture.step * size),
     )
@@ -163,13 +168,12 @@ def read_luma(
 
 
 def _convert(frame: av.VideoFrame, picture: Picture, color: ColorSpec) -> av.VideoFrame:
-    has_luma = picture.converted is None
     wanted = ColorRange.JPEG if color.full_range else ColorRange.MPEG
     return frame.reformat(
         format=planar("444", picture.depth),
         # Luma that is only moved must not be rescaled: the same range on both sides.
-        src_color_range=wanted if has_luma else ColorRange.JPEG,
+        src_color_range=wanted if picture.coded else ColorRange.JPEG,
         dst_color_range=wanted,
         dst_colorspace=_SWSCALE_MATRIX[color.matrix],
-        src_colorspace=_SWSCALE_MATRIX[color.matrix] if has_luma else None,
+        src_colorspace=_SWSCALE_MATRIX[color.matrix] if picture.coded else None,
     )

@@ -11,10 +11,11 @@ from typing import cast
 
 import av
 from av.container import InputContainer
+from av.sidedata.sidedata import SideData
 from av.stream import AttachmentStream, Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
-from vidcolor.errors import NoVideoError, SourceError, SourceNotFoundError
+from vidcolor.errors import NoVideoError, SourceError
 from vidcolor.frames import ColorSpec, ColorTags, Matrix, StreamInfo, VideoInfo
 from vidcolor.media.faults import FAULTS, reading
 from vidcolor.media.picture import Picture, picture_of
@@ -87,10 +88,16 @@ def main_video(source: InputContainer, path: Path) -> VideoStream:
         if source.streams.video:
             found = "only cover art" if held == ["video"] else "only sound and cover art"
         raise NoVideoError(f"{path}: no video in this file, {found}")
-    able = [stream for stream in pictures if stream.codec_context is not None]
+    able = [stream for stream in pictures if has_decoder(stream)]
     if not able:
         raise SourceError(f"{path}: no decoder for its video codec in this build of FFmpeg")
     return max(able, key=_rank)
+
+
+def has_decoder(stream: Stream) -> bool:
+    """False where this build of FFmpeg knows no decoder; PyAV then leaves out the codec context."""
+    context: object = stream.codec_context
+    return context is not None
 
 
 def is_cover(stream: Stream) -> bool:
@@ -111,9 +118,7 @@ def first_picture(source: InputContainer, stream: VideoStream) -> av.VideoFrame 
 
     Raises SourceError for an encrypted stream.
     """
-    tried = 0
-    for packet in source.demux(stream):
-        tried += 1
+    for tried, packet in enumerate(source.demux(stream), 1):
         if packet.size and _encrypted(packet, stream):
             raise SourceError(f"{source.name}: the video is encrypted and cannot be decoded")
         try:
@@ -133,10 +138,12 @@ def display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
     Rotation alone would lose a mirrored picture.
     """
     try:
-        found = [bytes(data) for data in frame.side_data if data.type.name == "DISPLAYMATRIX"]
+        # The stubs take it for a mapping; it iterates over its values.
+        entries = cast(Iterator[SideData], iter(frame.side_data))
+        found = [bytes(entry) for entry in entries if entry.type.name == "DISPLAYMATRIX"]
     except ValueError:
         return None  # PyAV gives up on a frame that also carries a kind of data unknown to it.
-    return struct.unpack("=9i", found[0]) if found and len(found[0]) == 36 else None
+    return tuple(struct.unpack("=9i", found[0])) if found and len(found[0]) == 36 else None
 
 
 def _rank(stream: VideoStream) -> tuple[bool, int, int]:
@@ -207,7 +214,7 @@ def _tagged_count(stream: VideoStream) -> int:
 
 
 def _color_tags(frame: av.VideoFrame, picture: Picture) -> ColorTags:
-    untagged = picture.converted is not None
+    untagged = not picture.coded
     return ColorTags(
         range=0 if untagged else int(frame.color_range),
         matrix=2 if untagged else int(frame.colorspace),
@@ -221,7 +228,7 @@ def _color_spec(frame: av.VideoFrame, picture: Picture, codec: str) -> ColorSpec
     full = picture.full_range_by_name or (picture.grey and codec not in _STUDIO_BY_DEFAULT)
     if frame.color_range in (1, 2):
         full = frame.color_range == 2
-    if picture.converted is not None:
+    if not picture.coded:
         # We choose the codes ourselves then, see ``picture``.
         return ColorSpec(by_size, full_range=False, depth=picture.depth)
     matrix = MATRIX_TAGS.get(int(frame.colorspace), by_size)
@@ -229,10 +236,9 @@ def _color_spec(frame: av.VideoFrame, picture: Picture, codec: str) -> ColorSpec
 
 
 def _describe_other(stream: Stream) -> StreamInfo:
-    context = stream.codec_context
     # Without decoder only some kinds of stream know a name.
     name = getattr(stream, "name", None) or "unknown"
-    codec = context.codec.canonical_name if context is not None else name
+    codec = stream.codec_context.codec.canonical_name if has_decoder(stream) else name
     kind = "data" if stream.type == "unknown" else str(stream.type)
     title = stream.metadata.get("title")
     return StreamInfo(stream.index, kind, codec, stream.language, title, _details(stream))
@@ -242,9 +248,9 @@ def _details(stream: Stream) -> str:
     words: list[str] = []
     if isinstance(stream, AttachmentStream):
         words += [stream.metadata.get("filename", ""), stream.metadata.get("mimetype", "")]
-    elif isinstance(stream, av.AudioStream) and stream.codec_context is not None:
+    elif isinstance(stream, av.AudioStream) and has_decoder(stream):
         words += [f"{stream.codec_context.sample_rate} Hz", stream.codec_context.layout.name]
-    elif isinstance(stream, VideoStream) and stream.codec_context is not None:
+    elif isinstance(stream, VideoStream) and has_decoder(stream):
         words += [f"{stream.codec_context.width}x{stream.codec_context.height}"]
         words += ["cover art"] if is_cover(stream) else []
     for flag in (Disposition.default, Disposition.forced):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from vidcolor.errors import SourceError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-_GREY = 1.5
+GREY_CHROMA = 1.5
 """Mean chroma under which a photo is a black-and-white one and can teach nothing."""
 
 
@@ -29,12 +29,19 @@ class PhotoSet:
     grey: int
 
 
-def load_photos(sources: Iterable[Path], short_side: int, limit: int | None = None) -> PhotoSet:
+def load_photos(
+    sources: Iterable[Path],
+    short_side: int,
+    limit: int | None = None,
+    grey_chroma: float = GREY_CHROMA,
+) -> PhotoSet:
     """Read every photo of the given folders, tar shards, list files (``.txt``) and single files.
 
-    A photo larger than ``short_side`` is reduced to it. Unreadable and grey ones are counted and
-    left out. Raises SourceError when a source does not exist or nothing is left.
+    A photo larger than ``short_side`` is reduced to it. Unreadable ones, and grey ones (mean
+    chroma under ``grey_chroma``), are counted and left out. Raises SourceError when a source does
+    not exist or nothing is left.
     """
+    sources = list(sources)
     images, names = [], []
     unreadable = grey = 0
     with ThreadPoolExecutor(2) as pool:
@@ -42,7 +49,7 @@ def load_photos(sources: Iterable[Path], short_side: int, limit: int | None = No
         for name, image in pool.map(lambda item: (item[0], _decode(item[1], short_side)), todo):
             if image is None:
                 unreadable += 1
-            elif _mean_chroma(image) < _GREY:
+            elif _mean_chroma(image) < grey_chroma:
                 grey += 1
             else:
                 images.append(image)

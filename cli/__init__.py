@@ -1,0 +1,1 @@
+"""The command line. Installed as ``vidcolor_cli``; each command is one small file."""

@@ -1,0 +1,73 @@
+"""``vidcolor SOURCE TARGET``: the main job."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Exit, Option
+
+from vidcolor_cli.options import build_settings, parse_range, with_range
+
+EPILOG = """Other commands: vidcolor probe FILE, what is known of a film; vidcolor train RECIPE,
+train a network on photos. Each has its own --help."""
+
+
+def colorize(
+    source: Annotated[Path, Argument(help="The film.", metavar="SOURCE")],
+    target: Annotated[Path, Argument(help="The new file: mp4, mov, mkv …", metavar="TARGET")],
+    preset: Annotated[str, Option(help="default, fast, quality or archive.")] = "default",
+    config: Annotated[Path | None, Option(help="A TOML file over the preset.")] = None,
+    model: Annotated[str | None, Option(help="A model's name, or a checkpoint.")] = None,
+    device: Annotated[str | None, Option(help="auto, cpu, cuda or cuda:N.")] = None,
+    frames: Annotated[str | None, Option(metavar="A:B", help="Only these, end excluded.")] = None,
+    start: Annotated[str | None, Option(metavar="TIME", help="Seconds or hh:mm:ss.")] = None,
+    duration: Annotated[str | None, Option(metavar="TIME", help="Seconds or hh:mm:ss.")] = None,
+    saturation: Annotated[float | None, Option(help="0 (grey) to 2; 1 as it comes.")] = None,
+    stabilize: Annotated[float | None, Option(help="Steadiness, 0 (off) to 1.")] = None,
+    no_stabilize: Annotated[bool, Option("--no-stabilize", help="Same as 0.")] = False,
+    short_side: Annotated[int | None, Option(help="Of the network's picture, in pixels.")] = None,
+    batch_size: Annotated[int | None, Option(help="Frames the network sees at once.")] = None,
+    codec: Annotated[str | None, Option(help="h264, h265, av1, vp9, ffv1, prores …")] = None,
+    crf: Annotated[float | None, Option(help="Quality; smaller is better and larger.")] = None,
+    encoder_options: Annotated[str | None, Option(metavar="K=V[,K=V]")] = None,
+    report: Annotated[Path | None, Option(metavar="FILE.json", help="Write a report.")] = None,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace TARGET.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="Print the plan, do nothing.")] = False,
+    quiet: Annotated[bool, Option("--quiet", "-q", help="Only errors.")] = False,
+    verbose: Annotated[bool, Option("--verbose", "-v", help="Stages and their speed.")] = False,
+    version: Annotated[bool, Option("--version", is_eager=True, callback=lambda on: _version(on))]
+    = False,
+) -> None:
+    """Colour the film SOURCE into the new file TARGET.
+
+    Luma, timestamps, sound, subtitles and chapters are kept as they are.
+    """
+    color = {
+        "model": model,
+        "device": device,
+        "saturation": saturation,
+        "stabilize": 0.0 if no_stabilize else stabilize,
+        "short_side": short_side,
+        "batch_size": batch_size,
+    }
+    encoder = {"codec": codec, "crf": crf, "options": encoder_options}
+    settings = build_settings(preset, config, color, encoder)
+    settings = with_range(settings, parse_range(frames, start, duration), overwrite=overwrite)
+
+    # Imported here so that --help need not wait for torch.
+    from vidcolor_cli import job
+
+    if dry_run:
+        print(job.describe_plan(source, target, settings))
+    else:
+        job.run_job(source, target, settings, report, quiet=quiet, verbose=verbose)
+
+
+def _version(on: bool) -> None:
+    if on:
+        from vidcolor import __version__
+
+        print(f"vidcolor {__version__}", file=sys.stdout)
+        raise Exit

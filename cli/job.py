@@ -1,0 +1,71 @@
+"""Running one job with its progress, and telling what it will do or did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vidcolor.errors import TargetError
+from vidcolor.pipeline import colorize_video, plan_video
+from vidcolor.report import Report
+from vidcolor.settings import Settings
+from vidcolor_cli.progress import show_progress
+
+
+def run_job(
+    source: Path,
+    target: Path,
+    settings: Settings,
+    report: Path | None,
+    *,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Colour the film, showing progress on stderr and the outcome on stdout."""
+    if report is not None and not report.parent.is_dir():
+        raise TargetError(f"{report}: its folder does not exist; create it first")
+
+    with show_progress(quiet=quiet) as (progress, note):
+        result = colorize_video(source, target, settings, progress=progress, warn=note)
+    if report is not None:
+        try:
+            report.write_text(result.to_json() + "\n", encoding="utf-8")
+        except OSError as error:
+            raise TargetError(f"{report}: cannot write the report: {error.strerror}") from error
+    if not quiet:
+        print(_outcome(result))
+    if verbose:
+        print(_stages(result))
+
+
+def describe_plan(source: Path, target: Path, settings: Settings) -> str:
+    """What a job would do, for reading."""
+    plan = plan_video(source, target, settings)
+    info = plan.info
+    count = "an unknown number of" if plan.frames is None else str(plan.frames)
+    lines = [
+        f"source    {info.path}: {info.codec} {info.width}x{info.height} {info.pixel_format}, "
+        f"{info.color.matrix} {'full' if info.color.full_range else 'limited'} range",
+        f"frames    {count}, seen by the network at {plan.size[1]}x{plan.size[0]}",
+        f"model     {settings.color.model} on {plan.device}",
+        f"colour    saturation {settings.color.saturation:g}, "
+        f"stabilize {settings.color.stabilize:g}",
+        f"target    {target}: {plan.codec} {plan.pixel_format} "
+        + " ".join(f"{key}={value}" for key, value in plan.encoder_options.items()),
+    ]
+    lines += [f"copied    {line}" for line in plan.copied]
+    lines += [f"warning   {line}" for line in plan.warnings]
+    return "\n".join(lines)
+
+
+def _outcome(result: Report) -> str:
+    speed = result.frames_per_second
+    return (
+        f"{result.target}: {result.frames} frames, {result.cuts + 1} shots, "
+        f"{result.seconds:.1f} s, {speed:.1f} frames/s"
+    )
+
+
+def _stages(result: Report) -> str:
+    rows = [f"  {name:<22}{spent:8.2f} s" for name, spent in result.stages.items()]
+    model = ", ".join(f"{key} {value[:16]}" for key, value in result.model.items())
+    return "\n".join([*rows, f"  {model}"])

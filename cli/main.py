@@ -1,0 +1,70 @@
+"""``vidcolor``: finds the command, runs it, and turns every error into one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from vidcolor.errors import VidcolorError
+from vidcolor_cli import colorize, probe, train
+
+COMMANDS = ("probe", "train")
+"""A first word that is none of these is the name of a film."""
+
+_INTERRUPTED = 130
+_TERMINATED = 143
+
+film = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+film.command(epilog=colorize.EPILOG)(colorize.colorize)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.command("probe")(probe.probe)
+app.command("train")(train.train)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit the process with its code."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit code; messages go to stderr."""
+    words = list(arguments) or ["--help"]
+    chosen = app if words[0] in COMMANDS else film
+    # A job that is told to stop cleans up after itself, as with Ctrl-C.
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = chosen(words, prog_name="vidcolor", standalone_mode=False)
+        if code == _INTERRUPTED:
+            _say("interrupted: nothing was written")
+        return code if isinstance(code, int) else 0
+    except (KeyboardInterrupt, typer.Abort):
+        _say("interrupted: nothing was written")
+        return _INTERRUPTED
+    except VidcolorError as error:
+        _say(str(error))
+        return error.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has gone; keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        # The parser's own errors, under whichever name this version of typer keeps them.
+        tell = getattr(error, "format_message", None)
+        if tell is None:
+            raise
+        _say(f"{tell()} See vidcolor --help.")
+        return 2
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise SystemExit(_TERMINATED)
+
+
+def _say(message: str) -> None:
+    print("vidcolor:", " ".join(message.split()), file=sys.stderr)

@@ -1,0 +1,87 @@
+"""From flags to Settings: presets, config files and flags, in this order."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from fractions import Fraction
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from vidcolor.errors import SettingsError, UsageError
+from vidcolor.settings import RangeSettings, Settings, load_settings
+
+_CLOCK = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
+
+
+def presets() -> dict[str, Path]:
+    """The presets by name."""
+    folder = Path(str(files("vidcolor_configs")))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load_preset(name: str) -> Settings:
+    """The settings of a preset. Raises SettingsError naming the known ones."""
+    known = presets()
+    if name not in known:
+        raise SettingsError(f"--preset {name}: unknown; presets are {', '.join(known)}")
+    return load_settings(known[name])
+
+
+def build_settings(
+    preset: str, config: Path | None, color: dict[str, Any], encoder: dict[str, Any]
+) -> Settings:
+    """Defaults, then the preset, then the config file, then the flags that were given."""
+    settings = load_preset(preset)
+    if config is not None:
+        settings = load_settings(config, settings)
+    given = {name: value for name, value in encoder.items() if value is not None}
+    options = parse_options(given.pop("options", None))
+    codec = given.get("codec")
+    if codec is not None and codec != settings.encoder.codec:
+        # A preset's options are words of its own encoder, and so is its container.
+        given |= {"options": {}, "container": None}
+    settings = settings.replace("encoder", **given)
+    merged = {**settings.encoder.options, **options}
+    settings = settings.replace("encoder", options=merged)
+    flags = {name: value for name, value in color.items() if value is not None}
+    return settings.replace("color", **flags)
+
+
+def parse_options(text: str | None) -> dict[str, str]:
+    """``k=v,k=v`` to a dict. Raises UsageError."""
+    found = {}
+    for item in (text or "").split(","):
+        name, equals, value = item.partition("=")
+        if item and not (equals and name.strip()):
+            raise UsageError(f"--encoder-options: {item!r} is not key=value")
+        if item:
+            found[name.strip()] = value.strip()
+    return found
+
+
+def parse_range(frames: str | None, start: str | None, duration: str | None) -> RangeSettings:
+    """``A:B`` frame numbers, half-open, and seconds or hh:mm:ss. Raises UsageError."""
+    first = end = None
+    if frames is not None:
+        match = re.fullmatch(r"(\d*):(\d*)", frames)
+        if match is None or frames == ":":
+            raise UsageError(f"--frames {frames}: give first:end, such as 100:250, :250 or 100:")
+        first, end = (int(part) if part else None for part in match.groups())
+    return RangeSettings(first, end, _seconds("--start", start), _seconds("--duration", duration))
+
+
+def _seconds(flag: str, text: str | None) -> Fraction | None:
+    if text is None:
+        return None
+    match = _CLOCK.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(f"{flag} {text}: give seconds, or hh:mm:ss, such as 90, 1:30 or 0:01:30.5")
+    hours, minutes, seconds = match.groups()
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + Fraction(seconds)
+
+
+def with_range(settings: Settings, crop: RangeSettings, *, overwrite: bool) -> Settings:
+    """``settings`` for this range of the film."""
+    return dataclasses.replace(settings, range=crop, overwrite=overwrite)

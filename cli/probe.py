@@ -1,0 +1,40 @@
+"""``vidcolor probe FILE``: what is known of a film."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Argument, Option
+
+
+def probe(
+    file: Annotated[Path, Argument(help="The film.", metavar="FILE")],
+    as_json: Annotated[bool, Option("--json", help="For programs.")] = False,
+) -> None:
+    """Print what is known of a film: picture, timing, colour tags, all other streams."""
+    from vidcolor.media.probe import probe as look
+
+    values = dataclasses.asdict(look(file))
+    if as_json:
+        print(json.dumps(values, indent=2, default=str))
+        return
+    others = values.pop("others")
+    metadata = values.pop("metadata")
+    for name, value in values.items():
+        print(f"{name.replace('_', ' '):<22}{_plain(value)}")
+    for stream in others:
+        print(f"{'stream ' + str(stream.pop('index')):<22}{_plain(stream)}")
+    for key, value in metadata.items():
+        print(f"{'metadata ' + key:<22}{value}")
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items() if item not in (None, ""))
+    if isinstance(value, Fraction):
+        return f"{value} ({float(value):.6g})" if value.denominator > 1 else str(value)
+    return "unknown" if value is None else str(value)

@@ -1,0 +1,37 @@
+"""``vidcolor train RECIPE``: train a network on photos."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from vidcolor.errors import UsageError
+
+
+def train(
+    recipe: Annotated[Path, Argument(help="A TOML recipe; see configs/train.", metavar="RECIPE")],
+    photos: Annotated[
+        list[Path] | None, Option(help="Folder, tar or list of photos; may be repeated.")
+    ] = None,
+    run: Annotated[Path | None, Option(help="Folder for checkpoints, log and weights.")] = None,
+    steps: Annotated[int | None, Option(help="Steps, instead of the recipe's.")] = None,
+    minutes: Annotated[float | None, Option(help="End the schedule after this long.")] = None,
+    device: Annotated[str | None, Option(help="auto, cpu, cuda or cuda:N.")] = None,
+) -> None:
+    """Train a network as RECIPE says, or go on where the same run was interrupted."""
+    changes: dict[str, object] = {}
+    if photos:
+        changes["photos"] = [str(path) for path in photos]
+    for name, value in (("run", run), ("steps", steps), ("minutes", minutes), ("device", device)):
+        if value is not None:
+            changes[name] = str(value) if isinstance(value, Path) else value
+    if steps is not None and steps < 1:
+        raise UsageError("--steps must be at least 1")
+
+    from vidcolor.train.loop import train as run_training
+    from vidcolor.train.recipe import load_recipe
+
+    run_training(load_recipe(recipe, changes), functools.partial(print, flush=True))

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from networks import TINY, tiny_checkpoint, tiny_net
+from safetensors.torch import save_file
+
+from vidcolor.device import OutOfMemory, pick_device
+from vidcolor.errors import DeviceError, ModelError
+from vidcolor.models.checkpoint import read_checkpoint, to_half, write_checkpoint
+from vidcolor.models.colorizer import Colorizer
+from vidcolor.models.registry import find_model, load_net
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    return tiny_checkpoint(tmp_path / "tiny.safetensors")
+
+
+def test_a_checkpoint_comes_back_as_it_was_written(tiny: Path) -> None:
+    checkpoint = read_checkpoint(tiny)
+    assert checkpoint.architecture == "chromanet"
+    net, _ = load_net(tiny)
+    light = torch.rand(1, 1, 64, 64) * 100
+    expected = tiny_net().fold()
+    with torch.no_grad():
+        expected.head.weight.mul_(20)
+    assert torch.allclose(net(light), expected(light))
+
+
+def test_half_precision_weights_load(tiny: Path, tmp_path: Path) -> None:
+    checkpoint = read_checkpoint(tiny)
+    half = tmp_path / "half.safetensors"
+    write_checkpoint(half, "chromanet", checkpoint.config, to_half(checkpoint.state))
+    assert half.stat().st_size < 0.6 * tiny.stat().st_size
+    light = np.full((1, 64, 64), 50, np.float32)
+    wide = Colorizer(str(tiny), "cpu", dtype=torch.float32).colors(light)
+    narrow = Colorizer(str(half), "cpu", dtype=torch.float32).colors(light)
+    assert np.abs(wide - narrow).max() < 1
+
+
+def _broken(kind: str, folder: Path, tiny: Path) -> Path:
+    path = folder / "broken.safetensors"
+    state = dict(read_checkpoint(tiny).state)
+    match kind:
+        case "truncated":
+            path.write_bytes(tiny.read_bytes()[:-1000])
+        case "empty":
+            path.write_bytes(b"")
+        case "pickle":
+            path.write_bytes(pickle.dumps({"weights": [1, 2, 3]}))
+        case "foreign format":
+            save_file(state, path)
+        case "foreign arrays":
+            write_checkpoint(path, "chromanet", {}, {"features.0.weight": torch.zeros(3)})
+        case "wrong shape":
+            state["head.weight"] = state["head.weight"][:, :4]
+            write_checkpoint(path, "chromanet", TINY.to_dict(), state)
+        case "missing array":
+            del state["head.bias"]
+            write_checkpoint(path, "chromanet", TINY.to_dict(), state)
+        case "extra array":
+            state["head.extra"] = torch.zeros(1)
+            write_checkpoint(path, "chromanet", TINY.to_dict(), state)
+        case "bad config":
+            write_checkpoint(path, "chromanet", TINY.to_dict() | {"colour": 1}, state)
+    return path
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "truncated",
+        "empty",
+        "pickle",
+        "foreign format",
+        "foreign arrays",
+        "wrong shape",
+        "missing array",
+        "extra array",
+        "bad config",
+    ],
+)
+def test_a_bad_checkpoint_is_refused_by_name(kind: str, tmp_path: Path, tiny: Path) -> None:
+    path = _broken(kind, tmp_path, tiny)
+    with pytest.raises(ModelError, match=r"broken\.safetensors"):
+        Colorizer(str(path), "cpu")
+
+
+def test_an_unknown_model_names_the_known_ones() -> None:
+    with pytest.raises(ModelError, match="default"):
+        find_model("no-such-model")
+
+
+def test_the_shipped_weights_load_and_know_sky_from_grass() -> None:
+    colorizer = Colorizer("default", "cpu")
+    assert colorizer.path.stat().st_size < 25e6
+    ab = colorizer.colors(np.full((1, 128, 160), 60, np.float32))
+    assert ab.shape == (1, 2, 128, 160)
+    assert ab.dtype == np.float32
+    assert np.isfinite(ab).all()
+
+
+def test_a_batch_gives_what_its_pictures_give_alone(tiny: Path) -> None:
+    rng = np.random.default_rng(0)
+    light = rng.uniform(0, 100, (3, 64, 96)).astype(np.float32)
+    colorizer = Colorizer(str(tiny), "cpu", dtype=torch.float32)
+    together = colorizer.colors(light)
+    alone = np.concatenate([colorizer.colors(light[i : i + 1]) for i in range(3)])
+    assert together.std() > 0.1
+    assert np.abs(together - alone).max() < 1e-2
+
+
+def test_sizes_must_fit(tiny: Path) -> None:
+    colorizer = Colorizer(str(tiny), "cpu")
+    with pytest.raises(ValueError, match="multiples of 32"):
+        colorizer.colors(np.zeros((1, 60, 64), np.float32))
+
+
+class _Scarce(Colorizer):
+    """Has memory for ``room`` pictures at once."""
+
+    room = 0
+
+    def _run(
+        self, lightness: np.ndarray, hints: np.ndarray | None
+    ) -> np.ndarray:
+        if len(lightness) > self.room:
+            raise OutOfMemory("no room")
+        return super()._run(lightness, hints)
+
+
+def test_out_of_memory_halves_the_batch_and_loses_no_colour(tiny: Path) -> None:
+    notes: list[str] = []
+    light = np.random.default_rng(1).uniform(0, 100, (7, 64, 64)).astype(np.float32)
+    scarce = _Scarce(str(tiny), "cpu", dtype=torch.float32, warn=notes.append)
+    scarce.room = 2
+    expected = Colorizer(str(tiny), "cpu", dtype=torch.float32).colors(light)
+    assert np.abs(scarce.colors(light) - expected).max() < 1e-2
+    assert len(notes) == 2
+    assert "batches of 1" in notes[-1]
+
+
+def test_no_memory_for_one_picture_is_an_error_and_never_grey(tiny: Path) -> None:
+    scarce = _Scarce(str(tiny), "cpu")
+    with pytest.raises(DeviceError, match="not enough memory"):
+        scarce.colors(np.zeros((2, 64, 64), np.float32))
+
+
+@pytest.mark.parametrize("wanted", ["cuda:99", "tpu", "cuda:x"])
+def test_an_impossible_device_is_refused(wanted: str) -> None:
+    with pytest.raises(DeviceError, match=wanted):
+        pick_device(wanted)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA GPU")
+def test_cuda_without_a_gpu_is_refused() -> None:
+    with pytest.raises(DeviceError, match="--device cpu"):
+        pick_device("cuda")

@@ -1,0 +1,1 @@
+"""How good the colours are: measures, and reports of them."""
