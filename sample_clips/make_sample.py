@@ -98,7 +98,7 @@ def bunny_shot(data: bytes) -> Iterator[Luma]:
             if number == BUNNY_FRAMES:
                 return
             plane = frame.planes[0]
-            rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+            rows = np.frombuffer(bytes(plane), np.uint8).reshape(plane.height, plane.line_size)
             luma = rows[:, : plane.width]
             small = cv2.resize(luma, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
             yield np.asarray(small, np.uint8)
@@ -131,8 +131,8 @@ def photo_shot(move: Move) -> Iterator[Luma]:
 def studio_luma(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     """BT.709 luma in studio range, from 8-bit R'G'B'."""
     weights = np.array([0.2126, 0.7152, 0.0722], np.float32)
-    luma = 16.0 + rgb[..., :3].astype(np.float32) @ weights * (219.0 / 255.0)
-    return np.asarray(luma, np.float32)
+    luma: NDArray[np.float32] = 16.0 + rgb[..., :3].astype(np.float32) @ weights * (219.0 / 255.0)
+    return luma
 
 
 def tune(seconds: float) -> NDArray[np.float32]:

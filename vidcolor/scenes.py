@@ -1,15 +1,19 @@
 """Where shots begin.
 
 Made for black-and-white film, where exposure flickers, the gate weaves and single frames flash. Two
-pictures are compared by the structure of their thumbnails after the best small shift, with
-brightness and contrast taken out. A cut is where *no* frame just before resembles *any* frame just
-after: a flash is bridged by the frames around it, a dissolve and a pan by their small steps.
+pictures are compared by the correlation of their local structure, brightness and contrast taken
+out, at the best small shift. A shot begins where *no* frame just before resembles *any* frame just
+after, by a margin over how much neighbours differ here anyway: a flash or a torn frame is bridged by
+the frames around it, a dissolve and a pan by their small steps, wild motion by its own measure.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -18,53 +22,103 @@ from numpy.typing import NDArray
 from vidcolor.frames import Frame, SmallFrame
 from vidcolor.shrink import shrink
 
-Float32 = NDArray[np.float32]
+Float32: TypeAlias = NDArray[np.float32]
 
 LOOK_AHEAD = 2
-"""Frames after a cut that must be seen before it is called."""
-_THUMBNAIL = (64, 40)
-_SHIFT = (6, 4)
-_THRESHOLD = 0.55
+"""Frames after a cut that must be seen before it is called; flashes up to so long are bridged."""
+THRESHOLD = 0.42
+"""Unlikeness above which two pictures may be of two shots. Neighbours inside a shot keep under 0.34
+but in the wildest motion, pictures of unrelated shots are above 0.65."""
+
+_LONG_SIDE = 64
+_CONTRAST = 4.0
+"""L*: weaker local contrast than this is not amplified to full strength."""
+_FLAT = 1.0
+"""L*: a picture whose standard deviation is less shows nothing: black leader, a white flash."""
+_RECENT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """What the detector remembers of a picture: its normalised structure, and if it is empty."""
+
+    structure: Float32
+    flat: bool
+
+
+def thumbnail(lightness: Float32) -> Thumbnail:
+    """The thumbnail of an (h, w) float32 L* image; its long side is 64 pixels."""
+    scale = _LONG_SIDE / max(lightness.shape)
+    size = tuple(max(16, round(side * scale)) for side in lightness.shape[::-1])
+    small = cv2.resize(lightness, size, interpolation=cv2.INTER_AREA)
+    detail = small - cv2.GaussianBlur(small, (0, 0), 5)
+    contrast = cv2.GaussianBlur(detail * detail, (0, 0), 5)
+    detail /= np.sqrt(np.maximum(contrast, 0) + _CONTRAST**2)
+    return Thumbnail(np.asarray(detail, np.float32), bool(small.std() < _FLAT))
+
+
+def unlikeness(one: Thumbnail, other: Thumbnail) -> float:
+    """0 for pictures alike but for exposure and a small shift, about 0.9 for unrelated ones.
+
+    The shift may be a tenth of the picture each way. Empty pictures are alike, and unlike any
+    other.
+    """
+    if one.flat or other.flat:
+        return 0.0 if one.flat and other.flat else 1.0
+    height, width = one.structure.shape
+    y, x = max(1, height // 10), max(1, width // 10)
+    inner = one.structure[y:-y, x:-x]
+    found = cv2.matchTemplate(other.structure, inner, cv2.TM_CCOEFF_NORMED)
+    return float(1 - found.max())
 
 
 class CutDetector:
-    """Feed it thumbnails in order; see `find_cuts` for the stream."""
+    """Judges one frame after the other; see `find_cuts` for streams of frames."""
 
-    def __init__(self, threshold: float = _THRESHOLD) -> None:
-        self.threshold = threshold
+    def __init__(self, threshold: float = THRESHOLD) -> None:
+        if not 0 < threshold < 1:
+            raise ValueError(f"threshold must be between 0 and 1, not {threshold}")
+        self._threshold = threshold
+        self._before: deque[Thumbnail] = deque(maxlen=LOOK_AHEAD + 1)
+        self._steps: deque[float] = deque(maxlen=_RECENT)
 
+    def starts_shot(self, frames: Sequence[Thumbnail]) -> bool:
+        """True if ``frames[0]``, the next frame of the film, begins a shot.
 
-def thumbnail(lightness: Float32) -> Float32:
-    return np.asarray(cv2.resize(lightness, _THUMBNAIL, interpolation=cv2.INTER_AREA), np.float32)
+        Up to `LOOK_AHEAD` frames that follow it come along in ``frames``; at the film's end fewer.
+        """
+        now = frames[0]
+        step = unlikeness(self._before[-1], now) if self._before else 1.0
+        cut = not self._before or (step > self._threshold and self._parted(frames))
+        if cut:
+            self._before.clear()
+            self._steps.clear()
+        else:
+            self._steps.append(step)
+        self._before.append(now)
+        return cut
 
-
-def unlikeness(one: Float32, other: Float32) -> float:
-    """0 for pictures alike but for exposure and a small shift, about 1 for unrelated ones."""
-    x, y = _SHIFT
-    inner = one[y:-y, x:-x]
-    if float(inner.std()) < 0.5 and float(other.std()) < 0.5:
-        return 0.0
-    return 1.0 - float(cv2.matchTemplate(other, inner, cv2.TM_CCOEFF_NORMED).max())
+    def _parted(self, frames: Sequence[Thumbnail]) -> bool:
+        """Whether nothing remembered resembles anything in ``frames``, given the usual unrest."""
+        following = [unlikeness(p, q) for p, q in zip(frames, frames[1:], strict=False)]
+        unrest = median([*self._steps, *following] or [0.0])
+        bar = max(self._threshold, min(0.8, 0.15 + 1.5 * unrest))
+        return all(unlikeness(p, q) > bar for p in self._before for q in frames)
 
 
 def find_cuts(
-    frames: Iterable[Frame], size: tuple[int, int], threshold: float = _THRESHOLD
+    frames: Iterable[Frame], size: tuple[int, int], threshold: float = THRESHOLD
 ) -> Iterator[SmallFrame]:
     """Each frame with its small lightness of ``size`` (h, w), marked where a shot begins.
 
-    The first frame begins a shot. A frame leaves two frames after it came in.
+    The first frame begins a shot. Frames wait here until two more have come in.
     """
-    before: deque[Float32] = deque(maxlen=2)
-    waiting: deque[tuple[Frame, Float32, Float32]] = deque()
+    detector = CutDetector(threshold)
+    waiting: deque[tuple[Frame, Float32, Thumbnail]] = deque()
 
     def judged() -> SmallFrame:
-        frame, light, small = waiting[0]
-        after = [item[2] for item in waiting]
-        cut = not before or min(unlikeness(p, q) for p in before for q in after) > threshold
-        if cut:
-            before.clear()
-        before.append(small)
-        waiting.popleft()
+        cut = detector.starts_shot([small for _, _, small in waiting])
+        frame, light, _ = waiting.popleft()
         return SmallFrame(frame, light, cut)
 
     for frame in frames:

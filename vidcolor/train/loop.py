@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from vidcolor.device import pick_device
 from vidcolor.errors import ModelError
-from vidcolor.models.checkpoint import read_checkpoint, write_checkpoint
+from vidcolor.models.checkpoint import write_checkpoint
 from vidcolor.models.chromanet.net import ChromaNet, NetConfig
 from vidcolor.models.chromanet.pretrained import load_imagenet_encoder
 from vidcolor.train.objectives import ColorLoss, node_prior
@@ -70,7 +70,7 @@ def train(recipe: Recipe, log: Log = print) -> Path:
     seen, recent = 0, []
     step = first
     with ThreadPoolExecutor(1) as pool:
-        for step, batch in _batches(first, photos, recipe, pool, lambda: progress):
+        for step, batch in _batches(first, photos, recipe, pool, lambda: spent):
             if progress >= 1:
                 break
             started = time.monotonic()
@@ -198,7 +198,11 @@ def _freeze_norms(net: ChromaNet) -> None:
 
 
 def _batches(
-    first: int, photos: PhotoSet, recipe: Recipe, pool: ThreadPoolExecutor, progress: Any
+    first: int,
+    photos: PhotoSet,
+    recipe: Recipe,
+    pool: ThreadPoolExecutor,
+    spent: Callable[[], float],
 ) -> Iterator[tuple[int, Batch]]:
     """Batches from step ``first`` on, made a few steps ahead in the pool's thread."""
     augment = Augment(recipe.smallest_crop, recipe.degraded, recipe.points, recipe.dense)
@@ -212,7 +216,9 @@ def _batches(
     step = first
     while True:
         while len(waiting) < _AHEAD:
-            _, size, count = [stage for stage in recipe.stages if stage[0] <= progress()][-1]
+            # By the batch's own step, not by the one just trained: a resumed run asks the same.
+            share = _progress(step, spent(), recipe)
+            _, size, count = [stage for stage in recipe.stages if stage[0] <= share][-1]
             waiting.append((step, pool.submit(make, step, size, count)))
             step += 1
         number, future = waiting.pop(0)
@@ -278,6 +284,3 @@ def _restore(
         raise ModelError(f"{path}: this checkpoint does not fit the recipe: {error}") from error
     _freeze_norms(net)
     return int(saved["step"]), float(saved["spent"])
-
-
-__all__ = ["collate", "export", "export_last", "read_checkpoint", "train"]

@@ -273,8 +273,9 @@ def pool_hints(hints: Tensor | None, like: Tensor) -> list[Tensor]:
     mask = hints[:, 2:]
     mass = F.avg_pool2d(torch.cat((hints[:, :2] * mask / 100, mask), 1), 4)
     pooled = []
-    for _ in range(4):
+    for step in range(4):
+        if step:
+            mass = F.avg_pool2d(mass, 2)
         weight = mass[:, 2:]
         pooled.append(torch.cat((mass[:, :2] / weight.clamp_min(1e-6), (weight > 0).float()), 1))
-        mass = F.avg_pool2d(mass, 2)
     return pooled

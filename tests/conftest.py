@@ -1,0 +1,24 @@
+"""Fixtures that several test modules share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.clips import CLIPS, make
+
+Clips = Callable[[str], Path]
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Clips:
+    """``clip("sound.mp4")``: the path of a clip of the factory, made once a session."""
+    folder = tmp_path_factory.mktemp("clips")
+
+    def find(name: str) -> Path:
+        path = folder / name
+        return path if path.exists() else make(CLIPS[name], folder)
+
+    return find
