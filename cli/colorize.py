@@ -8,7 +8,7 @@ from typing import Annotated
 
 from typer import Argument, Exit, Option
 
-from vidcolor_cli.options import build_settings, parse_range, with_range
+from .options import build_settings, parse_range, with_range
 
 EPILOG = """Other commands: vidcolor probe FILE, what is known of a film; vidcolor train RECIPE,
 train a network on photos. Each has its own --help."""
@@ -57,7 +57,7 @@ def colorize(
     settings = with_range(settings, parse_range(frames, start, duration), overwrite=overwrite)
 
     # Imported here so that --help need not wait for torch.
-    from vidcolor_cli import job
+    from . import job
 
     if dry_run:
         print(job.describe_plan(source, target, settings))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import typer
 
 from vidcolor.errors import VidcolorError
-from vidcolor_cli import colorize, probe, train
+from . import colorize, probe, train
 
 COMMANDS = ("probe", "train")
 """A first word that is none of these is the name of a film."""

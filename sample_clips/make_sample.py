@@ -149,7 +149,8 @@ def tune(seconds: float) -> NDArray[np.float32]:
     for when, tone in melody + ending:
         strike(sound, when * beat, tone, 0.28, pan=0.62)
     fade = np.minimum(1.0, np.arange(sound.shape[1])[::-1] / (0.8 * SAMPLE_RATE))
-    return (sound * fade * (0.6 / np.abs(sound).max())).astype(np.float32)
+    level: NDArray[np.float32] = (sound * fade * (0.6 / np.abs(sound).max())).astype(np.float32)
+    return level
 
 
 def strike(sound: NDArray[np.float64], when: float, tone: int, gain: float, pan: float) -> None:

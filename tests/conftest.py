@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clips import CLIPS, make
+from clips import CLIPS, make
 
 Clips = Callable[[str], Path]
 

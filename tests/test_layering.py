@@ -45,6 +45,7 @@ HOMES = {
         "evaluate",
         "flow",
         "paint",
+        "pipeline",  # only to keep OpenCV from starting threads of its own
         "scenes",
         "shrink",
         "stabilize",

@@ -198,4 +198,4 @@ def test_a_preset_loads(name: str) -> None:
 
 def test_the_archive_preset_is_lossless() -> None:
     settings = load_settings(Path(str(files("vidcolor_configs") / "archive.toml")))
-    assert (settings.encoder.codec, settings.encoder.container) == ("ffv1", "matroska")
+    assert (settings.encoder.codec, settings.encoder.container) == ("ffv1", "mkv")

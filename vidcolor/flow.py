@@ -188,7 +188,8 @@ def motions(
     """Each frame with its link to the one before; None at the first frame and at cuts.
 
     With a ``pool`` of threads up to ``ahead`` pairs are matched at once, while the stage before
-    is already asked for later frames. The results do not depend on it.
+    is already asked for later frames. The results do not depend on it, provided OpenCV's own threads
+    are off (``cv2.setNumThreads(1)``): DIS passes flow on inside each thread's strip of the image.
     """
     waiting: deque[tuple[AnyFrame, Future[Link] | None]] = deque()
     last: Structure | None = None

@@ -101,7 +101,9 @@ class CutDetector:
     def _parted(self, frames: Sequence[Thumbnail]) -> bool:
         """Whether nothing remembered resembles anything in ``frames``, given the usual unrest."""
         following = [unlikeness(p, q) for p, q in zip(frames, frames[1:], strict=False)]
-        unrest = median([*self._steps, *following] or [0.0])
+        steps = [*self._steps, *following]
+        # Also of the nearest few alone: a crash zoom comes out of a quiet shot.
+        unrest = max(median(steps), median([*list(self._steps)[-2:], *following])) if steps else 0.0
         bar = max(self._threshold, min(0.8, 0.15 + 1.5 * unrest))
         return all(unlikeness(p, q) > bar for p in self._before for q in frames)
 

@@ -28,7 +28,7 @@ class EncoderSettings:
     options: Mapping[str, str] = field(default_factory=dict)
     """Handed to the encoder as they are."""
     container: str | None = None
-    """Only for presets: the container this preset needs, checked against the target's suffix."""
+    """The suffix, such as ``mkv``, that the target must have with these settings; None for any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,10 @@ class Settings:
         Raises SettingsError for an unknown key or an impossible value.
         """
         if group is None:
-            return dataclasses.replace(self, **changes)
+            settings: Settings = _override(self, changes, "", "the call")
+            return settings
+        if group not in ("color", "encoder", "range"):
+            raise SettingsError(f"the call: unknown group {group!r}; valid are color, encoder, range")
         part = _override(getattr(self, group), changes, f"{group}.", "the call")
         return dataclasses.replace(self, **{group: part})
 
@@ -150,7 +153,7 @@ def _coerce(value: Any, hint: Any, where: str) -> Any:
     if hint == Mapping[str, str]:
         if not isinstance(value, Mapping):
             raise SettingsError(f"{where} must be a table of options, not {value!r}")
-        return {str(key): str(item) for key, item in value.items()}
+        return {str(key): _option(item) for key, item in value.items()}
     kinds = tuple(kind for kind in (hint.__args__ if hasattr(hint, "__args__") else (hint,)))
     if isinstance(value, kinds) and not (isinstance(value, bool) and bool not in kinds):
         return value
@@ -158,3 +161,8 @@ def _coerce(value: Any, hint: Any, where: str) -> Any:
         return float(value)
     names = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
     raise SettingsError(f"{where} must be {names}, not {value!r}")
+
+
+def _option(value: Any) -> str:
+    """An encoder's option as FFmpeg writes it: TOML's true is its 1."""
+    return str(int(value)) if isinstance(value, bool) else str(value)

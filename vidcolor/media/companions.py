@@ -32,6 +32,8 @@ _COVER_NAMES = {
     "webp": ("cover.webp", "image/webp"),
     "gif": ("cover.gif", "image/gif"),
 }
+# Others would make it a second picture track.
+_COVER_CONTAINERS = frozenset({"mp4", "matroska"})
 # The muxer writes its own; the source's would be wrong in the target.
 _STALE_KEYS = frozenset(
     {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "rotate"}
@@ -225,6 +227,8 @@ def _refusal(stream: Stream, container: str) -> str | None:
         return "its kind is unknown"
     if not has_decoder(stream) and stream.type in ("audio", "subtitle", "video"):
         return "this build of FFmpeg does not know its codec"
+    if is_cover(stream) and container not in _COVER_CONTAINERS:
+        return f"{container} cannot hold cover art"
     scratch = av.open(io.BytesIO(), "w", format=container)
     try:
         _add(scratch, stream)

@@ -55,11 +55,13 @@ class Tuning:
     """Whether it takes odd widths and heights with halved chroma."""
 
 
+_QUIET_X265 = "log-level=none"
+
 TUNINGS: Mapping[str, Tuning] = MappingProxyType(
     {
         "libx264": Tuning(18, {"preset": "medium"}, odd_sizes=False),
         # Its own log would go straight to stderr, past FFmpeg's.
-        "libx265": Tuning(20, {"preset": "medium", "x265-params": "log-level=none"}, False),
+        "libx265": Tuning(20, {"preset": "medium", "x265-params": _QUIET_X265}, False),
         "libsvtav1": Tuning(24, {"preset": "8"}),
         # ``b=0`` makes the rate factor the only aim; row-mt lets one picture use several cores.
         "libvpx-vp9": Tuning(24, {"b": "0", "row-mt": "1", "deadline": "good", "cpu-used": "4"}),
@@ -69,6 +71,15 @@ TUNINGS: Mapping[str, Tuning] = MappingProxyType(
         "dnxhd": Tuning(None, {"profile": "dnxhr_hq"}),
         "mpeg4": Tuning(None, {"qscale": "2"}),
         "mpeg2video": Tuning(None, {"qscale": "2"}),
+    }
+)
+
+_LOSSLESS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "libx264": {"qp": "0"},
+        "libx265": {"x265-params": f"{_QUIET_X265}:lossless=1"},
+        "libvpx-vp9": {"crf": "0", "lossless": "1"},
+        "libsvtav1": {"svtav1-params": "lossless=1"},
     }
 )
 
@@ -209,12 +220,9 @@ def _options(encoder: str, tuning: Tuning, settings: EncoderSettings) -> dict[st
     if settings.crf is not None and tuning.crf is None and encoder in TUNINGS:
         raise EncodeError(f"{encoder} has no constant rate factor; leave --crf out")
     if crf is not None:
-        # x265 reads lossless from its own switch; crf 0 alone is merely very good.
-        if encoder == "libx265" and crf == 0:
-            options["x265-params"] += ":lossless=1"
-        elif encoder == "libvpx-vp9" and crf == 0:
-            options["lossless"] = "1"
-        options["crf"] = f"{crf:g}"
+        # Rate factor 0 means lossless to users; to the encoders it does so in 8-bit x264 alone.
+        exact = _LOSSLESS.get(encoder) if crf == 0 else None
+        options.update(exact or {"crf": f"{crf:g}"})
     for key, value in settings.options.items():
         if key == "x265-params" and key in options:
             value = f"{options[key]}:{value}"

@@ -236,8 +236,10 @@ def _color_spec(frame: av.VideoFrame, picture: Picture, codec: str) -> ColorSpec
 
 
 def _describe_other(stream: Stream) -> StreamInfo:
-    # Without decoder only some kinds of stream know a name.
+    # Without decoder only some kinds of stream know a name; that of an attachment is its file's.
     name = getattr(stream, "name", None) or "unknown"
+    if isinstance(stream, AttachmentStream):
+        name = (stream.mimetype or name).rpartition("/")[2]
     codec = stream.codec_context.codec.canonical_name if has_decoder(stream) else name
     kind = "data" if stream.type == "unknown" else str(stream.type)
     title = stream.metadata.get("title")

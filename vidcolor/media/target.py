@@ -37,10 +37,10 @@ class Target:
 
     def __init__(self, path: Path | str, source: Path, *, overwrite: bool) -> None:
         self.path = Path(path)
-        if self.path.is_symlink() and self.path.exists():
-            self.path = self.path.resolve()  # What a link points at is replaced, the link stays.
         self.container = _container(self.path)
         _check(self.path, source, overwrite)
+        # Of a link, what it points at is replaced; the link stays.
+        self._real = self.path.resolve() if self.path.is_symlink() else self.path
         self.part = self._reserve()
 
     def commit(self) -> None:
@@ -48,20 +48,20 @@ class Target:
         with writing(self.path, "cannot put the finished film in place"):
             with self.part.open("rb+") as file:
                 os.fsync(file.fileno())
-            if self.path.exists():
-                self.part.chmod(self.path.stat().st_mode & 0o777)
-            os.replace(self.part, self.path)
-            _sync_folder(self.path.parent)
+            if self._real.exists():
+                self.part.chmod(self._real.stat().st_mode & 0o777)
+            os.replace(self.part, self._real)
+            _sync_folder(self._real.parent)
 
     def discard(self) -> None:
         """Delete the temporary file, if it is still there."""
         self.part.unlink(missing_ok=True)
 
     def _reserve(self) -> Path:
-        stem = self.path.stem[:_LONGEST_STEM]
+        stem = self._real.stem[:_LONGEST_STEM]
         while True:
             name = f".{stem}.{secrets.token_hex(4)}.part{self.path.suffix}"
-            part = self.path.with_name(name)
+            part = self._real.with_name(name)
             with writing(self.path, "cannot create a file in its folder"):
                 try:
                     part.touch(exist_ok=False)

@@ -1,0 +1,345 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from networks import tiny_checkpoint
+
+from vidcolor.errors import SettingsError, UsageError
+from vidcolor.settings import RangeSettings
+from vidcolor_cli.main import run
+from vidcolor_cli.options import build_settings, parse_options, parse_range, presets
+
+Clips = Callable[[str], Path]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tiny_checkpoint(tmp_path_factory.mktemp("net") / "tiny.safetensors"))
+
+
+@pytest.fixture
+def quick(tiny: str) -> list[str]:
+    return ["--model", tiny, "--short-side", "64"]
+
+
+def test_the_main_job(
+    clip: Clips, quick: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target, report = tmp_path / "out.mp4", tmp_path / "report.json"
+    words = [str(clip("sound.mp4")), str(target), *quick, "--report", str(report), "--verbose"]
+    assert run(words) == 0
+    out, err = capsys.readouterr()
+    assert "10 frames" in out
+    assert "decode" in out
+    assert err == ""
+    assert json.loads(report.read_text())["frames"] == 10
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mp4", "report.json"]
+
+
+def test_quiet_says_nothing(
+    clip: Clips, quick: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([str(clip("plain.mp4")), str(tmp_path / "o.mp4"), *quick, "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_flags_before_the_names_work(clip: Clips, quick: list[str], tmp_path: Path) -> None:
+    words = ["--frames", "2:5", *quick, str(clip("plain.mp4")), str(tmp_path / "o.mp4"), "-q"]
+    assert run(words) == 0
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(
+    clip: Clips, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([str(clip("rich.mkv")), str(tmp_path / "o.mp4"), "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "libx264" in out
+    assert "warning" in out
+    assert list(tmp_path.iterdir()) == []
+
+
+def _bad_source(kind: str, clip: Clips, folder: Path) -> Path:
+    path = folder / f"{kind.replace(' ', '-')}.mp4"
+    match kind:
+        case "a directory":
+            path.mkdir()
+        case "a text file":
+            path.write_text("Once upon a time. " * 200, encoding="utf-8")
+        case "an empty file":
+            path.write_bytes(b"")
+        case "a truncated file":
+            whole = clip("sound.mp4").read_bytes()
+            path.write_bytes(whole[: len(whole) // 2])
+        case "sound only":
+            _extract_sound(clip("sound.mp4"), path)
+        case "no frames":
+            _no_frames(path)
+    return path
+
+
+def _extract_sound(source: Path, target: Path) -> None:
+    import av
+
+    with av.open(str(source)) as film, av.open(str(target), "w") as output:
+        track = film.streams.audio[0]
+        copy = output.add_stream_from_template(track)
+        for packet in film.demux(track):
+            if packet.size:
+                packet.stream = copy
+                output.mux(packet)
+
+
+def _no_frames(target: Path) -> None:
+    import av
+
+    with av.open(str(target), "w") as output:
+        stream = output.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        output.start_encoding()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "a missing file",
+        "a directory",
+        "a text file",
+        "an empty file",
+        "a truncated file",
+        "sound only",
+        "no frames",
+    ],
+)
+def test_a_bad_source_is_one_line_and_code_3(
+    kind: str, clip: Clips, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source, out = _bad_source(kind, clip, tmp_path), tmp_path / "out"
+    out.mkdir()
+    assert run([str(source), str(out / "o.mp4")]) == 3
+    _one_line(capfd, source.name)
+    assert list(out.iterdir()) == []
+
+
+def _one_line(capfd: pytest.CaptureFixture[str], *mentions: str) -> None:
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.startswith("vidcolor: ")
+    assert err.count("\n") == 1, err
+    for mention in mentions:
+        assert mention in err
+
+
+@pytest.mark.parametrize(
+    ("target", "mention"),
+    [
+        ("missing-folder/o.mp4", "missing-folder"),
+        ("there.mp4", "--overwrite"),
+        ("o.xyz", ".xyz"),
+        ("o", "suffix"),
+        ("folder.mp4", "folder"),
+    ],
+)
+def test_a_bad_target_is_one_line_and_code_4(
+    target: str, mention: str, clip: Clips, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "there.mp4").write_bytes(b"kept")
+    (tmp_path / "folder.mp4").mkdir()
+    before = sorted(tmp_path.iterdir())
+    assert run([str(clip("plain.mp4")), str(tmp_path / target)]) == 4
+    _one_line(capfd, mention)
+    assert sorted(tmp_path.iterdir()) == before
+    assert (tmp_path / "there.mp4").read_bytes() == b"kept"
+
+
+def test_the_target_may_not_be_the_source(
+    clip: Clips, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    film = tmp_path / "film.mp4"
+    shutil.copy(clip("plain.mp4"), film)
+    before = film.read_bytes()
+    assert run([str(film), str(film), "--overwrite"]) == 4
+    _one_line(capfd, "film.mp4", "source")
+    assert film.read_bytes() == before
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_an_unwritable_folder(
+    clip: Clips, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "locked"
+    folder.mkdir(mode=0o500)
+    assert run([str(clip("plain.mp4")), str(folder / "o.mp4")]) == 4
+    _one_line(capfd, "locked")
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "mention"),
+    [
+        (["--model", "no-such-model"], 5, "no-such-model"),
+        (["--device", "cuda:77"], 6, "cuda:77"),
+        (["--preset", "best"], 2, "archive"),
+        (["--colour", "1"], 2, "--colour"),
+        (["--saturation", "9"], 2, "saturation"),
+        (["--stabilize", "-1"], 2, "stabilize"),
+        (["--batch-size", "0"], 2, "batch_size"),
+        (["--short-side", "100"], 2, "short_side"),
+        (["--frames", "9"], 2, "--frames"),
+        (["--frames", "9:3"], 2, "9:3"),
+        (["--frames", "500:600"], 2, "range"),
+        (["--frames", "0:5", "--start", "1"], 2, "not both"),
+        (["--start", "noon"], 2, "--start"),
+        (["--duration", "0"], 2, "duration"),
+        (["--codec", "h266"], 4, "h266"),
+        (["--encoder-options", "preset"], 2, "key=value"),
+        (["--encoder-options", "no-such-option=1"], 2, "no-such-option"),
+        (["--config", "none.toml"], 2, "none.toml"),
+        (["--report", "no/such/folder/r.json"], 4, "no/such/folder"),
+        (["--crf", "high"], 2, "--crf"),
+        (["--preset", "archive"], 2, ".mkv"),
+    ],
+)
+def test_a_bad_option_is_one_line_and_its_code(
+    flags: list[str],
+    code: int,
+    mention: str,
+    clip: Clips,
+    quick: list[str],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    small = [] if "--model" in flags else quick
+    if "--short-side" in flags:
+        small = small[:2]
+    assert run([str(clip("plain.mp4")), str(tmp_path / "o.mp4"), *small, *flags]) == code
+    _one_line(capfd, mention)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x04not weights", b"\x10" + bytes(200)])
+def test_a_broken_checkpoint_is_code_5(
+    content: bytes, clip: Clips, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    weights = tmp_path / "weights.safetensors"
+    weights.write_bytes(content)
+    words = [str(clip("plain.mp4")), str(tmp_path / "o.mp4"), "--model", str(weights)]
+    assert run(words) == 5
+    _one_line(capfd, "weights.safetensors")
+    assert list(tmp_path.iterdir()) == [weights]
+
+
+@pytest.mark.parametrize(
+    "text", ["[color]\nmodle = 'x'", "[colour]\nmodel = 'x'", "[color]\nbatch_size = 'big'", "["]
+)
+def test_a_bad_config_is_code_2(
+    text: str, clip: Clips, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "my.toml"
+    config.write_text(text, encoding="utf-8")
+    words = [str(clip("plain.mp4")), str(tmp_path / "o.mp4"), "--config", str(config)]
+    assert run(words) == 2
+    _one_line(capfd, "my.toml")
+
+
+def test_no_words_at_all_print_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 0
+    assert "SOURCE" in capsys.readouterr().out
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    from vidcolor import __version__
+
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"vidcolor {__version__}\n"
+
+
+def test_probe_for_people_and_programs(
+    clip: Clips, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["probe", str(clip("sound.mp4"))]) == 0
+    assert "64" in capsys.readouterr().out
+    assert run(["probe", str(clip("sound.mp4")), "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert values["width"] == 64
+    assert len(values["others"]) == 2
+
+
+def test_probing_a_bad_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["probe", str(tmp_path / "none.mp4")]) == 3
+    _one_line(capfd, "none.mp4")
+
+
+def test_ctrl_c_ends_with_130_and_leaves_nothing(clip: Clips, tiny: str, tmp_path: Path) -> None:
+    """On a film far longer than the time we give it, with the real process and signal."""
+    from clips import Clip, make
+
+    film = make(Clip("long.mkv", frames=3000), tmp_path)
+    out = tmp_path / "out"
+    out.mkdir()
+    command = "import sys; from vidcolor_cli.main import main; main(sys.argv[1:])"
+    words = [str(film), str(out / "o.mkv"), "--model", tiny, "--short-side", "256"]
+    with subprocess.Popen(
+        [sys.executable, "-c", command, *words], stderr=subprocess.PIPE, text=True
+    ) as process:
+        deadline = time.monotonic() + 60
+        # The temporary file is there before the first frame, and the film takes much longer.
+        while time.monotonic() < deadline and not any(out.iterdir()):
+            time.sleep(0.05)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert err.endswith("vidcolor: interrupted: nothing was written\n")
+    assert "Traceback" not in err
+    assert list(out.iterdir()) == []
+
+
+def test_presets_and_flags_override_in_order(tmp_path: Path) -> None:
+    assert {"default", "fast", "quality", "archive"} <= presets().keys()
+    config = tmp_path / "my.toml"
+    config.write_text("[color]\nsaturation = 0.5\nbatch_size = 2", encoding="utf-8")
+    settings = build_settings("fast", config, {"batch_size": 3, "model": None}, {"crf": 20.0})
+    assert settings.color.saturation == 0.5
+    assert settings.color.batch_size == 3
+    assert settings.encoder.crf == 20
+    assert settings.encoder.options["preset"] == "veryfast"
+
+
+def test_another_codec_drops_the_options_of_the_presets_own() -> None:
+    settings = build_settings("fast", None, {}, {"codec": "av1", "options": "preset=9"})
+    assert settings.encoder.options == {"preset": "9"}
+    assert build_settings("archive", None, {}, {"codec": "h264"}).encoder.container is None
+
+
+def test_an_unknown_preset_names_the_known_ones() -> None:
+    with pytest.raises(SettingsError, match="default, fast"):
+        build_settings("best", None, {}, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), ("1:30", 90), ("0:01:30.5", Fraction(181, 2)), ("0.04", Fraction(1, 25))],
+)
+def test_times_are_exact(text: str, seconds: Fraction) -> None:
+    assert parse_range(None, text, None) == RangeSettings(start=Fraction(seconds))
+
+
+def test_frame_ranges_may_be_open() -> None:
+    assert parse_range("5:", None, None) == RangeSettings(first_frame=5)
+    assert parse_range(":5", None, None) == RangeSettings(end_frame=5)
+
+
+def test_encoder_options_are_pairs() -> None:
+    assert parse_options("a=1, b=x:y=2") == {"a": "1", "b": "x:y=2"}
+    assert parse_options(None) == {}
+    with pytest.raises(UsageError, match="key=value"):
+        parse_options("a=1,b")

@@ -1,0 +1,140 @@
+"""``probe``: what is told of good films, and which error a bad file meets."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+from clips import CLIPS, SAMPLE_RATE, Clip, make
+from conftest import Clips
+
+from vidcolor.errors import NoVideoError, SourceError, SourceNotFoundError, VidcolorError
+from vidcolor.frames import ColorSpec
+from vidcolor.media.probe import probe
+
+
+@pytest.mark.parametrize("name", CLIPS)
+def test_size_format_and_time(clip: Clips, name: str) -> None:
+    made, info = CLIPS[name], probe(clip(name))
+    base, ticks = made.ticks
+    assert (info.width, info.height) == (made.width, made.height)
+    assert info.start_pts is not None
+    assert info.start_pts * info.time_base == ticks[0] * base
+    assert info.sample_aspect_ratio == (made.aspect or 1)
+    assert info.rotation == made.rotation
+    assert info.frame_count is not None
+    # Where the count is not declared it is an estimate, off where the rate varies.
+    exact = info.frame_count_is_exact
+    assert info.frame_count == len(ticks) if exact else info.frame_count >= len(ticks)
+
+
+@pytest.mark.parametrize(
+    ("name", "spec"),
+    [
+        ("plain.mp4", ColorSpec("bt601", full_range=False, depth=8)),
+        ("wide.mp4", ColorSpec("bt709", full_range=False, depth=8)),
+        ("full.mp4", ColorSpec("bt601", full_range=True, depth=8)),
+        ("ten.mkv", ColorSpec("bt601", full_range=False, depth=10)),
+        ("grey.mkv", ColorSpec("bt601", full_range=True, depth=8)),
+    ],
+)
+def test_color_is_resolved_from_tags_and_format(clip: Clips, name: str, spec: ColorSpec) -> None:
+    assert probe(clip(name)).color == spec
+
+
+def test_untagged_high_definition_is_bt709(tmp_path: Path) -> None:
+    info = probe(make(Clip("hd.mkv", frames=1, width=32, height=720), tmp_path))
+    assert info.color.matrix == "bt709"
+    assert info.tags.matrix == 2
+
+
+def test_other_streams_are_listed(clip: Clips) -> None:
+    info = probe(clip("rich.mkv"))
+    listed = [(other.kind, other.codec, other.language) for other in info.others]
+    assert listed == [
+        ("audio", "aac", "eng"),
+        ("audio", "aac", "deu"),
+        ("subtitle", "subrip", "fra"),
+        ("subtitle", "subrip", "eng"),
+        ("attachment", "x-truetype-font", None),
+    ]
+    assert f"{SAMPLE_RATE} Hz mono" in info.others[0].details
+    assert info.chapters == 2
+    assert info.metadata["title"] == "A rich film"
+
+
+def test_cover_art_is_not_the_picture(clip: Clips) -> None:
+    info = probe(clip("covered.mp4"))
+    assert info.codec == "h264"
+    assert [other.details for other in info.others if other.kind == "video"] == ["16x16 cover art"]
+
+
+def test_average_rate_and_duration(clip: Clips) -> None:
+    info = probe(clip("plain.mp4"))
+    assert info.average_rate == 25
+    assert info.duration == Fraction(10, 25)
+    assert info.frame_count_is_exact
+
+
+def only_sound(path: Path) -> Path:
+    with av.open(str(path), "w") as output:
+        sound = output.add_stream("aac", rate=SAMPLE_RATE)
+        frame = av.AudioFrame(format="fltp", layout="stereo", samples=1024)
+        for plane in frame.planes:
+            plane.update(bytes(plane.buffer_size))
+        frame.sample_rate = SAMPLE_RATE
+        output.mux([*sound.encode(frame), *sound.encode(None)])
+    return path
+
+
+def only_cover(clip: Clips, path: Path) -> Path:
+    with av.open(str(clip("covered.mp4"))) as source, av.open(str(path), "w") as output:
+        kept = [source.streams.audio[0], source.streams.video[1]]
+        copies = {s.index: output.add_stream_from_template(s, opaque=True) for s in kept}
+        copies[kept[1].index].disposition = kept[1].disposition
+        for packet in source.demux(kept):
+            if packet.size:
+                packet.stream = copies[packet.stream_index]
+                output.mux(packet)
+    return path
+
+
+def headless(clip: Clips, path: Path) -> Path:
+    data = clip("plain.mp4").read_bytes()
+    path.write_bytes(data[: data.rfind(b"moov") - 4])
+    return path
+
+
+def test_bad_files_meet_clear_errors(clip: Clips, tmp_path: Path) -> None:
+    text, empty = tmp_path / "text.mp4", tmp_path / "empty.mp4"
+    text.write_text("This is no film.\n" * 50)
+    empty.touch()
+    cases: list[tuple[Path, type[VidcolorError], str]] = [
+        (tmp_path / "missing.mp4", SourceNotFoundError, "no such file"),
+        (tmp_path, SourceError, "folder"),
+        (empty, SourceError, "empty"),
+        (text, SourceError, "not a film"),
+        (headless(clip, tmp_path / "headless.mp4"), SourceError, "not a film"),
+        (only_sound(tmp_path / "sound.m4a"), NoVideoError, "only audio"),
+        (only_cover(clip, tmp_path / "cover.mp4"), NoVideoError, "cover art"),
+    ]
+    for path, kind, words in cases:
+        with pytest.raises(kind) as caught:
+            probe(path)
+        message = str(caught.value)
+        assert type(caught.value) is kind, path
+        assert message.startswith(str(path)), message
+        assert words in message
+        assert "\n" not in message
+
+
+def test_picture_that_cannot_be_decoded(clip: Clips, tmp_path: Path) -> None:
+    data = bytearray(clip("plain.mp4").read_bytes())
+    start, end = data.find(b"mdat") + 4, data.find(b"moov") - 4
+    data[start:end] = bytes(end - start)
+    path = tmp_path / "hollow.mp4"
+    path.write_bytes(data)
+    with pytest.raises(NoVideoError, match="not one picture"):
+        probe(path)

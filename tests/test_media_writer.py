@@ -1,0 +1,432 @@
+"""``Writer``: the picture as painted, the rest as it was, and a target that is all or nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from av.stream import Disposition
+from clips import CLIPS, Clip, make
+from conftest import Clips
+
+from vidcolor.errors import (
+    EncodeError,
+    SettingsError,
+    TargetError,
+    TargetExistsError,
+    VidcolorError,
+)
+from vidcolor.frames import Frame, PaintedFrame, VideoInfo
+from vidcolor.media.decode import decode
+from vidcolor.media.encoders import choose
+from vidcolor.media.mux import Writer
+from vidcolor.media.probe import display_matrix, first_picture, probe
+from vidcolor.settings import EncoderSettings, RangeSettings
+
+QUICK = EncoderSettings(options={"preset": "ultrafast"})
+LOSSLESS = EncoderSettings(codec="ffv1")
+WHOLE = RangeSettings()
+
+
+def paint(frame: Frame, shape: tuple[int, int]) -> PaintedFrame:
+    """Random chroma around neutral, so that a plane in the wrong place shows."""
+    depth = frame.color.depth
+    chance = np.random.default_rng(frame.index)
+    middle, reach = 1 << (depth - 1), 1 << (depth - 3)
+    cb, cr = chance.integers(middle - reach, middle + reach, (2, *shape)).astype(frame.luma.dtype)
+    return PaintedFrame(frame, cb, cr)
+
+
+def rewrite(
+    source: Path,
+    target: Path,
+    settings: EncoderSettings = EncoderSettings(),
+    crop: RangeSettings = WHOLE,
+) -> Writer:
+    info = probe(source)
+    with Writer(target, info, settings, crop=crop) as writer:
+        for frame in decode(info, crop):
+            writer.write(paint(frame, writer.chroma_shape))
+    return writer
+
+
+def times(path: Path) -> list[Fraction]:
+    info = probe(path)
+    return [frame.pts * info.time_base for frame in decode(info)]
+
+
+def packets(path: Path, kind: str) -> list[list[tuple[Fraction, bytes]]]:
+    """(time, payload) of every packet, for each stream of ``kind``."""
+    found: dict[int, list[tuple[Fraction, bytes]]] = {}
+    with av.open(str(path)) as source:
+        for packet in source.demux():
+            if packet.stream.type == kind and packet.size:
+                assert packet.pts is not None
+                entry = (packet.pts * packet.time_base, bytes(packet))
+                found.setdefault(packet.stream_index, []).append(entry)
+    return [found[index] for index in sorted(found)]
+
+
+def payloads(path: Path, kind: str) -> list[list[bytes]]:
+    return [[data for _, data in track] for track in packets(path, kind)]
+
+
+def settings_for(suffix: str) -> EncoderSettings:
+    return EncoderSettings(options={"deadline": "realtime"}) if suffix == ".webm" else QUICK
+
+
+TARGETS = (".mp4", ".mkv", ".mov")
+# Times that Matroska, which counts milliseconds, can hold as well.
+CONFORMANT = [(name, suffix) for name in CLIPS for suffix in TARGETS]
+CONFORMANT += [("plain.mkv", ".webm"), ("odd.mkv", ".webm"), ("plain.webm", ".webm")]
+
+
+@pytest.mark.parametrize(("name", "suffix"), CONFORMANT)
+def test_conformance(clip: Clips, tmp_path: Path, name: str, suffix: str) -> None:
+    source, target = clip(name), tmp_path / f"out{suffix}"
+    writer = rewrite(source, target, settings_for(suffix))
+    before, after = probe(source), probe(target)
+
+    assert times(target) == times(source)
+    assert (after.width, after.height) == (before.width, before.height)
+    assert after.sample_aspect_ratio == before.sample_aspect_ratio
+    assert after.rotation == before.rotation
+    assert after.color == before.color
+    for tag in ("primaries", "transfer"):
+        assert getattr(after.tags, tag) == getattr(before.tags, tag)
+    assert after.metadata.get("title") == before.metadata.get("title")
+    assert after.pixel_format.replace("yuvj", "yuv") == writer.pixel_format
+
+    assert payloads(target, "audio") == payloads(source, "audio")
+    unit = Fraction(1, 1000) if suffix in (".mkv", ".webm") else 0
+    unit = max(unit, Fraction(1, 1000) if source.suffix == ".mkv" else 0)
+    for old, new in zip(packets(source, "audio"), packets(target, "audio"), strict=True):
+        assert all(abs(a - b) <= unit for (a, _), (b, _) in zip(old, new, strict=True))
+    languages = [other.language for other in before.others if other.kind == "audio"]
+    assert [other.language for other in after.others if other.kind == "audio"] == languages
+    assert len(writer.copied) + len(writer.dropped) == len(before.others)
+    assert [path.name for path in tmp_path.iterdir()] == [target.name]
+
+
+@pytest.mark.parametrize("name", ["plain.mp4", "ten.mkv", "444.mp4", "full.mp4", "odd.mkv"])
+@pytest.mark.parametrize(
+    "settings", [LOSSLESS, EncoderSettings(codec="h264", crf=0), EncoderSettings("h265", 0)]
+)
+def test_lossless_codecs_keep_every_sample(
+    clip: Clips, tmp_path: Path, name: str, settings: EncoderSettings
+) -> None:
+    source, target = clip(name), tmp_path / "out.mkv"
+    writer = rewrite(source, target, settings)
+    for before, after in zip(decode(probe(source)), decode(probe(target)), strict=True):
+        assert np.array_equal(after.luma, before.luma)
+        painted = paint(before, writer.chroma_shape)
+        for index, samples in ((1, painted.cb), (2, painted.cr)):
+            plane = after.owner.planes[index]
+            strides = (plane.line_size, samples.itemsize)
+            view: Any = np.ndarray(samples.shape, samples.dtype, memoryview(plane), 0, strides)
+            assert np.array_equal(view, samples)
+
+
+def test_grey_becomes_420_and_says_its_range(clip: Clips, tmp_path: Path) -> None:
+    source, target = clip("grey.mkv"), tmp_path / "out.mkv"
+    writer = rewrite(source, target, LOSSLESS)
+    assert writer.pixel_format == "yuv420p"
+    after = probe(target)
+    assert (after.tags.range, after.tags.matrix) == (2, 6)
+    for old, new in zip(decode(probe(source)), decode(after), strict=True):
+        assert np.array_equal(new.luma, old.luma)
+
+
+def test_shallow_source_in_a_deep_codec_is_shifted_exactly(clip: Clips, tmp_path: Path) -> None:
+    source, target = clip("plain.mp4"), tmp_path / "out.mov"
+    writer = rewrite(source, target, EncoderSettings(codec="prores"))
+    assert writer.pixel_format == "yuv422p10le"
+    assert any("written exactly in 10" in line for line in writer.warnings)
+    old, new = next(iter(decode(probe(source)))), next(iter(decode(probe(target))))
+    assert np.abs(new.luma.astype(int) - old.luma.astype(int) * 4).mean() < 20
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+@pytest.mark.parametrize("name", ["variable.mkv", "late.mp4", "plain.mp4"])
+def test_duration_reaches_the_end_of_the_last_frame(
+    clip: Clips, tmp_path: Path, name: str, suffix: str
+) -> None:
+    # With reordered frames, which made MP4s too short where the rate varies.
+    source, target = clip(name), tmp_path / f"out{suffix}"
+    rewrite(source, target, EncoderSettings(options={"preset": "veryfast", "bf": "3"}))
+    info = probe(source)
+    last = list(decode(info))[-1]
+    end = (last.pts + last.duration) * info.time_base
+    with av.open(str(target)) as made:
+        assert made.duration is not None
+        start = (made.start_time or 0) if suffix != ".mkv" else 0
+        assert abs(Fraction(made.duration + start, 1_000_000) - end) <= Fraction(1, 1000)
+
+
+def test_rich_matroska_keeps_everything(clip: Clips, tmp_path: Path) -> None:
+    source, target = clip("rich.mkv"), tmp_path / "out.mkv"
+    writer = rewrite(source, target, QUICK)
+    assert not writer.dropped
+    assert not writer.warnings
+    assert packets(target, "subtitle") == packets(source, "subtitle")
+    with av.open(str(source)) as old, av.open(str(target)) as new:
+        assert new.chapters() == old.chapters()
+        assert [s.type for s in new.streams] == [s.type for s in old.streams]
+        assert [s.language for s in new.streams] == [s.language for s in old.streams]
+        assert [s.disposition for s in new.streams] == [s.disposition for s in old.streams]
+        ours, theirs = new.streams.attachments[0], old.streams.attachments[0]
+        assert (ours.data, ours.name, ours.mimetype) == (theirs.data, theirs.name, theirs.mimetype)
+
+
+def test_what_mp4_cannot_hold_is_named(clip: Clips, tmp_path: Path) -> None:
+    writer = rewrite(clip("rich.mkv"), tmp_path / "out.mp4", QUICK)
+    assert [(lost.kind, why) for lost, why in writer.dropped] == [
+        ("subtitle", "mp4 cannot hold it"),
+        ("subtitle", "mp4 cannot hold it"),
+        ("attachment", "mp4 cannot hold it"),
+    ]
+    assert writer.warnings[0] == (
+        "subtitle stream #3 (subrip, fra) is left out: mp4 cannot hold it"
+    )
+    with av.open(str(tmp_path / "out.mp4")) as made:
+        assert [chapter["metadata"]["title"] for chapter in made.chapters()] == ["First", "Second"]
+
+
+def test_webm_refuses_foreign_sound(clip: Clips, tmp_path: Path) -> None:
+    writer = rewrite(clip("sound.mp4"), tmp_path / "out.webm", settings_for(".webm"))
+    assert [why for _, why in writer.dropped] == ["webm cannot hold it"] * 2
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_cover_art_stays_cover_art(clip: Clips, tmp_path: Path, suffix: str) -> None:
+    source, target = clip("covered.mp4"), tmp_path / f"out{suffix}"
+    writer = rewrite(source, target, QUICK)
+    assert not writer.dropped
+    with av.open(str(target)) as made:
+        stills = [s for s in made.streams.video if s.disposition & Disposition.attached_pic]
+        assert len(stills) == 1
+        cover = next(bytes(p) for p in made.demux(stills[0]) if p.size)
+    with av.open(str(source)) as old:
+        assert cover == next(bytes(p) for p in old.demux(old.streams.video[1]) if p.size)
+
+
+def test_mirrored_picture_stays_mirrored(clip: Clips, tmp_path: Path) -> None:
+    def matrix(path: Path) -> tuple[int, ...] | None:
+        with av.open(str(path)) as source:
+            frame = first_picture(source, source.streams.video[0])
+            assert frame is not None
+            return display_matrix(frame)
+
+    rewrite(clip("mirrored.mp4"), tmp_path / "out.mp4", QUICK)
+    assert matrix(tmp_path / "out.mp4") == matrix(clip("mirrored.mp4"))
+    assert matrix(clip("mirrored.mp4")) != matrix(clip("turned.mp4"))
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+@pytest.mark.parametrize(
+    "crop",
+    [
+        RangeSettings(first_frame=6, end_frame=14),
+        RangeSettings(start=Fraction(3, 10), duration=Fraction(2, 5)),
+    ],
+)
+def test_part_of_a_film_takes_its_sound_along(
+    clip: Clips, tmp_path: Path, suffix: str, crop: RangeSettings
+) -> None:
+    source, target = clip("rich.mkv"), tmp_path / f"part{suffix}"
+    rewrite(source, target, QUICK, crop)
+    start, end = Fraction(3, 10), Fraction(7, 10)
+    assert times(target) == [Fraction(n, 20) for n in range(8)]
+    for kind in ("audio", "subtitle") if suffix == ".mkv" else ("audio",):
+        for old, new in zip(packets(source, kind), packets(target, kind), strict=True):
+            kept = [(at - start, data) for at, data in old if start <= at < end]
+            assert [data for _, data in new] == [data for _, data in kept]
+            unit = Fraction(1, 1000)
+            assert all(abs(a - b) <= unit for (a, _), (b, _) in zip(kept, new, strict=True))
+    with av.open(str(target)) as made:
+        spans = [
+            (c["start"] * c["time_base"], c["end"] * c["time_base"], c["metadata"]["title"])
+            for c in made.chapters()
+            if c["time_base"] is not None
+        ]
+    assert spans == [(0, Fraction(1, 5), "First"), (Fraction(1, 5), Fraction(2, 5), "Second")]
+
+
+# Targets and temporary files
+
+
+def interrupted(info: VideoInfo, target: Path, error: BaseException) -> None:
+    with Writer(target, info, QUICK, overwrite=True) as writer:
+        for frame in decode(info):
+            writer.write(paint(frame, writer.chroma_shape))
+            if frame.index == 5:
+                raise error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("no")])
+def test_interruption_leaves_the_old_target(
+    clip: Clips, tmp_path: Path, error: BaseException
+) -> None:
+    target = tmp_path / "out.mp4"
+    target.write_bytes(b"the old film")
+    with pytest.raises(type(error)):
+        interrupted(probe(clip("sound.mp4")), target, error)
+    assert target.read_bytes() == b"the old film"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_target_appears_only_when_finished(clip: Clips, tmp_path: Path) -> None:
+    info, target = probe(clip("plain.mp4")), tmp_path / "out.mp4"
+    with Writer(target, info, QUICK) as writer:
+        for frame in decode(info):
+            writer.write(paint(frame, writer.chroma_shape))
+            assert not target.exists()
+        (part,) = tmp_path.iterdir()
+        assert part.name.startswith(".out.")
+        assert part.name.endswith(".part.mp4")
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_overwriting_replaces_the_file_behind_a_link(clip: Clips, tmp_path: Path) -> None:
+    real, link = tmp_path / "real.mp4", tmp_path / "link.mp4"
+    real.write_bytes(b"old")
+    real.chmod(0o640)
+    link.symlink_to(real)
+    info = probe(clip("plain.mp4"))
+    with Writer(link, info, QUICK, overwrite=True) as writer:
+        for frame in decode(info):
+            writer.write(paint(frame, writer.chroma_shape))
+    assert link.is_symlink()
+    assert real.stat().st_mode & 0o777 == 0o640
+    assert len(times(real)) == 10
+
+
+def refusals(clip: Clips, folder: Path) -> Iterator[tuple[Path, Path, type[VidcolorError], str]]:
+    source = make(Clip("film.mp4"), folder)
+    (folder / "hard.mp4").hardlink_to(source)
+    (folder / "soft.mp4").symlink_to(source)
+    (folder / "taken.mp4").write_bytes(b"something")
+    (folder / "folder.mp4").mkdir()
+    for name in ("film.mp4", "hard.mp4", "soft.mp4"):
+        yield source, folder / name, TargetError, "the source itself"
+    yield source, folder / "taken.mp4", TargetExistsError, "--overwrite"
+    yield source, folder / "folder.mp4", TargetError, "folder"
+    yield source, folder / "nowhere" / "out.mp4", TargetError, "does not exist"
+    yield source, folder / "out.txt", TargetError, "'.txt'"
+    yield source, folder / "out", TargetError, "no suffix"
+    yield source, folder / ("x" * 300 + ".mp4"), TargetError, "too long"
+
+
+def test_bad_targets_are_refused_before_any_work(clip: Clips, tmp_path: Path) -> None:
+    for source, target, kind, words in list(refusals(clip, tmp_path)):
+        before = sorted(tmp_path.iterdir())
+        with pytest.raises(kind) as caught:
+            Writer(target, probe(source))
+        assert type(caught.value) is kind
+        assert words in str(caught.value)
+        assert str(caught.value).startswith(str(target))
+        assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_folder_without_rights(clip: Clips, tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(0o500)
+    with pytest.raises(TargetError, match="not writable"):
+        Writer(closed / "out.mp4", probe(clip("plain.mp4")))
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix", "settings", "kind", "words"),
+    [
+        ("plain.mp4", ".mp4", EncoderSettings(codec="nope"), EncodeError, "no video encoder"),
+        ("plain.mp4", ".mp4", EncoderSettings(codec="aac"), EncodeError, "no video encoder"),
+        ("plain.mp4", ".webm", EncoderSettings(codec="h264"), EncodeError, "webm"),
+        ("ten.mkv", ".mkv", EncoderSettings(codec="vp9"), EncodeError, "libx264"),
+        ("plain.mp4", ".mkv", EncoderSettings("ffv1", 10), EncodeError, "--crf"),
+        ("plain.mp4", ".mp4", EncoderSettings(options={"nope": "1"}), SettingsError, "nope"),
+        ("plain.mp4", ".mp4", EncoderSettings(options={"crf": "x"}), EncodeError, "libx264"),
+    ],
+)
+def test_refused_encoders_leave_nothing(
+    clip: Clips,
+    tmp_path: Path,
+    name: str,
+    suffix: str,
+    settings: EncoderSettings,
+    kind: type[VidcolorError],
+    words: str,
+) -> None:
+    with pytest.raises(kind) as caught:
+        Writer(tmp_path / f"out{suffix}", probe(clip(name)), settings)
+    assert type(caught.value) is kind
+    assert words in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_frame_is_an_error_and_leaves_nothing(clip: Clips, tmp_path: Path) -> None:
+    with (
+        pytest.raises(EncodeError, match="not one frame"),
+        Writer(tmp_path / "out.mp4", probe(clip("plain.mp4"))),
+    ):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_planes_of_the_wrong_shape_or_type(clip: Clips, tmp_path: Path) -> None:
+    info = probe(clip("plain.mp4"))
+    frame = next(iter(decode(info)))
+    with pytest.raises(ValueError, match="cb must be"), Writer(tmp_path / "a.mp4", info) as writer:
+        writer.write(paint(frame, (48, 64)))
+    wide = np.full((24, 32), 128, np.uint16)
+    with pytest.raises(ValueError, match="uint8"), Writer(tmp_path / "a.mp4", info) as writer:
+        writer.write(PaintedFrame(frame, wide, wide))
+
+
+def test_failing_disk_is_one_clear_line(clip: Clips, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    info, target = probe(clip("plain.mp4")), tmp_path / "out.mkv"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))
+    try:
+        with pytest.raises(TargetError) as caught:
+            rewrite(info.path, target, LOSSLESS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert type(caught.value) is TargetError
+    assert re.fullmatch(f"{target}: [^\\n]* files this large", str(caught.value))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "encoder", "pixel_format"),
+    [
+        ("plain.mp4", EncoderSettings(), "libx264", "yuv420p"),
+        ("444.mp4", EncoderSettings(), "libx264", "yuv444p"),
+        ("ten.mkv", EncoderSettings(codec="HEVC"), "libx265", "yuv420p10le"),
+        ("odd.mkv", EncoderSettings(), "libx264", "yuv444p"),
+        ("odd.mkv", LOSSLESS, "ffv1", "yuv420p"),
+        ("444.mp4", EncoderSettings(codec="av1"), "libsvtav1", "yuv420p"),
+        ("grey.mkv", EncoderSettings(), "libx264", "yuv420p"),
+    ],
+)
+def test_choice_of_encoder_and_format(
+    clip: Clips, name: str, settings: EncoderSettings, encoder: str, pixel_format: str
+) -> None:
+    choice = choose(probe(clip(name)), settings, "matroska")
+    assert (choice.encoder, choice.pixel_format) == (encoder, pixel_format)
+
+
+def test_encoders_keep_quiet(
+    clip: Clips, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for codec in ("h264", "h265", "av1", "ffv1"):
+        rewrite(clip("plain.mp4"), tmp_path / f"{codec}.mkv", EncoderSettings(codec=codec))
+    assert capfd.readouterr() == ("", "")
