@@ -10,8 +10,8 @@ from typer import Argument, Exit, Option
 
 from .options import build_settings, parse_range, with_range
 
-EPILOG = """Other commands: vidcolor probe FILE, what is known of a film; vidcolor train RECIPE,
-train a network on photos. Each has its own --help."""
+EPILOG = """Other commands: vidcolor probe FILE, what is known of a film; vidcolor eval PHOTOS, how
+close a model's colours come; vidcolor train RECIPE, train a network. Each has its own --help."""
 
 
 def colorize(
@@ -37,8 +37,9 @@ def colorize(
     dry_run: Annotated[bool, Option("--dry-run", help="Print the plan, do nothing.")] = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="Only errors.")] = False,
     verbose: Annotated[bool, Option("--verbose", "-v", help="Stages and their speed.")] = False,
-    version: Annotated[bool, Option("--version", is_eager=True, callback=lambda on: _version(on))]
-    = False,
+    version: Annotated[
+        bool, Option("--version", is_eager=True, callback=lambda on: _version(on))
+    ] = False,
 ) -> None:
     """Colour the film SOURCE into the new file TARGET.
 

@@ -8,6 +8,7 @@ from vidcolor.errors import TargetError
 from vidcolor.pipeline import colorize_video, plan_video
 from vidcolor.report import Report
 from vidcolor.settings import Settings
+
 from .progress import show_progress
 
 

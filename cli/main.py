@@ -1,4 +1,4 @@
-"""``vidcolor``: finds the command, runs it, and turns every error into one line and an exit code."""
+"""``vidcolor``: finds the command, runs it, and makes every error one line and an exit code."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from collections.abc import Sequence
 import typer
 
 from vidcolor.errors import VidcolorError
-from . import colorize, probe, train
 
-COMMANDS = ("probe", "train")
+from . import colorize, evaluate, probe, train
+
+COMMANDS = ("eval", "probe", "train")
 """A first word that is none of these is the name of a film."""
 
 _INTERRUPTED = 130
@@ -21,6 +22,7 @@ _TERMINATED = 143
 film = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 film.command(epilog=colorize.EPILOG)(colorize.colorize)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.command("eval")(evaluate.evaluate)
 app.command("probe")(probe.probe)
 app.command("train")(train.train)
 

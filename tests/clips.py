@@ -16,7 +16,10 @@ from av.stream import Disposition
 from numpy.typing import NDArray
 
 SAMPLE_RATE = 16000
-FAST = {"libx264": {"preset": "ultrafast", "crf": "0"}, "libvpx-vp9": {"deadline": "realtime"}}
+FAST = {
+    "libx264": {"preset": "ultrafast", "qp": "0", "threads": "1"},
+    "libvpx-vp9": {"deadline": "realtime", "threads": "1"},
+}
 
 
 @dataclass(frozen=True)

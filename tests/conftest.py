@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from clips import CLIPS, make
 
 Clips = Callable[[str], Path]

@@ -262,9 +262,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"vidcolor {__version__}\n"
 
 
-def test_probe_for_people_and_programs(
-    clip: Clips, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_probe_for_people_and_programs(clip: Clips, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["probe", str(clip("sound.mp4"))]) == 0
     assert "64" in capsys.readouterr().out
     assert run(["probe", str(clip("sound.mp4")), "--json"]) == 0

@@ -85,16 +85,16 @@ def test_what_comes_into_view_is_not_trusted() -> None:
     y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
 
     def scene(at: int) -> np.ndarray:
-        inside = (x - at) ** 2 + (y - 64) ** 2 < 30**2
+        inside = (x - at) ** 2 + (y - 64) ** 2 < 40**2
         return np.where(inside, np.roll(disc, at, 1), ground).astype(np.float32)
 
-    confidence = match(scene(80), scene(92)).confidence
+    confidence = match(scene(80), scene(88)).confidence
     half_x, half_y = x[::2, ::2], y[::2, ::2]
-    left = ((half_x - 80) ** 2 + (half_y - 64) ** 2 < 27**2) & (
-        (half_x - 92) ** 2 + (half_y - 64) ** 2 > 33**2
+    left = ((half_x - 80) ** 2 + (half_y - 64) ** 2 < 38**2) & (
+        (half_x - 88) ** 2 + (half_y - 64) ** 2 > 42**2
     )
-    still = (half_x < 40) & (half_x > 8)
-    moved = (half_x - 92) ** 2 + (half_y - 64) ** 2 < 20**2
+    still = (half_x < 32) & (half_x > 8)
+    moved = (half_x - 88) ** 2 + (half_y - 64) ** 2 < 28**2
     assert confidence[left].mean() < 0.4
     assert confidence[still].mean() > 0.97
     assert confidence[moved].mean() > 0.8
@@ -130,6 +130,13 @@ def test_different_sizes_are_refused() -> None:
 def test_no_motion_across_cuts() -> None:
     frames = [small(texture(i), cut=i in (0, 3)) for i in range(5)]
     assert [link is None for _, link in motions(frames)] == [True, False, False, True, False]
+
+
+def test_sizes_do_not_meddle_with_each_other() -> None:
+    one, other = structure(texture(1)), structure(texture(2))
+    before = link(one, other).onward.flow
+    match(texture(1, (50, 60)), texture(2, (50, 60)))
+    np.testing.assert_array_equal(link(one, other).onward.flow, before)
 
 
 @pytest.mark.parametrize("ahead", [1, 3, 50])

@@ -126,9 +126,7 @@ class _Scarce(Colorizer):
 
     room = 0
 
-    def _run(
-        self, lightness: np.ndarray, hints: np.ndarray | None
-    ) -> np.ndarray:
+    def _run(self, lightness: np.ndarray, hints: np.ndarray | None) -> np.ndarray:
         if len(lightness) > self.room:
             raise OutOfMemory("no room")
         return super()._run(lightness, hints)

@@ -178,17 +178,20 @@ def test_threads_change_nothing(clip: Clips, colorizer: Colorizer, tmp_path: Pat
 def test_progress_counts_every_frame(clip: Clips, colorizer: Colorizer, tmp_path: Path) -> None:
     seen = []
     colorize_video(
-        clip("plain.mp4"), tmp_path / "o.mp4", _settings(), colorizer=colorizer,
+        clip("plain.mp4"),
+        tmp_path / "o.mp4",
+        _settings(),
+        colorizer=colorizer,
         progress=lambda item: seen.append((item.done, item.total)),
     )
     assert seen == [(n, 10) for n in range(1, 11)]
 
 
-class _Stop(Exception):
+class _StopError(Exception):
     pass
 
 
-@pytest.mark.parametrize("error", [_Stop, KeyboardInterrupt])
+@pytest.mark.parametrize("error", [_StopError, KeyboardInterrupt])
 def test_an_interrupted_job_leaves_nothing_and_no_thread(
     error: type[BaseException], clip: Clips, colorizer: Colorizer, tmp_path: Path
 ) -> None:
@@ -208,9 +211,7 @@ def test_an_interrupted_job_leaves_nothing_and_no_thread(
     assert not [name for name in names if name.startswith("vidcolor-")]
 
 
-def test_an_existing_target_is_refused_before_any_work(
-    clip: Clips, tmp_path: Path
-) -> None:
+def test_an_existing_target_is_refused_before_any_work(clip: Clips, tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
     target.write_bytes(b"x")
     # No such model: it would be an error too, were it looked for first.
@@ -261,9 +262,7 @@ def test_a_plan_says_what_a_job_would_do_and_writes_nothing(clip: Clips, tmp_pat
         (RangeSettings(start=Fraction(8, 25), duration=Fraction(9)), 2),
     ],
 )
-def test_the_number_of_frames_is_foretold(
-    crop: RangeSettings, count: int, clip: Clips
-) -> None:
+def test_the_number_of_frames_is_foretold(crop: RangeSettings, count: int, clip: Clips) -> None:
     assert expected_frames(probe(clip("plain.mp4")), Settings(range=crop)) == count
 
 
@@ -271,9 +270,7 @@ def test_a_report_is_plain_json(clip: Clips, colorizer: Colorizer, tmp_path: Pat
     import json
 
     settings = Settings(color=_settings().color, range=RangeSettings(start=Fraction(1, 10)))
-    report = colorize_video(
-        clip("sound.mp4"), tmp_path / "o.mp4", settings, colorizer=colorizer
-    )
+    report = colorize_video(clip("sound.mp4"), tmp_path / "o.mp4", settings, colorizer=colorizer)
     values = json.loads(report.to_json())
     assert values["frames"] == report.frames == 7
     assert {"decode", "colorize", "stabilize", "paint", "encode"} <= values["stages"].keys()

@@ -82,7 +82,11 @@ def test_leaving_through_an_error_joins_the_thread() -> None:
     def stage() -> Iterator[int]:
         yield from range(1000)
 
-    with pytest.raises(RuntimeError, match="disk full"), Prefetch(stage, 2, "test") as items:
-        next(items)
-        raise RuntimeError("disk full")
+    def read() -> None:
+        with Prefetch(stage, 2, "test") as items:
+            next(items)
+            raise RuntimeError("disk full")
+
+    with pytest.raises(RuntimeError, match="disk full"):
+        read()
     assert _alive() == []

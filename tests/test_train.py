@@ -136,9 +136,13 @@ def test_the_fused_loss_equals_the_plain_one_and_its_gradient() -> None:
 
 @pytest.fixture
 def recipe(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
-    monkeypatch.setattr(loop, "NetConfig", lambda **more: net_module.NetConfig(
-        **(TINY.to_dict() | {"stages": TINY.stages, "widths": TINY.widths} | more)
-    ))
+    monkeypatch.setattr(
+        loop,
+        "NetConfig",
+        lambda **more: net_module.NetConfig(
+            **(TINY.to_dict() | {"stages": TINY.stages, "widths": TINY.widths} | more)
+        ),
+    )
     return Recipe(
         photos=(str(photos),),
         run=str(tmp_path / "run"),
@@ -153,7 +157,7 @@ def recipe(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rec
 
 
 def _weights(path: Path) -> dict[str, torch.Tensor]:
-    return {name: value for name, value in load_net(path)[0].state_dict().items()}
+    return dict(load_net(path)[0].state_dict())
 
 
 def test_training_writes_weights_that_load(recipe: Recipe) -> None:
@@ -172,18 +176,18 @@ def test_a_killed_run_goes_on_to_the_same_result(
 
     whole = _weights(loop.train(replace(recipe, run=str(tmp_path / "whole")), lambda line: None))
 
-    class Killed(Exception):
+    class KilledError(Exception):
         pass
 
     rate = loop._rate
 
     def dying(step: int, progress: float, recipe: Recipe) -> float:
         if step == 4:
-            raise Killed
+            raise KilledError
         return rate(step, progress, recipe)
 
     monkeypatch.setattr(loop, "_rate", dying)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         loop.train(recipe, lambda line: None)
     monkeypatch.setattr(loop, "_rate", rate)
     lines: list[str] = []
@@ -205,8 +209,15 @@ def test_a_few_steps_learn_to_paint_the_blobs(recipe: Recipe) -> None:
 
     lines: list[str] = []
     plain = replace(
-        recipe, steps=150, stages=((0.0, 64, 4),), rate=1e-2, log_every=10, points=0.0, dense=0.0,
-        degraded=0.0, rebalance=0.0,
+        recipe,
+        steps=150,
+        stages=((0.0, 64, 4),),
+        rate=1e-2,
+        log_every=10,
+        points=0.0,
+        dense=0.0,
+        degraded=0.0,
+        rebalance=0.0,
     )
     loop.train(plain, lines.append)
     costs = [float(line.split(" ce ")[1].split()[0]) for line in lines if " ce " in line]

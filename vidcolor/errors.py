@@ -9,7 +9,7 @@
     │   ├── SourceNotFoundError   3  it does not exist (also a FileNotFoundError)
     │   └── NoVideoError          3  it opens, but holds no picture we can decode
     ├── TargetError               4  the target cannot be written
-    │   ├── TargetExistsError     4  it exists and --overwrite was not given (also a FileExistsError)
+    │   ├── TargetExistsError     4  it exists, and no --overwrite (also a FileExistsError)
     │   └── EncodeError           4  the encoder or the container refused what we gave it
     ├── ModelError                5  unknown model, broken or foreign checkpoint
     └── DeviceError               6  the wanted device is missing or out of memory

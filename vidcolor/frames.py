@@ -74,7 +74,7 @@ class VideoInfo:
     time_base: Fraction
     """Seconds per tick of every pts of the picture."""
     average_rate: Fraction | None
-    """Frames per second over the whole film; a figure for display and for encoders, not for timing."""
+    """Frames per second over the whole film; for display and for encoders, not for timing."""
     start_pts: int | None
     duration: Fraction | None
     """Seconds, as the container declares it."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -44,7 +45,7 @@ _AHEAD = 8
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Told after every frame: frames written so far, and how many there will be if that is known."""
+    """Told after every frame: frames written so far, and how many there will be if known."""
 
     done: int
     total: int | None
@@ -84,9 +85,7 @@ def colorize_video(
     done = 0
     with ExitStack() as stack:
         # The target is checked before the model is loaded: a typing mistake should not cost time.
-        writer = stack.enter_context(
-            _open_writer(target, info, settings)
-        )
+        writer = stack.enter_context(_open_writer(target, info, settings))
         for line in writer.warnings:
             warn(line)
         colorizer = colorizer or Colorizer(settings.color.model, settings.color.device, warn=warn)
@@ -208,7 +207,7 @@ def expected_frames(info: VideoInfo, settings: Settings) -> int | None:
         return total
     span = crop.duration
     if info.duration is not None:
-        left = max(info.duration - (crop.start or 0), 0)
+        left = max(info.duration - (crop.start or 0), Fraction(0))
         span = left if span is None else min(span, left)
     return None if span is None else round(span * info.average_rate)
 
@@ -227,9 +226,7 @@ def _open_writer(target: Path | str, info: VideoInfo, settings: Settings) -> Wri
             f"{target}: these settings write {settings.encoder.codec} into .{needed} files; "
             f"name the target {target.with_suffix('.' + needed).name}"
         )
-    return Writer(
-        target, info, settings.encoder, overwrite=settings.overwrite, crop=settings.range
-    )
+    return Writer(target, info, settings.encoder, overwrite=settings.overwrite, crop=settings.range)
 
 
 def _size(info: VideoInfo, settings: Settings) -> tuple[int, int]:
@@ -282,12 +279,10 @@ class _Counted(Iterator[ColoredFrame]):
 
 @contextmanager
 def _single_threaded_cv2() -> Iterator[None]:
-    """The stages run beside each other already; OpenCV's own threads would only get in their way."""
+    """The stages run beside each other already; OpenCV's own threads would get in their way."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
         yield
     finally:
         cv2.setNumThreads(before)
-
-

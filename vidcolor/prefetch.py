@@ -79,7 +79,7 @@ class Prefetch(Generic[T]):
                 for item in items:
                     if not self._put(item):
                         return
-        except BaseException as caught:  # noqa: BLE001 - handed to the reader, who raises it
+        except BaseException as caught:
             error = caught
         self._put(_End(error))
 

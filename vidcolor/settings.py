@@ -83,7 +83,9 @@ class Settings:
             settings: Settings = _override(self, changes, "", "the call")
             return settings
         if group not in ("color", "encoder", "range"):
-            raise SettingsError(f"the call: unknown group {group!r}; valid are color, encoder, range")
+            raise SettingsError(
+                f"the call: unknown group {group!r}; valid are color, encoder, range"
+            )
         part = _override(getattr(self, group), changes, f"{group}.", "the call")
         return dataclasses.replace(self, **{group: part})
 
@@ -149,7 +151,7 @@ def _override(part: Any, values: Mapping[str, Any], prefix: str, where: str) -> 
 
 
 def _coerce(value: Any, hint: Any, where: str) -> Any:
-    """TOML knows no Fraction and writes 18 where 18.0 is meant; everything else must fit exactly."""
+    """TOML knows no Fraction and writes 18 where 18.0 is meant; all else must fit exactly."""
     if hint == Mapping[str, str]:
         if not isinstance(value, Mapping):
             raise SettingsError(f"{where} must be a table of options, not {value!r}")

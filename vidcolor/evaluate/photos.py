@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -119,7 +120,7 @@ def summarise(scores: list[PhotoScore]) -> dict[str, float]:
     muted = [item.gain for item in scores if item.true_chroma < MUTED]
     if muted:
         mean["gain_muted"] = _mean(muted)
-    for low, high in zip(BANDS, BANDS[1:], strict=False):
+    for low, high in pairwise(BANDS):
         inside = [item.gain for item in scores if low <= item.true_chroma < high]
         if inside:
             mean[f"gain_chroma_{low:g}_{high:g}"] = _mean(inside)

@@ -32,6 +32,18 @@ _COVER_NAMES = {
     "webp": ("cover.webp", "image/webp"),
     "gif": ("cover.gif", "image/gif"),
 }
+# QuickTime's list has the older of the two codes that some languages have; FFmpeg drops the newer.
+_QUICKTIME_LANGUAGES = {
+    "ces": "cze",
+    "deu": "ger",
+    "ell": "gre",
+    "fra": "fre",
+    "isl": "ice",
+    "nld": "dut",
+    "ron": "rum",
+    "slk": "slo",
+    "zho": "chi",
+}
 # Others would make it a second picture track.
 _COVER_CONTAINERS = frozenset({"mp4", "matroska"})
 # The muxer writes its own; the source's would be wrong in the target.
@@ -217,6 +229,9 @@ def _add(output: OutputContainer, stream: Stream) -> Stream:
     # ``opaque`` takes the codec as it is; without it PyAV looks for an encoder of the same name.
     target = output.add_stream_from_template(stream, opaque=True)
     target.metadata.update(kept_metadata(dict(stream.metadata)))
+    language = target.metadata.get("language")
+    if output.format.name == "mov" and language in _QUICKTIME_LANGUAGES:
+        target.metadata["language"] = _QUICKTIME_LANGUAGES[language]
     target.disposition = stream.disposition
     return target
 

@@ -167,6 +167,9 @@ def _describe(path: Path, source: InputContainer, stream: VideoStream) -> VideoI
     duration = _duration(source, stream, base)
     count = stream.frames or _tagged_count(stream)
     declared = bool(stream.frames) and "mp4" in source.format.name
+    if declared:
+        # An edit list may hide stored pictures, as those before a cut that are only decoded from.
+        count -= sum(entry.is_discard for entry in stream.index_entries)
     if not count and duration and rate:
         count = round(duration * rate)
     start, metadata, chapters = stream.start_time, dict(source.metadata), len(source.chapters())

@@ -24,7 +24,8 @@ def load(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> ChromaNet:
     Raises RuntimeError, TypeError or KeyError when state and config do not fit exactly.
     """
     net = ChromaNet(NetConfig.from_dict(dict(config)), folded=True)
-    wide = {name: value.float() if value.is_floating_point() else value
-            for name, value in state.items()}
+    wide = {
+        name: value.float() if value.is_floating_point() else value for name, value in state.items()
+    }
     net.load_state_dict(wide, strict=True)
     return net.eval().requires_grad_(False)

@@ -245,11 +245,13 @@ class ChromaNet(nn.Module):
     def decode(self, logits: Tensor) -> Tensor:
         """The annealed mean of the distribution: (N, 2, H/4, W/4) float32 ab."""
         config = self.config
-        logits = logits.float()
-        if config.rebalance:
-            logits = logits - config.rebalance * self.log_prior[:, None, None]
-        chosen = torch.softmax(logits / config.temperature, 1)
-        return torch.einsum("nqhw,qc->nchw", chosen, self.nodes) * config.chroma_gain
+        count, nodes, height, width = logits.shape
+        # Pixels as rows, which channels-last logits already are: softmax along the last axis and
+        # one matrix product take a third of the time of the same along the second.
+        rows = logits.permute(0, 2, 3, 1).reshape(-1, nodes)
+        rows = torch.sub(rows, config.rebalance * self.log_prior).mul_(1 / config.temperature)
+        ab = torch.softmax(rows, 1) @ (self.nodes * config.chroma_gain)
+        return ab.reshape(count, height, width, 2).permute(0, 3, 1, 2)
 
     def units(self) -> Iterator[ConvUnit]:
         return (module for module in self.modules() if isinstance(module, ConvUnit))

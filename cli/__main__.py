@@ -1,0 +1,5 @@
+"""``python -m vidcolor_cli``."""
+
+from .main import main
+
+main()
