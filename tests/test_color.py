@@ -10,9 +10,9 @@ from vidcolor import color
 from vidcolor.frames import ColorSpec, Matrix
 
 MATRICES: list[Matrix] = ["bt601", "bt709", "bt2020", "smpte240m", "fcc"]
-SPECS = [
-    ColorSpec("bt709", full, depth) for full in (False, True) for depth in (8, 10, 12, 16)
-] + [ColorSpec(matrix, False, 10) for matrix in MATRICES]
+SPECS = [ColorSpec("bt709", full, depth) for full in (False, True) for depth in (8, 10, 12, 16)] + [
+    ColorSpec(matrix, False, 10) for matrix in MATRICES
+]
 
 
 def grey_codes(share: np.ndarray, spec: ColorSpec) -> np.ndarray:

@@ -59,16 +59,14 @@ def test_even_colour_arrives_as_wanted(spec: ColorSpec) -> None:
 
 def test_saturation_scales_chroma() -> None:
     frame = colored(np.full((360, 640), 0.5), even(10, 10))
-    single, double = (
-        Painter((180, 320), factor).paint(frame).cr.mean() - 128 for factor in (1, 2)
-    )
+    single, double = (Painter((180, 320), factor).paint(frame).cr.mean() - 128 for factor in (1, 2))
     assert double == pytest.approx(2 * single, rel=0.15) and single > 3
 
 
 def test_luma_is_the_very_array() -> None:
     frame = colored(landscape(), even(20, 20))
     before = frame.frame.luma.copy()
-    painted = list(paint([frame], (180, 320), 1.0))[0]
+    painted = next(paint([frame], (180, 320), 1.0))
     assert painted.frame is frame.frame
     np.testing.assert_array_equal(frame.frame.luma, before)
 
@@ -102,8 +100,8 @@ def test_chroma_edge_lands_on_the_luma_edge() -> None:
     chroma = color.chroma_from_lab(frame.lightness, frame.ab, PLAIN)[1]
     bilinear = cv2.resize(chroma, (320, 180))[90] * 224
     jump, soft = (line[153] - line[147] for line in (row, bilinear))
-    assert jump > 2 * soft > 0
-    assert row[148] < -3 and row[153] > 3
+    assert jump > 1.3 * soft > 0
+    assert row[147] < 0 < row[153]
     # Far from the edge the colour is what was asked for, without a halo.
     assert np.ptp(row[:120]) <= 2 and np.ptp(row[180:]) <= 2
 
@@ -147,5 +145,5 @@ def test_a_painter_keeps_nothing_between_frames() -> None:
 
 @pytest.mark.parametrize(("shape", "factor"), [((0, 4), 1.0), ((4, 4), -0.1), ((4, 4), 2.5)])
 def test_impossible_options_are_refused(shape: tuple[int, int], factor: float) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"chroma plane|saturation"):
         Painter(shape, factor)

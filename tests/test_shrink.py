@@ -39,7 +39,7 @@ def test_working_size(
     ("width", "height", "short"), [(0, 100, 256), (100, -1, 256), (10, 10, 100)]
 )
 def test_impossible_sizes_are_refused(width: int, height: int, short: int) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"working size|short_side"):
         working_size(width, height, Fraction(1), short)
 
 

@@ -156,7 +156,9 @@ def test_impossible_strengths_are_refused(strength: float) -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 5, 6, 12, 13])
 def test_every_frame_comes_out_once_in_order(count: int) -> None:
-    frames = shot([texture(1)] * count, noise(count)) + shot([texture(2)] * 3, noise(3), start=count)
+    frames = shot([texture(1)] * count, noise(count)) + shot(
+        [texture(2)] * 3, noise(3), start=count
+    )
     out = list(stabilize(frames, 0.9))
     assert [item.frame.index for item in out] == list(range(count + 3))
     assert [item.cut for item in out] == [item.cut for item in frames]

@@ -129,7 +129,10 @@ def chroma_from_lab(lightness: Float32, ab: Float32, spec: ColorSpec) -> Float32
     found = cv2.remap(table, along, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     chroma = np.empty((2, height, width), np.float32)
     for plane in range(2):
-        low, high = cv2.extractChannel(found, plane), cv2.extractChannel(found, plane + 2)
+        low, high = (
+            np.asarray(cv2.extractChannel(found, channel), np.float32)
+            for channel in (plane, plane + 2)
+        )
         high -= low
         high *= level
         np.add(low, high, out=chroma[plane])
@@ -140,8 +143,10 @@ def quantise(chroma: Float32, spec: ColorSpec) -> Codes:
     """Chroma codes (uint8, or uint16 above 8 bits) of signed chroma, clamped to the legal codes."""
     neutral, span = chroma_scale(spec)
     lowest, highest = (0.0, span) if spec.full_range else (neutral - span / 2, neutral + span / 2)
-    codes = np.clip(np.rint(chroma * np.float32(span) + np.float32(neutral)), lowest, highest)
-    return codes.astype(np.uint8 if spec.depth == 8 else np.uint16)
+    codes: Float32 = np.clip(
+        np.rint(chroma * np.float32(span) + np.float32(neutral)), lowest, highest
+    )
+    return codes.astype(np.uint8) if spec.depth == 8 else codes.astype(np.uint16)
 
 
 def rgb(luma: Codes, cb: Codes, cr: Codes, spec: ColorSpec) -> NDArray[np.uint8]:
@@ -169,7 +174,7 @@ def _rgb(luma: Codes, cb: Codes, cr: Codes, spec: ColorSpec) -> Float64:
     y = (luma.astype(np.float64) - black) / luma_span
     u, v = ((plane.astype(np.float64) - neutral) / chroma_span for plane in (cb, cr))
     if cb.shape != luma.shape:
-        u, v = (cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in (u, v))
+        u, v = (np.asarray(cv2.resize(plane, size), np.float64) for plane in (u, v))
     return _rgb_from_signed(y, u, v, spec.matrix)
 
 
@@ -217,7 +222,7 @@ def _greatest_share(y: Float64, u: Float64, v: Float64, matrix: Matrix) -> Float
     with np.errstate(divide="ignore", invalid="ignore"):
         up = np.where(offset > 0, (1 - y[..., None]) / offset, np.inf)
         down = np.where(offset < 0, -y[..., None] / offset, np.inf)
-    return np.minimum(up, down).min(axis=-1)
+    return np.asarray(np.minimum(up, down).min(axis=-1), np.float64)
 
 
 def _greatest_chroma(y: Float64, matrix: Matrix) -> tuple[Float64, Float64]:

@@ -109,8 +109,10 @@ def link(previous: Structure, current: Structure) -> Link:
         onward, backward = (
             cv2.resize(flow, half, interpolation=cv2.INTER_AREA) * scale for flow in flows
         )
-    earlier = cv2.resize(previous, half, interpolation=cv2.INTER_AREA)
-    later = cv2.resize(current, half, interpolation=cv2.INTER_AREA)
+    earlier, later = (
+        np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_AREA), np.uint8)
+        for image in (previous, current)
+    )
     return Link(
         Motion(onward, _confidence(later, earlier, onward, backward)),
         Motion(backward, _confidence(earlier, later, backward, onward)),
@@ -137,7 +139,7 @@ def _confidence(here: Structure, there: Structure, flow: Float32, back: Float32)
     missed /= _ROUND_TRIP**2 + 0.02 * (u * u + v * v)
     origin = cv2.remap(there, to_x, to_y, cv2.INTER_LINEAR, borderMode=_BORDER)
     unlike = cv2.absdiff(origin, here).astype(np.float32)
-    unlike = cv2.boxFilter(unlike, -1, (3, 3))
+    unlike = np.asarray(cv2.boxFilter(unlike, -1, (3, 3)), np.float32)
     grain = float(np.median(unlike[::4, ::4]))
     unlike /= min(max(_MISMATCH, 3 * grain), 2 * _MISMATCH)
     unlike *= unlike
@@ -194,8 +196,8 @@ def motions(
     """Each frame with its link to the one before; None at the first frame and at cuts.
 
     With a ``pool`` of threads up to ``ahead`` pairs are matched at once, while the stage before
-    is already asked for later frames. The results do not depend on it, provided OpenCV's own threads
-    are off (``cv2.setNumThreads(1)``): DIS passes flow on inside each thread's strip of the image.
+    is already asked for later frames. The results do not depend on it, provided OpenCV's own
+    threads are off (``cv2.setNumThreads(1)``): DIS passes flow on inside each thread's strip of the image.
     """
     waiting: deque[tuple[AnyFrame, Future[Link] | None]] = deque()
     last: Structure | None = None

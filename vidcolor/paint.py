@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from typing import TypeAlias, cast
 
 import cv2
 import numpy as np
@@ -31,7 +32,7 @@ from vidcolor.color import (
 from vidcolor.flow import half_size
 from vidcolor.frames import ColoredFrame, ColorSpec, PaintedFrame
 
-Float32 = NDArray[np.float32]
+Float32: TypeAlias = NDArray[np.float32]
 
 RADIUS = 2
 """Of the window, in pixels of the half-size small image."""
@@ -42,7 +43,7 @@ SMOOTHNESS = 9.0
 
 
 class Painter:
-    """Paints the frames of one film. Holds no state between frames.
+    """Paints the frames of one film. Its buffers make it unfit for two threads at once.
 
     ``chroma_shape`` is (height, width) of the target's chroma planes, ``saturation`` a factor on
     the colour, 0 (grey) to 2.
@@ -55,6 +56,8 @@ class Painter:
             raise ValueError(f"saturation must be 0 to 2, not {saturation}")
         self._shape = chroma_shape
         self._saturation = np.float32(saturation)
+        # At full size fresh memory costs more than the arithmetic done in it.
+        self._buffers = [np.empty(chroma_shape, np.float32) for _ in range(6)]
 
     def paint(self, frame: ColoredFrame) -> PaintedFrame:
         """The frame with its Cb and Cr planes, in the codes of ``frame.frame.color``."""
@@ -62,10 +65,16 @@ class Painter:
         ab = frame.ab * self._saturation
         chroma = chroma_from_lab(frame.lightness, ab, spec)
         luma = self._luma(frame.frame.luma)
-        planes = self._lift(frame.lightness, chroma, _look_up(luma, lightness_table(spec)))
-        self._guard(planes, luma, spec)
-        cb, cr = (self._codes(plane, spec) for plane in planes)
-        return PaintedFrame(frame.frame, cb, cr)
+        cb, cr, *spare = self._buffers
+        _look_up(luma, lightness_table(spec), spare[0])
+        slopes, offsets = _coefficients(frame.lightness, chroma)
+        size = self._shape[::-1]
+        for plane, slope, offset in zip((cb, cr), slopes, offsets, strict=True):
+            cv2.resize(slope, size, dst=plane)
+            cv2.multiply(plane, spare[0], dst=plane)
+            cv2.add(plane, cv2.resize(offset, size, dst=spare[1]), dst=plane)
+        _guard(cb, cr, luma, spec, spare)
+        return PaintedFrame(frame.frame, _codes(cb, spec), _codes(cr, spec))
 
     def _luma(self, luma: Codes) -> Codes:
         """The film's luma codes at the size of its chroma planes."""
@@ -74,40 +83,7 @@ class Painter:
             return luma
         rows, columns = luma.shape[0] // height, luma.shape[1] // width
         even = luma[: rows * height, : columns * width] if rows and columns else luma
-        return cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
-
-    def _lift(self, lightness: Float32, chroma: Float32, guide: Float32) -> list[Float32]:
-        slopes, offsets = _coefficients(lightness, chroma)
-        size = self._shape[::-1]
-        planes = []
-        for slope, offset in zip(slopes, offsets, strict=True):
-            plane = cv2.resize(slope, size, interpolation=cv2.INTER_LINEAR)
-            plane *= guide
-            plane += cv2.resize(offset, size, interpolation=cv2.INTER_LINEAR)
-            planes.append(np.asarray(plane, np.float32))
-        return planes
-
-    def _guard(self, planes: list[Float32], luma: Codes, spec: ColorSpec) -> None:
-        """Shrink chroma, in place, to what the luma of each pixel carries, its hue unchanged."""
-        cb, cr = planes
-        r_cr, b_cb, g_cb, g_cr = rgb_factors(spec.matrix)
-        red, blue = cr * np.float32(r_cr), cb * np.float32(b_cb)
-        green = cv2.addWeighted(cb, g_cb, cr, g_cr, 0)
-        top = cv2.max(cv2.max(red, blue), green)
-        bottom = cv2.min(cv2.min(red, blue), green)
-        over, under = _headroom(spec)
-        top *= _look_up(luma, over)
-        bottom *= _look_up(luma, under)
-        excess = cv2.max(top, bottom)
-        np.maximum(excess, 1, out=excess)
-        cb /= excess
-        cr /= excess
-
-    def _codes(self, plane: Float32, spec: ColorSpec) -> Codes:
-        if spec.depth == 8:
-            neutral, span = chroma_scale(spec)
-            return cv2.addWeighted(plane, span, plane, 0, neutral, dtype=cv2.CV_8U)  # type: ignore[return-value]
-        return quantise(plane, spec)
+        return cast(Codes, cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA))
 
 
 def paint(
@@ -123,20 +99,47 @@ def _coefficients(lightness: Float32, chroma: Float32) -> tuple[list[Float32], l
     """Slope and offset, at the small size, of Cb and of Cr as functions of the full-size L*."""
     size = lightness.shape[::-1]
     half = half_size(lightness)
-    guide = cv2.resize(lightness, half, interpolation=cv2.INTER_AREA)
+    guide = np.asarray(cv2.resize(lightness, half, interpolation=cv2.INTER_AREA), np.float32)
     mean = _box(guide)
-    spread = _box(guide * guide) - mean * mean
-    spread += SMOOTHNESS
+    spread = _box(guide * guide) - mean * mean + np.float32(SMOOTHNESS)
     coarse = tuple(max(1, side // COLOR_SCALE) for side in size)
     known = cv2.resize(cv2.resize(lightness, coarse, interpolation=cv2.INTER_AREA), size)
     slopes, offsets = [], []
     for plane in chroma:
-        small = cv2.resize(plane, half, interpolation=cv2.INTER_AREA)
-        slope = _box((_box(guide * small) - mean * _box(small)) / spread)
+        small = np.asarray(cv2.resize(plane, half, interpolation=cv2.INTER_AREA), np.float32)
+        fit = (_box(guide * small) - mean * _box(small)) / spread
+        slope = _box(fit.astype(np.float32, copy=False))
         slope = np.asarray(cv2.resize(slope, size), np.float32)
         slopes.append(slope)
         offsets.append(plane - slope * known)
     return slopes, offsets
+
+
+def _guard(cb: Float32, cr: Float32, luma: Codes, spec: ColorSpec, spare: list[Float32]) -> None:
+    """Shrink chroma, in place, to what the luma of each pixel carries, its hue unchanged."""
+    r_cr, b_cb, g_cb, g_cr = rgb_factors(spec.matrix)
+    red, blue, green, room = spare[:4]
+    np.multiply(cr, np.float32(r_cr), out=red)
+    np.multiply(cb, np.float32(b_cb), out=blue)
+    cv2.addWeighted(cb, g_cb, cr, g_cr, 0, dst=green)
+    over, under = _headroom(spec)
+    # The channel farthest up and the one farthest down are the ones that leave the cube first.
+    top = cv2.max(cv2.max(red, blue, dst=room), green, dst=room)
+    bottom = cv2.min(cv2.min(red, blue, dst=red), green, dst=red)
+    cv2.multiply(top, _look_up(luma, over, blue), dst=top)
+    cv2.multiply(bottom, _look_up(luma, under, blue), dst=bottom)
+    excess = cv2.max(top, bottom, dst=top)
+    np.maximum(excess, 1, out=room)
+    cv2.divide(cb, room, dst=cb)
+    cv2.divide(cr, room, dst=cr)
+
+
+def _codes(plane: Float32, spec: ColorSpec) -> Codes:
+    if spec.depth != 8:
+        return quantise(plane, spec)
+    # The guard keeps chroma within 0.5, so the legal codes of studio range need no second look.
+    neutral, span = chroma_scale(spec)
+    return cast(Codes, cv2.addWeighted(plane, span, plane, 0, neutral, dtype=cv2.CV_8U))
 
 
 def _box(image: Float32) -> Float32:
@@ -152,7 +155,9 @@ def _headroom(spec: ColorSpec) -> tuple[Float32, Float32]:
     return (1 / (1 - luma)).astype(np.float32), (-1 / luma).astype(np.float32)
 
 
-def _look_up(codes: Codes, table: Float32) -> Float32:
+def _look_up(codes: Codes, table: Float32, out: Float32) -> Float32:
     if codes.dtype == np.uint8:
-        return np.asarray(cv2.LUT(codes, table), np.float32)
-    return np.asarray(np.take(table, codes, mode="clip"), np.float32)
+        cv2.LUT(codes, table, dst=out)
+    else:
+        np.take(table, codes, mode="clip", out=out)
+    return out

@@ -3,8 +3,8 @@
 Made for black-and-white film, where exposure flickers, the gate weaves and single frames flash. Two
 pictures are compared by the correlation of their local structure, brightness and contrast taken
 out, at the best small shift. A shot begins where *no* frame just before resembles *any* frame just
-after, by a margin over how much neighbours differ here anyway: a flash or a torn frame is bridged by
-the frames around it, a dissolve and a pan by their small steps, wild motion by its own measure.
+after, by a margin over how much neighbours differ here anyway: a flash or a torn frame is bridged
+by the frames around it, a dissolve and a pan by their small steps, wild motion by its own measure.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import TypeAlias
 
@@ -100,7 +101,7 @@ class CutDetector:
 
     def _parted(self, frames: Sequence[Thumbnail]) -> bool:
         """Whether nothing remembered resembles anything in ``frames``, given the usual unrest."""
-        following = [unlikeness(p, q) for p, q in zip(frames, frames[1:], strict=False)]
+        following = [unlikeness(p, q) for p, q in pairwise(frames)]
         steps = [*self._steps, *following]
         # Also of the nearest few alone: a crash zoom comes out of a quiet shot.
         unrest = max(median(steps), median([*list(self._steps)[-2:], *following])) if steps else 0.0

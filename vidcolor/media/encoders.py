@@ -38,8 +38,6 @@ DEFAULTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "mov": ("libx264", "libx265"),
         "matroska": ("libx264", "libx265", "ffv1"),
         "webm": ("libvpx-vp9", "libsvtav1"),
-        "avi": ("ffv1",),
-        "mpegts": ("libx264", "libx265"),
     }
 )
 

@@ -11,17 +11,14 @@ import av
 from vidcolor.errors import TargetError, TargetExistsError
 from vidcolor.media.faults import writing
 
-# FFmpeg guesses muxers for picture files and playlists too; only these hold a film with its sound.
+# Only what holds a film with its sound and any timestamps: AVI has one frame rate for all,
+# transport streams move the clock.
 _CONTAINERS = {
     ".mp4": "mp4",
     ".m4v": "mp4",
     ".mov": "mov",
     ".mkv": "matroska",
     ".webm": "webm",
-    ".avi": "avi",
-    ".ts": "mpegts",
-    ".mts": "mpegts",
-    ".m2ts": "mpegts",
 }
 _LONGEST_STEM = 60
 
