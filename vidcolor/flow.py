@@ -104,7 +104,10 @@ def link(previous: Structure, current: Structure) -> Link:
     if min(height, width) < _LEAST:
         onward = backward = np.zeros((half[1], half[0], 2), np.float32)
     else:
-        flows = matcher.calc(current, previous, None), matcher.calc(previous, current, None)  # type: ignore[call-overload]
+        flows = (
+            matcher.calc(current, previous, None),  # type: ignore[call-overload]
+            matcher.calc(previous, current, None),  # type: ignore[call-overload]
+        )
         scale = np.array([half[0] / width, half[1] / height], np.float32)
         onward, backward = (
             cv2.resize(flow, half, interpolation=cv2.INTER_AREA) * scale for flow in flows
@@ -197,7 +200,8 @@ def motions(
 
     With a ``pool`` of threads up to ``ahead`` pairs are matched at once, while the stage before
     is already asked for later frames. The results do not depend on it, provided OpenCV's own
-    threads are off (``cv2.setNumThreads(1)``): DIS passes flow on inside each thread's strip of the image.
+    threads are off (``cv2.setNumThreads(1)``): DIS passes flow on inside each thread's strip of
+    the image.
     """
     waiting: deque[tuple[AnyFrame, Future[Link] | None]] = deque()
     last: Structure | None = None

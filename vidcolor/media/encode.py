@@ -69,7 +69,7 @@ class PictureEncoder:
         context.color_primaries = info.tags.primaries
         context.color_trc = info.tags.transfer
         context.field_order = field_order
-        # PyAV's default, slice threads, makes x264 cut every picture into slices: worse and slower.
+        # As in the ffmpeg program, whole frames at a time; PyAV's default cuts each into slices.
         context.thread_type = "AUTO"
         # Packets that know how long they last: else MP4 is too short where the rate varies.
         context.flags |= Flags.frame_duration
