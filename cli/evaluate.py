@@ -17,7 +17,9 @@ def evaluate(
     model: Annotated[str, Option(help="A model's name, or a checkpoint.")] = "default",
     device: Annotated[str, Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     limit: Annotated[int | None, Option(help="Only so many photos.")] = None,
-    report: Annotated[Path | None, Option(metavar="FILE.json", help="Every photo's figures.")] = None,
+    report: Annotated[
+        Path | None, Option(metavar="FILE.json", help="Each photo's figures.")
+    ] = None,
 ) -> None:
     """Turn photos grey, colour them, and compare with the truth: PSNR, colourfulness and more."""
     from dataclasses import asdict

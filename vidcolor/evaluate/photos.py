@@ -1,8 +1,8 @@
 """A model's figures on colour photographs: turned to grey, coloured again, compared.
 
 Each photo is taken whole, its short side scaled to 256 pixels; the network sees the small image
-the film pipeline would show it; the colours are brought to the photo's size and shown with the
-photo's true lightness.
+that the film pipeline would show it by default; the colours are brought to the photo's size and
+shown with the photo's true lightness.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from vidcolor.evaluate import metrics
 from vidcolor.models.colorizer import Colorizer
+from vidcolor.settings import Settings
 from vidcolor.shrink import working_size
 from vidcolor.train.photos import load_photos
 
@@ -58,16 +59,23 @@ class Case:
     lightness: Float32
 
 
-def load_cases(sources: Iterable[Path], limit: int | None = None) -> Iterator[Case]:
-    """The photos of folders, tar files or lists, prepared one after the other."""
+def load_cases(
+    sources: Iterable[Path],
+    limit: int | None = None,
+    short_side: int = Settings().color.short_side,
+) -> Iterator[Case]:
+    """The photos of folders, tar files or lists, prepared one after the other.
+
+    ``short_side`` is that of the small picture the network sees, as in the settings of a film.
+    """
     photos = load_photos(sources, short_side=10_000, limit=limit, grey_chroma=0.0)
     for name, image in zip(photos.names, photos.images, strict=True):
         scale = SHORT_SIDE / min(image.shape[:2])
         size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        rgb = cv2.resize(image, size, interpolation=how).astype(np.float32) / 255
+        rgb = np.asarray(cv2.resize(image, size, interpolation=how), np.float32) / np.float32(255)
         lab = metrics.lab_of(rgb)
-        height, width = working_size(*size, Fraction(1), SHORT_SIDE)
+        height, width = working_size(*size, Fraction(1), short_side)
         small = cv2.resize(lab[..., 0], (width, height), interpolation=cv2.INTER_AREA)
         yield Case(name, lab, rgb, np.asarray(small, np.float32))
 
@@ -75,7 +83,8 @@ def load_cases(sources: Iterable[Path], limit: int | None = None) -> Iterator[Ca
 def score(case: Case, ab: Float32) -> PhotoScore:
     """Compare small ab (2, h, w) with the photo."""
     height, width = case.lab.shape[:2]
-    full = cv2.resize(ab.transpose(1, 2, 0), (width, height), interpolation=cv2.INTER_LINEAR)
+    planes = np.ascontiguousarray(ab.transpose(1, 2, 0))
+    full = np.asarray(cv2.resize(planes, (width, height)), np.float32)
     lightness = case.lab[..., 0]
     coloured = metrics.rgb_of(lightness, full)
     grey = metrics.rgb_of(lightness, np.zeros_like(full))
@@ -95,10 +104,11 @@ def evaluate(
     sources: Iterable[Path],
     limit: int | None = None,
     progress: Callable[[int], None] | None = None,
+    short_side: int = Settings().color.short_side,
 ) -> list[PhotoScore]:
     """Score every photo. Raises SourceError when there is none."""
     scores = []
-    for case in load_cases(sources, limit):
+    for case in load_cases(sources, limit, short_side):
         scores.append(score(case, colorizer.colors(case.lightness[None])[0]))
         if progress is not None:
             progress(len(scores))

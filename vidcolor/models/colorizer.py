@@ -90,6 +90,6 @@ class Colorizer:
         given = None if hints is None else torch.from_numpy(hints).to(self.device)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             logits = self._net(light, given)
-        ab = self._net.decode(logits)  # type: ignore[attr-defined]
+        ab = self._net.decode(logits)
         ab = F.interpolate(ab, size=light.shape[2:], mode="bilinear", align_corners=False)
         return np.asarray(ab.cpu().numpy(), np.float32)

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from vidcolor.device import pick_device
 from vidcolor.errors import ModelError
 from vidcolor.models.checkpoint import write_checkpoint
-from vidcolor.models.chromanet.net import ChromaNet, NetConfig
+from vidcolor.models.chromanet.net import ChromaNet, InvertedResidual, NetConfig
 from vidcolor.models.chromanet.pretrained import load_imagenet_encoder
 from vidcolor.train.objectives import ColorLoss, node_prior
 from vidcolor.train.photos import Augment, Example, PhotoSet, load_photos, make_example
@@ -51,7 +51,8 @@ def train(recipe: Recipe, log: Log = print) -> Path:
 
     photos = _photos(recipe)
     log(f"{len(photos.images)} photos; left out {photos.unreadable} unreadable, {photos.grey} grey")
-    net = _network(recipe).to(device, memory_format=torch.channels_last)
+    net = _network(recipe).to(device)
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = deepcopy(net).eval().requires_grad_(False)
     optimiser = torch.optim.AdamW(_groups(net, recipe), lr=recipe.rate, betas=(0.9, 0.98))
     first, spent = 0, 0.0
@@ -70,7 +71,8 @@ def train(recipe: Recipe, log: Log = print) -> Path:
     seen, recent = 0, []
     step = first
     with ThreadPoolExecutor(1) as pool:
-        for step, batch in _batches(first, photos, recipe, pool, lambda: spent):
+        batches = _batches(first, photos, recipe, pool, lambda: spent)
+        for step, batch in batches:
             if progress >= 1:
                 break
             started = time.monotonic()
@@ -158,8 +160,9 @@ def _groups(net: ChromaNet, recipe: Recipe) -> list[dict[str, Any]]:
         if isinstance(unit, nn.Conv2d) and unit.groups > 1:
             unit.weight.requires_grad_(False)
     for block in net.encoder.blocks:
-        norm = block.filter.norm  # type: ignore[union-attr]
-        norm.weight.requires_grad_(False)  # type: ignore[union-attr]
+        assert isinstance(block, InvertedResidual)
+        assert block.filter.norm is not None
+        block.filter.norm.weight.requires_grad_(False)
     encoder = [p for p in net.encoder.parameters() if p.requires_grad]
     inside = {id(p) for p in net.encoder.parameters()}
     decoder = [p for p in net.parameters() if id(p) not in inside]

@@ -49,8 +49,8 @@ class ColorLoss:
 
     def __call__(self, logits: Tensor, ab: Tensor) -> tuple[Tensor, Tensor]:
         """``logits`` (N, Q, h, w), true ``ab`` (N, 2, h, w): the two terms, each a scalar."""
-        cross_entropy, regression = _FusedLoss.apply(logits, ab, self)
-        return cross_entropy, regression
+        terms: tuple[Tensor, Tensor] = _FusedLoss.apply(logits, ab, self)  # type: ignore[no-untyped-call]
+        return terms
 
 
 class _FusedLoss(torch.autograd.Function):

@@ -140,27 +140,29 @@ def make_example(
     if rng.random() < 0.5:
         rgb = rgb[:, ::-1]
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
-    lightness, ab = np.ascontiguousarray(lab[..., 0]), np.ascontiguousarray(lab[..., 1:])
+    lightness = np.ascontiguousarray(lab[..., 0], np.float32)
+    ab = np.ascontiguousarray(lab[..., 1:], np.float32)
     hints = _draw_hints(ab, augment, rng)
     if rng.random() < augment.degraded:
         lightness = age(lightness, rng)
-    quarter = cv2.resize(ab, (size // 4, size // 4), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(ab, (size // 4, size // 4), interpolation=cv2.INTER_AREA)
+    quarter = np.asarray(small, np.float32)
     return Example(lightness[None], quarter.transpose(2, 0, 1), hints.transpose(2, 0, 1))
 
 
 def age(lightness: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
     """What old stock, prints and transfers do to a picture's L*: tone, softness, grain."""
-    tone = np.clip(lightness / 100, 0, 1) ** rng.uniform(0.7, 1.45)
+    tone = np.clip(lightness / 100, 0, 1) ** np.float32(rng.uniform(0.7, 1.45))
     contrast = rng.uniform(0.6, 1.15)
     tone = (tone - 0.5) * contrast + 0.5 + rng.uniform(-0.12, 0.12)
     if rng.random() < 0.6:
         sigma = rng.uniform(0.3, 1.3)
-        tone = cv2.GaussianBlur(tone, (0, 0), sigma)
+        tone = np.asarray(cv2.GaussianBlur(tone, (0, 0), sigma), np.float32)
     if rng.random() < 0.7:
         shape = tone.shape
         grain = rng.standard_normal(shape, dtype=np.float32) * rng.uniform(0.005, 0.06)
         if rng.random() < 0.5:
-            grain = cv2.GaussianBlur(grain, (0, 0), 0.7) * 2
+            grain = 2 * np.asarray(cv2.GaussianBlur(grain, (0, 0), 0.7), np.float32)
         tone = tone + grain
     return np.clip(tone * 100, 0, 100).astype(np.float32)
 

@@ -1,6 +1,6 @@
 """Turn a run's weights into the file that ships: half precision, decoding chosen, card attached.
 
-    python -m vidcolor.train.ship runs/train/weights.safetensors TARGET --chroma-gain 1.3
+python -m vidcolor.train.ship runs/train/weights.safetensors TARGET --chroma-gain 1.3
 """
 
 from __future__ import annotations

@@ -104,7 +104,8 @@ class ConvUnit(nn.Module):
             conv = self.conv
             if conv.groups > 1 and not weight.requires_grad:
                 weight, bias = weight.to(x.dtype), bias.to(x.dtype)
-                x = FrozenDepthwise.apply(x, weight, bias, conv.stride[0], conv.padding[0])
+                stride, padding = conv.stride[0], conv.padding[0]
+                x = FrozenDepthwise.apply(x, weight, bias, stride, padding)  # type: ignore[no-untyped-call]
             else:
                 x = F.conv2d(x, weight, bias, conv.stride, conv.padding, groups=conv.groups)
         return F.relu6(x) if self.activate else x
@@ -142,7 +143,7 @@ class InvertedResidual(nn.Module):
         self.residual = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
-        y = x if self.expand is None else self.expand(x)
+        y: Tensor = x if self.expand is None else self.expand(x)
         y = self.project(self.filter(y))
         return x + y if self.residual else y
 
@@ -203,7 +204,8 @@ class DecoderStep(nn.Module):
     def forward(self, x: Tensor, lateral: Tensor, hints: Tensor) -> Tensor:
         x = F.interpolate(x, scale_factor=2.0, mode="nearest")
         x = torch.cat((x, self.lateral(lateral), hints.to(x.dtype)), 1)
-        return self.second(self.first(x))
+        mixed: Tensor = self.second(self.first(x))
+        return mixed
 
 
 class ChromaNet(nn.Module):
