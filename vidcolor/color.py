@@ -166,6 +166,11 @@ def lab_from_ycbcr(luma: Codes, cb: Codes, cr: Codes, spec: ColorSpec) -> Float3
     return np.ascontiguousarray(np.moveaxis(lab, -1, 0), np.float32)
 
 
+def lab_from_rgb(encoded: Float64) -> Float64:
+    """L*a*b* (…, 3) of R'G'B' (…, 3), 0 … 1."""
+    return _lab(_linear(encoded))
+
+
 def _rgb(luma: Codes, cb: Codes, cr: Codes, spec: ColorSpec) -> Float64:
     """R'G'B' (h, w, 3), not yet limited to 0 … 1."""
     black, luma_span = luma_scale(spec)

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vidcolor.color import lab_from_rgb
+
 Float32 = NDArray[np.float32]
 
 
@@ -39,8 +41,8 @@ def mean_chroma(ab: Float32) -> float:
 
 
 def lab_of(picture: Float32) -> Float32:
-    """R'G'B' 0 … 1 to L*a*b* (D65)."""
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2Lab), np.float32)
+    """R'G'B' 0 … 1 to L*a*b* (D65), exactly: OpenCV's own way there is off by up to half a unit."""
+    return np.asarray(lab_from_rgb(picture.astype(np.float64)), np.float32)
 
 
 def rgb_of(lightness: Float32, ab: Float32) -> Float32:

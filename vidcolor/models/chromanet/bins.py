@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from vidcolor.color import lab_from_rgb
 
 STEP = 10
 """Distance of two neighbouring nodes, in a*b* units."""
@@ -26,9 +27,10 @@ _SIDE = 2 * _REACH + 1
 @lru_cache(maxsize=1)
 def _grid() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """(Q, 2) nodes, and the (side, side) table from grid place to node number, -1 where none."""
-    steps = np.linspace(0, 1, 33, dtype=np.float32)
-    cube = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
-    ab = cv2.cvtColor(cube, cv2.COLOR_RGB2Lab)[0, :, 1:]
+    steps = np.linspace(0, 1, 33)
+    cube = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 3)
+    # Greys come out a hair beside zero; rounding puts them, and only them, on the node.
+    ab = lab_from_rgb(cube)[:, 1:].round(3)
     corner = np.floor(ab / STEP).astype(np.int64) + _REACH
     used = np.zeros((_SIDE, _SIDE), dtype=bool)
     for da in (0, 1):
