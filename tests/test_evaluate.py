@@ -14,6 +14,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from vidcolor.errors import SourceError
 from vidcolor.evaluate import metrics
 from vidcolor.evaluate.photos import evaluate, load_cases, score, summarise
+from vidcolor.evaluate.steadiness import load_judge, warp_error
 from vidcolor.models.checkpoint import read_checkpoint
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.train.ship import main as ship
@@ -115,3 +116,33 @@ def test_shipping_halves_the_file_and_sets_the_decoding(tmp_path: Path) -> None:
     assert shipped.card["licence"] == "mine"
     assert target.stat().st_size < 0.6 * weights.stat().st_size
     assert Colorizer(str(target), "cpu").colors(np.zeros((1, 32, 32), np.float32)).shape[1] == 2
+
+
+def _judge(path: Path, shift: int, count: int = 4) -> Path:
+    """A flow of ``shift`` pixels to the right, all points visible but the border."""
+    flow = np.zeros((count, 2, 24, 40), np.int16)
+    flow[:, 0] = -16 * shift
+    valid = np.ones((count, 24, 40), bool)
+    valid[:, :, :shift] = False
+    np.savez(path, flow=flow, valid=np.stack([np.packbits(item) for item in valid]))
+    return path
+
+
+def test_colour_that_travels_with_the_motion_has_no_warp_error(tmp_path: Path) -> None:
+    judge = load_judge(_judge(tmp_path / "flow.npz", 2))
+    ab = np.random.default_rng(0).normal(0, 20, (24, 40, 2)).astype(np.float32)
+    travelling = [np.roll(ab, 2 * step, axis=1) for step in range(5)]
+    assert warp_error(travelling, judge) < 1e-4
+    assert warp_error([ab] * 5, judge) > 5
+
+
+def test_one_step_of_colour_is_the_error(tmp_path: Path) -> None:
+    judge = load_judge(_judge(tmp_path / "flow.npz", 0, count=1))
+    grey = np.zeros((24, 40, 2), np.float32)
+    assert warp_error([grey, grey + np.float32([3, 4])], judge) == pytest.approx(5)
+
+
+def test_a_foreign_flow_file_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "other.npz", points=np.zeros(3))
+    with pytest.raises(SourceError, match=r"other\.npz"):
+        load_judge(tmp_path / "other.npz")

@@ -31,7 +31,7 @@ class JudgeFlow:
 
 
 def load_judge(path: Path) -> JudgeFlow:
-    """Read an ``.npz`` of ``flow`` (T, 2, h, w) int16 in sixteenths of a pixel and packed ``valid``.
+    """Read an ``.npz``: ``flow`` (T, 2, h, w) int16 in 1/16 pixel, and ``valid``, packed bits.
 
     Raises SourceError when it is not such a file.
     """
@@ -39,8 +39,8 @@ def load_judge(path: Path) -> JudgeFlow:
         with np.load(path) as data:
             flow = data["flow"].astype(np.float32) / 16
             count, _, height, width = flow.shape
-            bits = [np.unpackbits(item)[: height * width] for item in data["valid"].reshape(count, -1)]
-            valid = np.stack(bits).reshape(count, height, width).astype(bool)
+            bits = np.unpackbits(data["valid"].reshape(count, -1), axis=1)[:, : height * width]
+            valid = bits.reshape(count, height, width).astype(bool)
     except (OSError, KeyError, ValueError) as error:
         raise SourceError(f"{path}: not a flow file: {error}") from error
     return JudgeFlow(np.ascontiguousarray(flow.transpose(0, 2, 3, 1)), valid)
