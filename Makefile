@@ -10,7 +10,6 @@ VENV ?= .venv
 
 CLIP := sample_clips/sample_bw.mp4
 DEMO := demo_out.mp4
-BENCHMARKS := $(wildcard benchmarks/*.py)
 
 # Installing again is needed only when one of these changes; the stamps remember when it was done.
 RECIPE := pyproject.toml constraints.txt
@@ -28,9 +27,7 @@ help:
 	@echo "make demo   set up, then colour $(CLIP) into $(DEMO)"
 	@echo "make test   set up, then run the tests"
 	@echo "make lint   set up, then run ruff and mypy"
-ifneq ($(BENCHMARKS),)
-	@echo "make bench  set up, then run the benchmarks"
-endif
+	@echo "make bench  set up, then measure against a plain re-encode"
 
 demo: $(READY)
 	$(VENV)/bin/vidcolor $(CLIP) $(DEMO) --overwrite
@@ -43,10 +40,8 @@ lint: $(READY_DEV)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-ifneq ($(BENCHMARKS),)
 bench: $(READY_DEV)
-	set -e; for script in $(BENCHMARKS); do $(VENV)/bin/python $$script; done
-endif
+	$(VENV)/bin/python benchmarks/speed.py
 
 # pip is the last thing venv puts in place, so its presence means a whole environment.
 define make_venv

@@ -172,6 +172,14 @@ def test_the_target_may_not_be_the_source(
     assert film.read_bytes() == before
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder nobody may write to")
+def test_a_folder_that_not_even_root_can_write_to(
+    clip: Clips, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run([str(clip("plain.mp4")), "/proc/o.mp4"]) == 4
+    _one_line(capfd, "/proc/o.mp4")
+
+
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
 def test_an_unwritable_folder(
     clip: Clips, tmp_path: Path, capfd: pytest.CaptureFixture[str]
