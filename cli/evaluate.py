@@ -9,7 +9,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from vidcolor.errors import TargetError
+from .reports import write_report
 
 
 def evaluate(
@@ -43,7 +43,4 @@ def evaluate(
             "summary": summary,
             "photos": [asdict(item) for item in scores],
         }
-        try:
-            report.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise TargetError(f"{report}: cannot write the report: {error.strerror}") from error
+        write_report(report, json.dumps(values, indent=1))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vidcolor.errors import TargetError
 from vidcolor.pipeline import colorize_video, plan_video
 from vidcolor.report import Report
 from vidcolor.settings import Settings
 
 from .progress import show_progress
+from .reports import check_report, write_report
 
 
 def run_job(
@@ -22,16 +22,12 @@ def run_job(
     verbose: bool,
 ) -> None:
     """Colour the film, showing progress on stderr and the outcome on stdout."""
-    if report is not None and not report.parent.is_dir():
-        raise TargetError(f"{report}: its folder does not exist; create it first")
-
+    if report is not None:
+        check_report(report, source, target)
     with show_progress(quiet=quiet) as (progress, note):
         result = colorize_video(source, target, settings, progress=progress, warn=note)
     if report is not None:
-        try:
-            report.write_text(result.to_json() + "\n", encoding="utf-8")
-        except OSError as error:
-            raise TargetError(f"{report}: cannot write the report: {error.strerror}") from error
+        write_report(report, result.to_json())
     if not quiet:
         print(_outcome(result))
     if verbose:

@@ -41,10 +41,11 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = chosen(words, prog_name="vidcolor", standalone_mode=False)
         if code == _INTERRUPTED:
-            _say("interrupted: nothing was written")
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except (KeyboardInterrupt, typer.Abort):
-        _say("interrupted: nothing was written")
+        # A training run keeps what it has saved so far.
+        _say("interrupted" + (": nothing was written" if chosen is film else ""))
         return _INTERRUPTED
     except VidcolorError as error:
         _say(str(error))

@@ -37,14 +37,9 @@ def build_settings(
     if config is not None:
         settings = load_settings(config, settings)
     given = {name: value for name, value in encoder.items() if value is not None}
-    options = parse_options(given.pop("options", None))
-    codec = given.get("codec")
-    if codec is not None and codec != settings.encoder.codec:
-        # A preset's options are words of its own encoder, and so is its container.
-        given |= {"options": {}, "container": None}
-    settings = settings.replace("encoder", **given)
-    merged = {**settings.encoder.options, **options}
-    settings = settings.replace("encoder", options=merged)
+    base = settings.encoder.for_codec(given.get("codec"))
+    given["options"] = {**base.options, **parse_options(given.get("options"))}
+    settings = dataclasses.replace(settings, encoder=base).replace("encoder", **given)
     flags = {name: value for name, value in color.items() if value is not None}
     return settings.replace("color", **flags)
 

@@ -29,7 +29,7 @@ def probe(
     for stream in others:
         print(f"{'stream ' + str(stream.pop('index')):<22}{_plain(stream)}")
     for key, value in metadata.items():
-        print(f"{'metadata ' + key:<22}{value}")
+        print(f"{'metadata ' + key:<21} {value}")
 
 
 def _plain(value: Any) -> str:

@@ -118,6 +118,7 @@ def _no_frames(target: Path) -> None:
         "a truncated file",
         "sound only",
         "no frames",
+        "a name" + " that is too long" * 20,
     ],
 )
 def test_a_bad_source_is_one_line_and_code_3(
@@ -161,6 +162,25 @@ def test_a_bad_target_is_one_line_and_code_4(
     assert (tmp_path / "there.mp4").read_bytes() == b"kept"
 
 
+def test_a_preset_for_one_container_and_a_target_without_a_name(
+    clip: Clips, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run([str(clip("plain.mp4")), ".", "--preset", "archive"]) == 2
+    _one_line(capfd, ".mkv")
+
+
+def test_the_report_may_not_be_a_film(
+    clip: Clips, quick: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    film = Path(shutil.copy(clip("plain.mp4"), tmp_path / "film.mp4"))
+    before = film.read_bytes()
+    for report in (film, tmp_path / "o.mp4"):
+        assert run([str(film), str(tmp_path / "o.mp4"), *quick, "--report", str(report)]) == 4
+        _one_line(capfd, report.name)
+    assert film.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [film]
+
+
 def test_the_target_may_not_be_the_source(
     clip: Clips, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -195,6 +215,8 @@ def test_an_unwritable_folder(
     [
         (["--model", "no-such-model"], 5, "no-such-model"),
         (["--device", "cuda:77"], 6, "cuda:77"),
+        (["--device", "cuda:"], 6, "valid are"),
+        (["--device", "cuda:²"], 6, "valid are"),
         (["--preset", "best"], 2, "archive"),
         (["--colour", "1"], 2, "--colour"),
         (["--saturation", "9"], 2, "saturation"),
@@ -205,6 +227,7 @@ def test_an_unwritable_folder(
         (["--frames", "9:3"], 2, "9:3"),
         (["--frames", "500:600"], 2, "range"),
         (["--frames", "0:5", "--start", "1"], 2, "not both"),
+        (["--start", "9" * 25], 2, "range"),
         (["--start", "noon"], 2, "--start"),
         (["--duration", "0"], 2, "duration"),
         (["--codec", "h266"], 4, "h266"),
@@ -212,7 +235,10 @@ def test_an_unwritable_folder(
         (["--encoder-options", "no-such-option=1"], 2, "no-such-option"),
         (["--config", "none.toml"], 2, "none.toml"),
         (["--report", "no/such/folder/r.json"], 4, "no/such/folder"),
+        (["--report", "."], 4, "folder"),
+        (["--report", "r" * 300], 4, "too long"),
         (["--crf", "high"], 2, "--crf"),
+        (["--crf", "-1"], 2, "crf"),
         (["--preset", "archive"], 2, ".mkv"),
     ],
 )
@@ -272,7 +298,9 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_probe_for_people_and_programs(clip: Clips, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["probe", str(clip("sound.mp4"))]) == 0
-    assert "64" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "64" in out
+    assert "compatible_brands iso" in out
     assert run(["probe", str(clip("sound.mp4")), "--json"]) == 0
     values = json.loads(capsys.readouterr().out)
     assert values["width"] == 64
@@ -307,6 +335,19 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(clip: Clips, tiny: str, tmp_pat
     assert err.endswith("vidcolor: interrupted: nothing was written\n")
     assert "Traceback" not in err
     assert list(out.iterdir()) == []
+
+
+def test_only_an_interrupted_film_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Training keeps what it has saved, and must not say otherwise."""
+
+    def interrupted(*words: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vidcolor_cli.main.app", interrupted)
+    assert run(["train", "recipe.toml"]) == 130
+    assert capfd.readouterr().err == "vidcolor: interrupted\n"
 
 
 def test_presets_and_flags_override_in_order(tmp_path: Path) -> None:

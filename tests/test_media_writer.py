@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from vidcolor.errors import (
 )
 from vidcolor.frames import Frame, PaintedFrame, VideoInfo
 from vidcolor.media.decode import decode
-from vidcolor.media.encoders import choose
+from vidcolor.media.encoders import NAMES, TUNINGS, choose
 from vidcolor.media.mux import Writer
 from vidcolor.media.probe import display_matrix, first_picture, probe
 from vidcolor.settings import EncoderSettings, RangeSettings
@@ -272,6 +273,32 @@ def test_part_of_a_film_takes_its_sound_along(
     assert spans == [(0, Fraction(1, 5), "First"), (Fraction(1, 5), Fraction(2, 5), "Second")]
 
 
+def stored_apart(source: Path, target: Path) -> Path:
+    """``source`` with each second of a stream stored before that second of the next one."""
+    options = {"max_interleave_delta": "1"}
+    with av.open(str(source)) as film, av.open(str(target), "w", options=options) as output:
+        copies = {s.index: output.add_stream_from_template(s) for s in film.streams}
+        found = [packet for packet in film.demux() if packet.size]
+        found.sort(key=lambda p: (int((p.dts or 0) * p.time_base), p.stream_index))
+        for packet in found:
+            packet.stream = copies[packet.stream_index]
+            output.mux_one(packet)
+    return target
+
+
+def test_part_of_a_film_whose_streams_are_stored_apart(tmp_path: Path) -> None:
+    whole = make(Clip("whole.mkv", frames=60, rate=Fraction(20), audio=("eng", "deu")), tmp_path)
+    source = stored_apart(whole, tmp_path / "apart.mkv")
+    target = tmp_path / "part.mkv"
+    rewrite(source, target, QUICK, RangeSettings(first_frame=6, end_frame=14))
+    start, end = Fraction(3, 10), Fraction(7, 10)
+    wanted = [
+        [data for at, data in track if start <= at < end] for track in packets(source, "audio")
+    ]
+    assert len(wanted) == 2 and all(wanted)
+    assert payloads(target, "audio") == wanted
+
+
 # Targets and temporary files
 
 
@@ -293,6 +320,20 @@ def test_interruption_leaves_the_old_target(
         interrupted(probe(clip("sound.mp4")), target, error)
     assert target.read_bytes() == b"the old film"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_second_interruption_leaves_nothing_either(
+    clip: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Impatient:
+        def close(self) -> None:
+            raise KeyboardInterrupt
+
+    writer = Writer(tmp_path / "out.mp4", probe(clip("plain.mp4")))
+    monkeypatch.setattr(writer, "_output", Impatient())
+    with pytest.raises(KeyboardInterrupt):
+        writer.abandon()
+    assert not list(tmp_path.iterdir())
 
 
 def test_target_appears_only_when_finished(clip: Clips, tmp_path: Path) -> None:
@@ -435,6 +476,26 @@ def test_choice_of_encoder_and_format(
 ) -> None:
     choice = choose(probe(clip(name)), settings, "matroska")
     assert (choice.encoder, choice.pixel_format) == (encoder, pixel_format)
+
+
+@pytest.mark.parametrize("codec", [*NAMES, *TUNINGS])
+def test_every_codec_we_name_works(tmp_path: Path, codec: str) -> None:
+    # DNxHR starts at 256x120.
+    source = make(Clip("film.mkv", frames=3, width=256, height=128), tmp_path)
+    for suffix in (".mkv", ".mov"):
+        with suppress(EncodeError):  # No container takes all of them.
+            writer = rewrite(source, tmp_path / f"out{suffix}", EncoderSettings(codec=codec))
+            assert writer.codec in (*NAMES.get(codec, ()), codec)
+            return
+    pytest.fail(f"neither mkv nor mov takes {codec}")
+
+
+@pytest.mark.parametrize("options", [{"qp": "20"}, {"b": "1M"}])
+def test_another_rate_replaces_the_default_factor(clip: Clips, options: dict[str, str]) -> None:
+    info = probe(clip("plain.mp4"))
+    assert "crf" in choose(info, EncoderSettings(), "mp4").options
+    assert "crf" not in choose(info, EncoderSettings(options=options), "mp4").options
+    assert choose(info, EncoderSettings(crf=20, options=options), "mp4").options["crf"] == "20"
 
 
 def test_encoders_keep_quiet(

@@ -147,3 +147,12 @@ def test_a_painter_keeps_nothing_between_frames() -> None:
 def test_impossible_options_are_refused(shape: tuple[int, int], factor: float) -> None:
     with pytest.raises(ValueError, match=r"chroma plane|saturation"):
         Painter(shape, factor)
+
+
+def test_an_odd_size_is_painted_by_the_luma_beneath() -> None:
+    share, ab = landscape((362, 642)), even(20, 30)
+    whole = Painter((181, 321)).paint(colored(share, ab))
+    odd = Painter((181, 321)).paint(colored(share[:361, :641], ab))
+    for one, other in ((whole.cb, odd.cb), (whole.cr, odd.cr)):
+        assert one.std() > 2
+        assert np.abs(one.astype(int) - other).mean() < 0.8

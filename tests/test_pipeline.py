@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from fractions import Fraction
@@ -9,11 +10,12 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from clips import Clip, make
 from networks import tiny_checkpoint
 
 import vidcolor
 from vidcolor import Settings, colorize_video
-from vidcolor.errors import TargetExistsError, UsageError
+from vidcolor.errors import ModelError, TargetExistsError, UsageError
 from vidcolor.media.decode import decode
 from vidcolor.media.probe import probe
 from vidcolor.models.colorizer import Colorizer
@@ -211,6 +213,66 @@ def test_an_interrupted_job_leaves_nothing_and_no_thread(
     assert not [name for name in names if name.startswith("vidcolor-")]
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc here")
+def test_a_failed_stage_leaves_no_open_source(
+    clip: Clips, colorizer: Colorizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def torn(*arguments: Any) -> Any:
+        raise _StopError
+
+    source = clip("plain.mp4").resolve()
+    monkeypatch.setattr("vidcolor.scenes.shrink", torn)
+    with pytest.raises(_StopError) as caught:
+        colorize_video(source, tmp_path / "o.mp4", _settings(), colorizer=colorizer)
+    links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    assert caught.value.__traceback__ is not None  # It holds the stages' frames.
+    assert source not in [Path(os.path.realpath(link)) for link in links]
+
+
+@pytest.mark.parametrize("name", ["cut.mkv", "cut.mp4"])
+def test_a_truncated_film_is_coloured_as_far_as_it_goes_with_a_warning(
+    name: str, colorizer: Colorizer, tmp_path: Path
+) -> None:
+    # The table of an MP4 has to come first for it to be readable at all.
+    front = {"movflags": "faststart"} if name.endswith(".mp4") else {}
+    film = make(Clip("whole.mkv", frames=60, rate=Fraction(20)), tmp_path)
+    whole, cut = tmp_path / f"whole-{name}", tmp_path / name
+    with av.open(str(film)) as old, av.open(str(whole), "w", options=front) as new:
+        copy = new.add_stream_from_template(old.streams.video[0])
+        for packet in old.demux(video=0):
+            if packet.size:
+                packet.stream = copy
+                new.mux(packet)
+    notes: list[str] = []
+    colorize_video(whole, tmp_path / "a.mkv", _settings(), colorizer=colorizer, warn=notes.append)
+    assert notes == []
+    data = whole.read_bytes()
+    cut.write_bytes(data[: len(data) // 2])
+    report = colorize_video(
+        cut, tmp_path / "b.mkv", _settings(), colorizer=colorizer, warn=notes.append
+    )
+    assert 20 < report.frames < 40
+    assert len(notes) == 1 and name in notes[0] and "truncated" in notes[0]
+    assert report.warnings == notes
+
+
+def test_damage_is_told(clip: Clips, colorizer: Colorizer, tmp_path: Path) -> None:
+    data = bytearray(clip("plain.mp4").read_bytes())
+    packet = next(item for item in _demux(clip("plain.mp4"), 0)[4:])
+    assert packet.pos is not None
+    middle = slice(packet.pos + 40, packet.pos + packet.size - 40)
+    data[middle] = np.random.default_rng(0).bytes(packet.size - 80)
+    source = tmp_path / "damaged.mp4"
+    source.write_bytes(data)
+    notes: list[str] = []
+    report = colorize_video(
+        source, tmp_path / "o.mp4", _settings(), colorizer=colorizer, warn=notes.append
+    )
+    assert report.damaged + report.skipped > 0
+    assert any("damaged.mp4" in note for note in notes)
+    assert report.warnings == notes
+
+
 def test_an_existing_target_is_refused_before_any_work(clip: Clips, tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
     target.write_bytes(b"x")
@@ -248,6 +310,15 @@ def test_a_plan_says_what_a_job_would_do_and_writes_nothing(clip: Clips, tmp_pat
     assert plan.codec == "libx264"
     assert len(plan.copied) == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_is_refused_where_the_job_would_be(clip: Clips, tmp_path: Path) -> None:
+    weights = tmp_path / "weights.safetensors"
+    weights.write_bytes(b"not weights")
+    settings = _settings().replace("color", model=str(weights))
+    with pytest.raises(ModelError, match=r"weights\.safetensors"):
+        plan_video(clip("plain.mp4"), tmp_path / "out.mp4", settings)
+    assert list(tmp_path.iterdir()) == [weights]
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,29 @@ def test_encoder_options_become_text(load: Any) -> None:
     assert settings.encoder.options == {"preset": "slow", "g": "12", "psy-rd": "1.5"}
 
 
+def test_options_are_added_to_those_of_the_same_codec(load: Any) -> None:
+    base = load("[encoder]\ncodec = 'h264'\noptions = { preset = 'fast', g = 9 }")
+    settings = load("[encoder.options]\ng = 12\ntune = 'film'", base)
+    assert settings.encoder.options == {"preset": "fast", "g": "12", "tune": "film"}
+
+
+def test_another_codec_leaves_options_and_container_behind(load: Any) -> None:
+    base = load("[encoder]\ncodec = 'ffv1'\ncontainer = 'mkv'\noptions = { slices = 4 }")
+    encoder = load("[encoder]\ncodec = 'h264'\noptions = { g = 12 }", base).encoder
+    assert (encoder.codec, encoder.container, encoder.options) == ("h264", None, {"g": "12"})
+
+
+def test_a_whole_number_of_seconds_does_for_a_fraction() -> None:
+    start = Settings().replace("range", start=90).range.start
+    assert (start, type(start)) == (90, Fraction)
+
+
+@pytest.mark.parametrize("crf", [-1.0, 64.0, float("nan"), float("inf")])
+def test_a_rate_factor_has_bounds(crf: float) -> None:
+    with pytest.raises(SettingsError, match="crf"):
+        Settings().replace("encoder", crf=crf)
+
+
 @pytest.mark.parametrize(
     ("text", "names"),
     [

@@ -20,8 +20,8 @@ def pick_device(wanted: str = "auto") -> torch.device:
     found = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if wanted == "auto":
         return torch.device("cuda" if found else "cpu")
-    name, _, number = wanted.partition(":")
-    if name != "cuda" or (number and not number.isdigit()):
+    name, colon, number = wanted.partition(":")
+    if name != "cuda" or bool(colon) != number.isdecimal():
         raise DeviceError(f"device {wanted!r}: unknown; valid are auto, cpu, cuda and cuda:N")
     if not found:
         raise DeviceError(

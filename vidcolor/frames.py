@@ -42,7 +42,6 @@ class ColorTags:
     matrix: int = 2
     primaries: int = 2
     transfer: int = 2
-    chroma_location: int = 0
 
 
 @dataclass(frozen=True, slots=True)

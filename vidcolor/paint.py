@@ -81,9 +81,12 @@ class Painter:
         height, width = self._shape
         if luma.shape == self._shape:
             return luma
-        rows, columns = luma.shape[0] // height, luma.shape[1] // width
-        even = luma[: rows * height, : columns * width] if rows and columns else luma
-        return cast(Codes, cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA))
+        rows, columns = -(-luma.shape[0] // height), -(-luma.shape[1] // width)
+        below, beside = rows * height - luma.shape[0], columns * width - luma.shape[1]
+        if below or beside:  # An odd size, whose last chroma sample has but half its luma.
+            edge = cv2.BORDER_REPLICATE
+            luma = cast(Codes, cv2.copyMakeBorder(luma, 0, below, 0, beside, edge))
+        return cast(Codes, cv2.resize(luma, (width, height), interpolation=cv2.INTER_AREA))
 
 
 def paint(

@@ -29,7 +29,7 @@ from vidcolor.media.decode import DecodeReport, decode
 from vidcolor.media.mux import Writer
 from vidcolor.media.probe import probe
 from vidcolor.models.colorizer import Colorizer
-from vidcolor.models.registry import find_model
+from vidcolor.models.registry import find_model, load_net
 from vidcolor.paint import paint
 from vidcolor.prefetch import Prefetch
 from vidcolor.report import Report
@@ -83,10 +83,12 @@ def colorize_video(
     total = expected_frames(info, settings)
     damage = DecodeReport()
     done = 0
+    end = Fraction(0)
     with ExitStack() as stack:
         # The target is checked before the model is loaded: a typing mistake should not cost time.
         writer = stack.enter_context(_open_writer(target, info, settings))
-        for line in writer.warnings:
+        told = writer.warnings
+        for line in told:
             warn(line)
         colorizer = colorizer or Colorizer(settings.color.model, settings.color.device, warn=warn)
         stack.enter_context(_single_threaded_cv2())
@@ -110,8 +112,12 @@ def colorize_video(
             with watch.running("encode"):
                 writer.write(frame)
             done += 1
+            end = (frame.frame.pts + frame.frame.duration) * info.time_base
             if progress is not None:
                 progress(Progress(done, total))
+    warnings = [*writer.warnings, *_losses(info, settings, damage, end)]
+    for line in warnings[len(told) :]:
+        warn(line)
     return Report(
         source=str(source),
         target=str(target),
@@ -125,7 +131,7 @@ def colorize_video(
         pixel_format=writer.pixel_format,
         copied=[name_stream(item) for item in writer.copied],
         dropped=[f"{name_stream(item)}: {why}" for item, why in writer.dropped],
-        warnings=list(writer.warnings),
+        warnings=warnings,
         damaged=damage.damaged,
         skipped=damage.skipped,
     )
@@ -150,7 +156,7 @@ class Plan:
 def plan_video(source: Path | str, target: Path | str, settings: Settings = Settings()) -> Plan:
     """Check everything that can be checked before a job; raises what the job would raise then."""
     info = probe(Path(source))
-    find_model(settings.color.model)
+    load_net(find_model(settings.color.model))
     device = describe(pick_device(settings.color.device))
     writer = _open_writer(target, info, settings)
     try:
@@ -177,7 +183,8 @@ def color_frames(
 ) -> Iterator[Picture]:
     """The coloured frames of a film, or of the range in ``settings``, as RGB pictures.
 
-    Made for notebooks: nothing is written. Close the iterator, or exhaust it, to end its threads.
+    Made for notebooks: nothing is written. Pictures have the film's stored size, before rotation
+    and sample aspect ratio. Close the iterator, or exhaust it, to end its threads.
     """
     info = probe(Path(source))
     colorizer = colorizer or Colorizer(settings.color.model, settings.color.device)
@@ -212,6 +219,30 @@ def expected_frames(info: VideoInfo, settings: Settings) -> int | None:
     return None if span is None else round(span * info.average_rate)
 
 
+def _losses(
+    info: VideoInfo, settings: Settings, damage: DecodeReport, end: Fraction
+) -> Iterator[str]:
+    """What was wrong with the source's picture, one line each; ``end`` is where it ended."""
+    if damage.damaged:
+        yield f"{info.path}: {damage.damaged} frames are damaged, patched as well as could be"
+    if damage.skipped:
+        yield f"{info.path}: {damage.skipped} packets of the picture could not be decoded"
+    if damage.retimed:
+        yield f"{info.path}: {damage.retimed} frames had no usable timestamp and were given one"
+    count, declared = info.frame_count, info.duration
+    if info.frame_count_is_exact and count is not None:
+        if settings.range.whole and damage.frames < count:
+            yield f"{info.path}: {damage.frames} of its {count} frames were there; is it truncated?"
+    elif "matroska" in info.container and declared is not None:
+        # Its length is that of its longest stream, from time 0.
+        open_end = settings.range.end_frame is None and settings.range.duration is None
+        if open_end and declared - end > max(Fraction(1), declared / 20):
+            yield (
+                f"{info.path}: the picture ends at {float(end):.1f} s, the file promises "
+                f"{float(declared):.1f} s; is it truncated?"
+            )
+
+
 def name_stream(stream: StreamInfo) -> str:
     """A stream in a few words: ``audio 1 (aac, eng)``."""
     words = [word for word in (stream.codec, stream.language) if word]
@@ -223,8 +254,8 @@ def _open_writer(target: Path | str, info: VideoInfo, settings: Settings) -> Wri
     needed = settings.encoder.container
     if needed is not None and target.suffix.lower() != f".{needed}":
         raise UsageError(
-            f"{target}: these settings write {settings.encoder.codec} into .{needed} files; "
-            f"name the target {target.with_suffix('.' + needed).name}"
+            f"{target}: these settings write {settings.encoder.codec or 'films'} into .{needed} "
+            f"files; name the target {target.stem or 'out'}.{needed}"
         )
     return Writer(target, info, settings.encoder, overwrite=settings.overwrite, crop=settings.range)
 
@@ -245,12 +276,12 @@ def _colored(
     """Decode, find cuts, colour and steady: two threads, one before the network and one with it."""
     color = settings.color
     size = _size(info, settings)
+    decoded = watch.timed("decode", decode(info, settings.range, damage))
+    # After its thread has ended: a later stage's error would keep the source open with its frames.
+    stack.callback(decoded.close)
     small = stack.enter_context(
         Prefetch(
-            lambda: watch.timed(
-                "shrink and find cuts",
-                find_cuts(watch.timed("decode", decode(info, settings.range, damage)), size),
-            ),
+            lambda: watch.timed("shrink and find cuts", find_cuts(decoded, size)),
             _AHEAD,
             "decode",
         )

@@ -30,6 +30,13 @@ class EncoderSettings:
     container: str | None = None
     """The suffix, such as ``mkv``, that the target must have with these settings; None for any."""
 
+    def for_codec(self, codec: str | None) -> EncoderSettings:
+        """These settings with another codec, if one is named: options and container are words of
+        the codec they were written for, and stay behind."""
+        if codec is None or codec == self.codec:
+            return self
+        return dataclasses.replace(self, codec=codec, options={}, container=None)
+
 
 @dataclass(frozen=True, slots=True)
 class ColorSettings:
@@ -39,13 +46,13 @@ class ColorSettings:
     """Name of a registered model, or the path of a checkpoint."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
-    short_side: int = 256
+    short_side: int = 192
     """Short side, in pixels, of the small image the network sees; a multiple of 32."""
     batch_size: int = 4
     saturation: float = 1.0
     """Factor on the chroma, 0 (grey) to 2."""
     stabilize: float = 0.9
-    """Share of the previous frame's colour where the motion is sure, 0 (off) to 1."""
+    """Greatest share the neighbouring frames may have in a frame's colour, 0 (off) to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +98,7 @@ class Settings:
 
 
 def _check(settings: Settings) -> None:
-    color, crop = settings.color, settings.range
+    color, crop, crf = settings.color, settings.range, settings.encoder.crf
     rules = (
         (0 <= color.stabilize <= 1, f"stabilize must be 0 to 1, not {color.stabilize}"),
         (0 <= color.saturation <= 2, f"saturation must be 0 to 2, not {color.saturation}"),
@@ -100,6 +107,7 @@ def _check(settings: Settings) -> None:
             64 <= color.short_side <= 1024 and color.short_side % 32 == 0,
             f"short_side must be a multiple of 32 from 64 to 1024, not {color.short_side}",
         ),
+        (crf is None or 0 <= crf <= 63, f"crf must be 0 to 63, not {crf}"),
     )
     for holds, message in rules:
         if not holds:
@@ -118,6 +126,8 @@ def _check(settings: Settings) -> None:
 def load_settings(path: Path, base: Settings | None = None) -> Settings:
     """Read a TOML file of tables ``[color]`` and ``[encoder]`` over ``base``.
 
+    Encoder options are added to those of ``base``, unless the file names another codec.
+
     Raises SettingsError when the file cannot be read, is not TOML, has an unknown key (the message
     names the valid ones) or a value of the wrong type.
     """
@@ -134,7 +144,12 @@ def load_settings(path: Path, base: Settings | None = None) -> Settings:
             raise SettingsError(
                 f"{path}: unknown table or key {group!r}; valid tables are [color] and [encoder]"
             )
-        part = _override(getattr(settings, group), values, f"{group}.", str(path))
+        part = getattr(settings, group)
+        if isinstance(part, EncoderSettings):
+            part = part.for_codec(values.get("codec"))
+            if isinstance(values.get("options"), dict):
+                values = {**values, "options": {**part.options, **values["options"]}}
+        part = _override(part, values, f"{group}.", str(path))
         settings = dataclasses.replace(settings, **{group: part})
     return settings
 
@@ -151,7 +166,7 @@ def _override(part: Any, values: Mapping[str, Any], prefix: str, where: str) -> 
 
 
 def _coerce(value: Any, hint: Any, where: str) -> Any:
-    """TOML knows no Fraction and writes 18 where 18.0 is meant; all else must fit exactly."""
+    """A whole number does for a float or a Fraction; all else must fit exactly."""
     if hint == Mapping[str, str]:
         if not isinstance(value, Mapping):
             raise SettingsError(f"{where} must be a table of options, not {value!r}")
@@ -159,8 +174,10 @@ def _coerce(value: Any, hint: Any, where: str) -> Any:
     kinds = tuple(kind for kind in (hint.__args__ if hasattr(hint, "__args__") else (hint,)))
     if isinstance(value, kinds) and not (isinstance(value, bool) and bool not in kinds):
         return value
-    if float in kinds and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        for kind in (float, Fraction):
+            if kind in kinds:
+                return kind(value)
     names = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
     raise SettingsError(f"{where} must be {names}, not {value!r}")
 

@@ -52,14 +52,16 @@ _STALE_KEYS = frozenset(
 )
 _STALE_PREFIXES = ("_statistics", "bps", "number_of_", "duration-")
 _EQUAL_TIMES_ALLOWED = int(cast(int, FormatFlags.ts_nonstrict.value))
-_SEEK_MARGIN = Fraction(10)
+_STORED_APART = Fraction(10)
+"""Seconds by which packets of one moment may lie apart in a file."""
 
 
 class Companions:
     """Copies all other streams of ``info.path`` into ``output``.
 
     ``add`` makes their streams, ``set_span`` cuts and moves them for a part of the film, ``pull``
-    muxes what is due. ``copied`` and ``dropped`` (with the reason) tell what became of each.
+    muxes what is due, ``finish`` what is left. ``copied`` and ``dropped`` (with the reason) tell
+    what became of each.
     """
 
     def __init__(self, info: VideoInfo, output: OutputContainer) -> None:
@@ -134,27 +136,38 @@ class Companions:
         for stream in self.source.streams:
             if stream.index not in self._targets:
                 stream.discard = Discard.all
-        if start is not None and start > _SEEK_MARGIN:
+        if start is not None and start > _STORED_APART:
             with suppress(*FAULTS):  # Reading from the start finds the same, only later.
-                self.source.seek(int((start - _SEEK_MARGIN) * av.time_base))
+                self.source.seek(int((start - _STORED_APART) * av.time_base))
         if self._targets:
             wanted = [self.source.streams[index] for index in self._targets]
             self._packets = self.source.demux(wanted)
 
-    def pull(self, until: Fraction | None) -> None:
-        """Mux the packets up to ``until`` seconds of the source's clock; None: all there are."""
+    def pull(self, until: Fraction) -> None:
+        """Mux what comes before the first packet at or after ``until`` seconds of the source."""
+        for packet, at in self._due(until):
+            self._copy(packet, at)
+
+    def finish(self, end: Fraction | None) -> None:
+        """Mux all the packets left, or those before ``end`` seconds of the source's clock."""
+        # One stream's packets may be stored behind later ones of another, so read on for a while.
+        for packet, at in self._due(None if end is None else end + _STORED_APART):
+            if end is None or at is None or at < end:
+                self._copy(packet, at)
+
+    def _due(self, until: Fraction | None) -> Iterator[tuple[Packet[Stream], Fraction | None]]:
+        """The packets, with their times, up to the first at or after ``until``, which waits."""
         while self._packets is not None:
-            if self._pending is None:
-                self._pending = self._next()
-            packet = self._pending
+            packet = self._next() if self._pending is None else self._pending
             if packet is None:
                 self._packets = None
                 return
+            self._pending = packet
             at = _time(packet)
             if until is not None and at is not None and at >= until:
                 return
             self._pending = None
-            self._copy(packet, at)
+            yield packet, at
 
     def _next(self) -> Packet[Stream] | None:
         assert self._packets is not None

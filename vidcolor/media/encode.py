@@ -30,7 +30,6 @@ _CANONICAL_TAG: dict[Matrix, int] = {
     "smpte240m": 7,
     "bt2020": 9,
 }
-_CHROMA_LOCATIONS = ("unspecified", "left", "center", "topleft", "top", "bottomleft", "bottom")
 
 
 class PictureEncoder:
@@ -54,9 +53,6 @@ class PictureEncoder:
         if not _SLOWEST <= rate <= _FASTEST:
             rate = _USUAL_RATE
         options = dict(choice.options)
-        if 0 < info.tags.chroma_location < len(_CHROMA_LOCATIONS):
-            location = _CHROMA_LOCATIONS[info.tags.chroma_location]
-            options.setdefault("chroma_sample_location", location)
         stream = cast(VideoStream, output.add_stream(choice.encoder, rate=rate, options=options))
         context = stream.codec_context
         context.width, context.height = info.width, info.height

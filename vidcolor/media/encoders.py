@@ -27,7 +27,6 @@ NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "prores": ("prores_ks", "prores"),
         "dnxhd": ("dnxhd",),
         "dnxhr": ("dnxhd",),
-        "mpeg2": ("mpeg2video",),
     }
 )
 
@@ -67,8 +66,8 @@ TUNINGS: Mapping[str, Tuning] = MappingProxyType(
         "ffv1": Tuning(None, {"level": "3", "slicecrc": "1"}),
         "prores_ks": Tuning(None, {"profile": "hq"}),
         "dnxhd": Tuning(None, {"profile": "dnxhr_hq"}),
-        "mpeg4": Tuning(None, {"qscale": "2"}),
-        "mpeg2video": Tuning(None, {"qscale": "2"}),
+        # The ffmpeg program's ``-qscale 2``, in FFmpeg's unit of 1/118.
+        "mpeg4": Tuning(None, {"flags": "+qscale", "global_quality": "236"}),
     }
 )
 
@@ -80,6 +79,9 @@ _LOSSLESS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "libsvtav1": {"svtav1-params": "lossless=1"},
     }
 )
+
+# Asked for by hand, these replace the default rate factor, which would win over them.
+_OTHER_RATES = frozenset({"b", "qp"})
 
 # Finer first, then coarser: our chroma is made for the target, so a finer grid loses nothing.
 _NEAREST = {
@@ -214,7 +216,8 @@ def _depth(encoder: str, info: VideoInfo) -> int:
 
 def _options(encoder: str, tuning: Tuning, settings: EncoderSettings) -> dict[str, str]:
     options = dict(tuning.options)
-    crf = settings.crf if settings.crf is not None else tuning.crf
+    crf = None if _OTHER_RATES & settings.options.keys() else tuning.crf
+    crf = crf if settings.crf is None else settings.crf
     if settings.crf is not None and tuning.crf is None and encoder in TUNINGS:
         raise EncodeError(f"{encoder} has no constant rate factor; leave --crf out")
     if crf is not None:

@@ -22,7 +22,13 @@ from vidcolor.errors import (
     VidcolorError,
 )
 
-FAULTS: tuple[type[Exception], ...] = (av.FFmpegError, OSError, ValueError, MemoryError)
+FAULTS: tuple[type[Exception], ...] = (
+    av.FFmpegError,
+    OSError,
+    ValueError,
+    MemoryError,
+    OverflowError,  # a time beyond what FFmpeg can count
+)
 """What a call into ``av`` may raise for reasons that lie in the files, not in our code."""
 
 _DISK = {

@@ -237,7 +237,7 @@ class Writer:
             packets = self._encoder.finish()
         self._mux(packets)
         with writing(self._path, "cannot finish the file"):
-            self._companions.pull(None if self._crop.whole else self._end * self._info.time_base)
+            self._companions.finish(None if self._crop.whole else self._end * self._info.time_base)
             self._companions.close()
             self._output.close()
         self._target.commit()
@@ -245,13 +245,16 @@ class Writer:
     def abandon(self) -> None:
         """Let go of everything and delete the temporary file, whatever state we are in."""
         self._held = None
-        if self._companions is not None:
-            self._companions.close()
-        if self._output is not None:
-            # It may well be the fault that brought us here; the file goes anyway.
-            with suppress(Exception):
-                self._output.close()
-        self._target.discard()
+        try:
+            if self._companions is not None:
+                self._companions.close()
+            if self._output is not None:
+                # It may well be the fault that brought us here.
+                with suppress(Exception):
+                    self._output.close()
+        finally:
+            # The file goes anyway, also at a second Ctrl-C.
+            self._target.discard()
 
 
 def _from_source(info: VideoInfo) -> tuple[tuple[int, ...] | None, int]:

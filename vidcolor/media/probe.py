@@ -60,9 +60,9 @@ def probe(path: Path | str) -> VideoInfo:
 @contextmanager
 def open_source(path: Path) -> Iterator[InputContainer]:
     """Open ``path`` for reading, closed at the end of the block; faults as in ``probe``."""
-    if path.is_dir():
-        raise SourceError(f"{path}: this is a folder; name a film file")
     with reading(path, "cannot be opened"):
+        if path.is_dir():
+            raise SourceError(f"{path}: this is a folder; name a film file")
         # Asked beforehand, because FFmpeg's own words for an empty file mislead.
         if path.stat().st_size == 0 and path.is_file():
             raise SourceError(f"{path}: the file is empty")
