@@ -16,7 +16,7 @@ def evaluate(
     photos: Annotated[list[Path], Argument(help="Folders, tar files or lists of photos.")],
     model: Annotated[str, Option(help="A model's name, or a checkpoint.")] = "default",
     device: Annotated[str, Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    limit: Annotated[int | None, Option(help="Only so many photos.")] = None,
+    limit: Annotated[int | None, Option(min=1, help="Only so many photos.")] = None,
     report: Annotated[
         Path | None, Option(metavar="FILE.json", help="Each photo's figures.")
     ] = None,

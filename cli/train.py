@@ -8,8 +8,6 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from vidcolor.errors import UsageError
-
 
 def train(
     recipe: Annotated[Path, Argument(help="A TOML recipe; see configs/train.", metavar="RECIPE")],
@@ -17,8 +15,10 @@ def train(
         list[Path] | None, Option(help="Folder, tar or list of photos; may be repeated.")
     ] = None,
     run: Annotated[Path | None, Option(help="Folder for checkpoints, log and weights.")] = None,
-    steps: Annotated[int | None, Option(help="Steps, instead of the recipe's.")] = None,
-    minutes: Annotated[float | None, Option(help="End the schedule after this long.")] = None,
+    steps: Annotated[int | None, Option(min=1, help="Steps, instead of the recipe's.")] = None,
+    minutes: Annotated[
+        float | None, Option(min=0, help="End the schedule after this long.")
+    ] = None,
     device: Annotated[str | None, Option(help="auto, cpu, cuda or cuda:N.")] = None,
 ) -> None:
     """Train a network as RECIPE says, or go on where the same run was interrupted."""
@@ -28,8 +28,6 @@ def train(
     for name, value in (("run", run), ("steps", steps), ("minutes", minutes), ("device", device)):
         if value is not None:
             changes[name] = str(value) if isinstance(value, Path) else value
-    if steps is not None and steps < 1:
-        raise UsageError("--steps must be at least 1")
 
     from vidcolor.train.loop import train as run_training
     from vidcolor.train.recipe import load_recipe

@@ -91,6 +91,11 @@ def test_a_bad_checkpoint_is_refused_by_name(kind: str, tmp_path: Path, tiny: Pa
         Colorizer(str(path), "cpu")
 
 
+def test_a_model_name_too_long_for_a_file_is_refused() -> None:
+    with pytest.raises(ModelError, match="cannot be read"):
+        find_model("x" * 5000)
+
+
 def test_an_unknown_model_names_the_known_ones() -> None:
     with pytest.raises(ModelError, match="default"):
         find_model("no-such-model")

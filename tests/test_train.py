@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from networks import TINY
 
-from vidcolor.errors import ModelError, SettingsError, SourceError
+from vidcolor.errors import ModelError, SettingsError, SourceError, TargetError
 from vidcolor.models.chromanet import net as net_module
 from vidcolor.models.chromanet.bins import encode, nodes
 from vidcolor.models.registry import load_net
@@ -58,7 +58,7 @@ def test_unreadable_and_grey_photos_are_counted_and_left_out(photos: Path) -> No
 
 
 def test_nothing_to_train_on_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="no photo"):
+    with pytest.raises(SourceError, match="no colour photo"):
         load_photos([tmp_path], 64)
     with pytest.raises(SourceError, match=r"missing\.tar"):
         load_photos([tmp_path / "missing.tar"], 64)
@@ -194,6 +194,13 @@ def test_a_killed_run_goes_on_to_the_same_result(
     resumed = _weights(loop.train(recipe, lines.append))
     assert "continuing from step 3" in lines
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_run_folder_that_cannot_be_made_is_refused(recipe: Recipe, photos: Path) -> None:
+    from dataclasses import replace
+
+    with pytest.raises(TargetError, match=r"0\.png"):
+        loop.train(replace(recipe, run=str(photos / "0.png" / "run")), lambda line: None)
 
 
 def test_a_checkpoint_of_another_shape_is_refused(recipe: Recipe) -> None:

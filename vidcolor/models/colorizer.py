@@ -40,7 +40,12 @@ class Colorizer:
         net, checkpoint = load_net(self.path)
         self.architecture = checkpoint.architecture
         self.card = checkpoint.card
-        self._net = net.to(self.device, memory_format=torch.channels_last)
+        try:
+            self._net = net.to(self.device, memory_format=torch.channels_last)
+        except OutOfMemory as error:
+            raise DeviceError(
+                f"{describe(self.device)}: not enough memory for the model; use --device cpu"
+            ) from error
         self._warn = warn or (lambda message: None)
         self._most: int | None = None
 

@@ -45,8 +45,11 @@ def find_model(name: str) -> Path:
     if name in SHIPPED:
         return Path(str(files("vidcolor.models") / "weights" / f"{name}.safetensors"))
     path = Path(name)
-    if path.is_file():
-        return path
+    try:
+        if path.is_file():
+            return path
+    except OSError as error:
+        raise ModelError(f"model {name!r}: cannot be read: {error.strerror}") from error
     raise ModelError(
         f"model {name!r}: neither a model's name ({', '.join(SHIPPED)}) nor a checkpoint file"
     )

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from vidcolor.device import pick_device
-from vidcolor.errors import ModelError
+from vidcolor.errors import ModelError, TargetError
 from vidcolor.models.checkpoint import write_checkpoint
 from vidcolor.models.chromanet.net import ChromaNet, InvertedResidual, NetConfig
 from vidcolor.models.chromanet.pretrained import load_imagenet_encoder
@@ -40,14 +40,18 @@ _STALL = 10.0
 def train(recipe: Recipe, log: Log = print) -> Path:
     """Train, or continue training, as the recipe says; returns the path of the final weights.
 
-    Raises SourceError when there are no photos and ModelError when weights do not fit.
+    Raises SourceError when there are no photos, ModelError when weights do not fit and TargetError
+    when the run's folder cannot be made.
     """
     torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)
     device = pick_device(recipe.device)
     run = Path(recipe.run)
-    run.mkdir(parents=True, exist_ok=True)
-    (run / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1), encoding="utf-8")
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        (run / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1), encoding="utf-8")
+    except OSError as error:
+        raise TargetError(f"{run}: cannot make the run's folder: {error.strerror}") from error
 
     photos = _photos(recipe)
     log(f"{len(photos.images)} photos; left out {photos.unreadable} unreadable, {photos.grey} grey")

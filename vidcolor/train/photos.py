@@ -58,7 +58,7 @@ def load_photos(
                     break
     if not images:
         raise SourceError(
-            f"no photo to train on: {unreadable} unreadable and {grey} grey in "
+            f"no colour photo: {unreadable} unreadable and {grey} grey in "
             + ", ".join(str(source) for source in sources)
         )
     return PhotoSet(tuple(images), tuple(names), unreadable, grey)
@@ -66,6 +66,8 @@ def load_photos(
 
 def _encoded(sources: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
     for source in sources:
+        if not _exists(source):
+            raise SourceError(f"{source}: no such folder, tar file or photo")
         if source.is_dir():
             for path in sorted(source.rglob("*")):
                 if path.suffix.lower() in SUFFIXES:
@@ -82,10 +84,15 @@ def _encoded(sources: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
         elif source.suffix == ".txt" and source.is_file():
             lines = source.read_text(encoding="utf-8").split("\n")
             yield from _encoded(source.parent / line.strip() for line in lines if line.strip())
-        elif source.is_file():
-            yield source.name, source.read_bytes()
         else:
-            raise SourceError(f"{source}: no such folder, tar file or photo")
+            yield source.name, source.read_bytes()
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # A name too long for the system, for one.
+        return False
 
 
 def _decode(data: bytes, short_side: int) -> NDArray[np.uint8] | None:
