@@ -257,3 +257,10 @@ def test_a_recipe_reads_numbers_lists_and_changes(tmp_path: Path) -> None:
     assert recipe.minutes == 5.0
     assert recipe.stages == ((0, 64, 2),)
     assert recipe.steps == 7
+
+
+def test_the_published_recipe_names_no_folders() -> None:
+    card = Recipe(photos=("/secret/place/a.tar",), run="/secret/run").card()
+    assert card["photos"] == ["a.tar"]
+    assert card["run"] == "run"
+    assert "secret" not in str(card)

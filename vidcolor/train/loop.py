@@ -109,7 +109,7 @@ def train(recipe: Recipe, log: Log = print) -> Path:
                 _save(last, step + 1, spent, net, average, optimiser)
     _save(last, step, spent, net, average, optimiser)
     weights = run / "weights.safetensors"
-    export(average, weights, {"recipe": asdict(recipe), "steps": step})
+    export(average, weights, {"recipe": recipe.card(), "steps": step})
     log(f"wrote {weights}")
     return weights
 

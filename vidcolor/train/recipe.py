@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,15 @@ class Recipe:
     validate_every: int = 1000
     validate_on: int = 120
     """Photos used for the figures along the way; the final evaluation uses all."""
+
+    def card(self) -> dict[str, Any]:
+        """The recipe as it is published with weights: names of files, not where they lay."""
+        values = asdict(self)
+        for key in ("photos", "validation"):
+            values[key] = [Path(item).name for item in values[key]]
+        for key in ("run", "start_from", "exclude"):
+            values[key] = Path(values[key]).name
+        return values
 
 
 def load_recipe(path: Path, changes: dict[str, Any] | None = None) -> Recipe:
