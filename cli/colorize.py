@@ -61,7 +61,7 @@ def colorize(
     from . import job
 
     if dry_run:
-        print(job.describe_plan(source, target, settings))
+        print(job.describe_plan(source, target, settings, report))
     else:
         job.run_job(source, target, settings, report, quiet=quiet, verbose=verbose)
 

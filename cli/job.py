@@ -34,8 +34,10 @@ def run_job(
         print(_stages(result))
 
 
-def describe_plan(source: Path, target: Path, settings: Settings) -> str:
+def describe_plan(source: Path, target: Path, settings: Settings, report: Path | None) -> str:
     """What a job would do, for reading."""
+    if report is not None:
+        check_report(report, source, target)
     plan = plan_video(source, target, settings)
     info = plan.info
     count = "an unknown number of" if plan.frames is None else str(plan.frames)
@@ -57,9 +59,13 @@ def describe_plan(source: Path, target: Path, settings: Settings) -> str:
 def _outcome(result: Report) -> str:
     speed = result.frames_per_second
     return (
-        f"{result.target}: {result.frames} frames, {result.cuts + 1} shots, "
+        f"{result.target}: {result.frames} frames, {_shots(result.cuts + 1)}, "
         f"{result.seconds:.1f} s, {speed:.1f} frames/s"
     )
+
+
+def _shots(count: int) -> str:
+    return "1 shot" if count == 1 else f"{count} shots"
 
 
 def _stages(result: Report) -> str:

@@ -29,16 +29,29 @@ def show_progress(*, quiet: bool) -> Iterator[Shown]:
         yield from _lines()
 
 
+class _Speed:
+    """Frames a second since the first frame: loading the model says nothing of the time left."""
+
+    def __init__(self) -> None:
+        self._begun: float | None = None
+
+    def __call__(self, done: int) -> float:
+        now = time.monotonic()
+        if self._begun is None:
+            self._begun, self._first = now, done
+        return (done - self._first) / max(now - self._begun, 1e-3)
+
+
 def _lines() -> Iterator[Shown]:
-    begun = last = time.monotonic()
+    speed_of = _Speed()
+    last = time.monotonic()
 
     def show(progress: Progress) -> None:
         nonlocal last
-        now = time.monotonic()
-        if now - last < _EVERY:
+        speed, now = speed_of(progress.done), time.monotonic()
+        if now - last < _EVERY or not speed:
             return
         last = now
-        speed = progress.done / (now - begun)
         line = f"{progress.done} frames, {speed:.1f} frames/s"
         if progress.total:
             left = max(progress.total - progress.done, 0) / speed
@@ -62,12 +75,12 @@ def _bar() -> Iterator[Shown]:
         TextColumn("{task.fields[speed]:.1f} frames/s"),
         TimeRemainingColumn(),
     )
-    begun = time.monotonic()
+    speed_of = _Speed()
     with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=None, speed=0.0)
 
         def show(progress: Progress) -> None:
-            speed = progress.done / max(time.monotonic() - begun, 1e-3)
+            speed = speed_of(progress.done)
             total = None if progress.total is None else max(progress.total, progress.done)
             bar.update(task, completed=progress.done, total=total, speed=speed)
 

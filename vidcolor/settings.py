@@ -160,7 +160,7 @@ def _override(part: Any, values: Mapping[str, Any], prefix: str, where: str) -> 
     for key, value in values.items():
         if key not in hints:
             names = ", ".join(sorted(hints))
-            raise SettingsError(f"{where}: unknown key {prefix}{key!r}; valid keys are {names}")
+            raise SettingsError(f"{where}: unknown key {prefix + key!r}; valid keys are {names}")
         checked[key] = _coerce(value, hints[key], f"{where}: {prefix}{key}")
     return dataclasses.replace(part, **checked)
 

@@ -16,7 +16,6 @@ class Recipe:
 
     photos: tuple[str, ...] = ()
     """Folders, tar shards, list files or single photos to train on."""
-    validation: tuple[str, ...] = ()
     run: str = "runs/train"
     """The run's folder: checkpoint, log and weights."""
     encoder: str = "lite0"
@@ -50,15 +49,11 @@ class Recipe:
     threads: int = 2
     log_every: int = 50
     save_every: int = 250
-    validate_every: int = 1000
-    validate_on: int = 120
-    """Photos used for the figures along the way; the final evaluation uses all."""
 
     def card(self) -> dict[str, Any]:
         """The recipe as it is published with weights: names of files, not where they lay."""
         values = asdict(self)
-        for key in ("photos", "validation"):
-            values[key] = [Path(item).name for item in values[key]]
+        values["photos"] = [Path(item).name for item in values["photos"]]
         for key in ("run", "start_from", "exclude"):
             values[key] = Path(values[key]).name
         return values
