@@ -86,7 +86,8 @@ def colorize_video(
     end = Fraction(0)
     with ExitStack() as stack:
         # The target is checked before the model is loaded: a typing mistake should not cost time.
-        writer = stack.enter_context(_open_writer(target, info, settings))
+        writer = _open_writer(target, info, settings)
+        stack.enter_context(_ending(writer, watch))
         told = writer.warnings
         for line in told:
             warn(line)
@@ -258,6 +259,18 @@ def _open_writer(target: Path | str, info: VideoInfo, settings: Settings) -> Wri
             f"files; name the target {target.stem or 'out'}.{needed}"
         )
     return Writer(target, info, settings.encoder, overwrite=settings.overwrite, crop=settings.range)
+
+
+@contextmanager
+def _ending(writer: Writer, watch: Stopwatch) -> Iterator[None]:
+    """Ends the writer, and charges that to ``encode``: encoders hold dozens of frames back."""
+    try:
+        yield
+    except BaseException as error:
+        writer.__exit__(type(error), error, error.__traceback__)
+        raise
+    with watch.running("encode"):
+        writer.__exit__(None, None, None)
 
 
 def _size(info: VideoInfo, settings: Settings) -> tuple[int, int]:
