@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vidcolor.pipeline import colorize_video, plan_video
+from vidcolor.pipeline import colorize_video
+from vidcolor.plan import plan_video
 from vidcolor.report import Report
 from vidcolor.settings import Settings
 

@@ -27,6 +27,7 @@ LAYERS = (
         "stopwatch",
     ),
     ("colorize", "hints", "paint", "scenes", "shrink", "stabilize"),
+    ("plan",),
     ("pipeline",),
     ("chunks",),
     ("evaluate", "jobs", "preview", "train"),

@@ -19,7 +19,7 @@ from vidcolor.errors import ModelError, TargetExistsError, UsageError
 from vidcolor.media.decode import decode
 from vidcolor.media.probe import probe
 from vidcolor.models.colorizer import Colorizer
-from vidcolor.pipeline import expected_frames, plan_video
+from vidcolor.plan import expected_frames, plan_video
 from vidcolor.settings import RangeSettings
 
 Clips = Callable[[str], Path]

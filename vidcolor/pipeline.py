@@ -9,7 +9,7 @@ No stage starts threads; `Prefetch` decides where one ends and the next begins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,20 +22,17 @@ from numpy.typing import NDArray
 
 from vidcolor.color import rgb
 from vidcolor.colorize import colorize
-from vidcolor.device import describe, pick_device
-from vidcolor.errors import UsageError
-from vidcolor.frames import ColoredFrame, StreamInfo, VideoInfo
+from vidcolor.frames import ColoredFrame, VideoInfo
 from vidcolor.media.decode import DecodeReport, decode
 from vidcolor.media.mux import Writer
 from vidcolor.media.probe import probe
 from vidcolor.models.colorizer import Colorizer
-from vidcolor.models.registry import find_model, load_net
 from vidcolor.paint import paint
+from vidcolor.plan import expected_frames, losses, name_stream, open_writer, small_size
 from vidcolor.prefetch import Prefetch
 from vidcolor.report import Report
 from vidcolor.scenes import find_cuts
 from vidcolor.settings import Settings
-from vidcolor.shrink import working_size
 from vidcolor.stabilize import stabilize
 from vidcolor.stopwatch import Stopwatch
 
@@ -86,7 +83,7 @@ def colorize_video(
     end = Fraction(0)
     with ExitStack() as stack:
         # The target is checked before the model is loaded: a typing mistake should not cost time.
-        writer = _open_writer(target, info, settings)
+        writer = open_writer(target, info, settings)
         stack.enter_context(_ending(writer, watch))
         told = writer.warnings
         for line in told:
@@ -116,7 +113,7 @@ def colorize_video(
             end = (frame.frame.pts + frame.frame.duration) * info.time_base
             if progress is not None:
                 progress(Progress(done, total))
-    warnings = [*writer.warnings, *_losses(info, settings, damage, end)]
+    warnings = [*writer.warnings, *losses(info, settings, damage, end)]
     for line in warnings[len(told) :]:
         warn(line)
     return Report(
@@ -136,44 +133,6 @@ def colorize_video(
         damaged=damage.damaged,
         skipped=damage.skipped,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a job would do, found out without doing it."""
-
-    info: VideoInfo
-    frames: int | None
-    size: tuple[int, int]
-    """(h, w) of the small picture the network sees."""
-    device: str
-    codec: str
-    pixel_format: str
-    encoder_options: Mapping[str, str]
-    copied: tuple[str, ...]
-    warnings: tuple[str, ...]
-
-
-def plan_video(source: Path | str, target: Path | str, settings: Settings = Settings()) -> Plan:
-    """Check everything that can be checked before a job; raises what the job would raise then."""
-    info = probe(Path(source))
-    load_net(find_model(settings.color.model))
-    device = describe(pick_device(settings.color.device))
-    writer = _open_writer(target, info, settings)
-    try:
-        return Plan(
-            info,
-            expected_frames(info, settings),
-            _size(info, settings),
-            device,
-            writer.codec,
-            writer.pixel_format,
-            writer.options,
-            tuple(name_stream(item) for item in writer.copied),
-            tuple(writer.warnings),
-        )
-    finally:
-        writer.abandon()
 
 
 def color_frames(
@@ -201,66 +160,6 @@ def color_frames(
             yield Picture(frame.index, seconds, picture)
 
 
-def expected_frames(info: VideoInfo, settings: Settings) -> int | None:
-    """How many frames the job will have, as far as the container tells; None if it does not."""
-    crop = settings.range
-    total = info.frame_count
-    if crop.end_frame is not None or crop.first_frame is not None:
-        first = crop.first_frame or 0
-        if crop.end_frame is None:
-            return None if total is None else max(0, total - first)
-        end = crop.end_frame if total is None else min(crop.end_frame, total)
-        return max(0, end - first)
-    if crop.whole or info.average_rate is None:
-        return total
-    span = crop.duration
-    if info.duration is not None:
-        left = max(info.duration - (crop.start or 0), Fraction(0))
-        span = left if span is None else min(span, left)
-    return None if span is None else round(span * info.average_rate)
-
-
-def _losses(
-    info: VideoInfo, settings: Settings, damage: DecodeReport, end: Fraction
-) -> Iterator[str]:
-    """What was wrong with the source's picture, one line each; ``end`` is where it ended."""
-    if damage.damaged:
-        yield f"{info.path}: {damage.damaged} frames are damaged, patched as well as could be"
-    if damage.skipped:
-        yield f"{info.path}: {damage.skipped} packets of the picture could not be decoded"
-    if damage.retimed:
-        yield f"{info.path}: {damage.retimed} frames had no usable timestamp and were given one"
-    count, declared = info.frame_count, info.duration
-    if info.frame_count_is_exact and count is not None:
-        if settings.range.whole and damage.frames < count:
-            yield f"{info.path}: {damage.frames} of its {count} frames were there; is it truncated?"
-    elif "matroska" in info.container and declared is not None:
-        # Its length is that of its longest stream, from time 0.
-        open_end = settings.range.end_frame is None and settings.range.duration is None
-        if open_end and declared - end > max(Fraction(1), declared / 20):
-            yield (
-                f"{info.path}: the picture ends at {float(end):.1f} s, the file promises "
-                f"{float(declared):.1f} s; is it truncated?"
-            )
-
-
-def name_stream(stream: StreamInfo) -> str:
-    """A stream in a few words: ``audio 1 (aac, eng)``."""
-    words = [word for word in (stream.codec, stream.language) if word]
-    return f"{stream.kind} {stream.index} ({', '.join(words)})"
-
-
-def _open_writer(target: Path | str, info: VideoInfo, settings: Settings) -> Writer:
-    target = Path(target)
-    needed = settings.encoder.container
-    if needed is not None and target.suffix.lower() != f".{needed}":
-        raise UsageError(
-            f"{target}: these settings write {settings.encoder.codec or 'films'} into .{needed} "
-            f"files; name the target {target.stem or 'out'}.{needed}"
-        )
-    return Writer(target, info, settings.encoder, overwrite=settings.overwrite, crop=settings.range)
-
-
 @contextmanager
 def _ending(writer: Writer, watch: Stopwatch) -> Iterator[None]:
     """Ends the writer, and charges that to ``encode``: encoders hold dozens of frames back."""
@@ -273,11 +172,6 @@ def _ending(writer: Writer, watch: Stopwatch) -> Iterator[None]:
         writer.__exit__(None, None, None)
 
 
-def _size(info: VideoInfo, settings: Settings) -> tuple[int, int]:
-    short = settings.color.short_side
-    return working_size(info.width, info.height, info.sample_aspect_ratio, short)
-
-
 def _colored(
     info: VideoInfo,
     settings: Settings,
@@ -288,7 +182,7 @@ def _colored(
 ) -> Iterator[ColoredFrame]:
     """Decode, find cuts, colour and steady: two threads, one before the network and one with it."""
     color = settings.color
-    size = _size(info, settings)
+    size = small_size(info, settings)
     decoded = watch.timed("decode", decode(info, settings.range, damage))
     # After its thread has ended: a later stage's error would keep the source open with its frames.
     stack.callback(decoded.close)
