@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
 import pytest
 from clips import CLIPS, make
 
@@ -21,3 +22,12 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Clips:
         return path if path.exists() else make(CLIPS[name], folder)
 
     return find
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As in the pipeline: OpenCV's own threads would split DIS differently from call to call."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    yield
+    cv2.setNumThreads(before)

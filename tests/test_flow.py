@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
@@ -16,13 +15,7 @@ SHAPE = (128, 192)
 FRAME = Frame(0, 0, 1, np.zeros((2, 2), np.uint8), ColorSpec("bt709", False, 8))
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """As in the pipeline: OpenCV's own threads would split DIS differently from call to call."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    yield
-    cv2.setNumThreads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def texture(seed: int, shape: tuple[int, int] = SHAPE) -> np.ndarray:

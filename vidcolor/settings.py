@@ -123,6 +123,16 @@ def _check(settings: Settings) -> None:
         raise UsageError("start must not be negative and duration must be above zero")
 
 
+def read_toml(path: Path, kind: str) -> dict[str, Any]:
+    """The tables of a TOML file. Raises SettingsError, which calls it by its ``kind``."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot read this {kind}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not a TOML file: {error}") from error
+
+
 def load_settings(path: Path, base: Settings | None = None) -> Settings:
     """Read a TOML file of tables ``[color]`` and ``[encoder]`` over ``base``.
 
@@ -131,12 +141,7 @@ def load_settings(path: Path, base: Settings | None = None) -> Settings:
     Raises SettingsError when the file cannot be read, is not TOML, has an unknown key (the message
     names the valid ones) or a value of the wrong type.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot read this config file: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: not a TOML file: {error}") from error
+    table = read_toml(path, "config file")
     settings = base or Settings()
     valid = ("color", "encoder")
     for group, values in table.items():

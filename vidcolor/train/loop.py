@@ -121,17 +121,6 @@ def export(net: ChromaNet, path: Path, card: dict[str, Any]) -> None:
     write_checkpoint(path, "chromanet", net.config.to_dict(), state, card)
 
 
-def export_last(run: Path) -> Path:
-    """Write the running average of an unfinished run as weights, to be looked at."""
-    recipe = Recipe(**json.loads((run / "recipe.json").read_text(encoding="utf-8")))
-    saved = torch.load(run / "last.pt", map_location="cpu", weights_only=True)
-    net = ChromaNet(NetConfig(rebalance=-recipe.rebalance))
-    net.load_state_dict(saved["average"])
-    path = run / "weights-so-far.safetensors"
-    export(net, path, {"steps": saved["step"]})
-    return path
-
-
 def _photos(recipe: Recipe) -> PhotoSet:
     photos = load_photos([Path(item) for item in recipe.photos], short_side=256)
     if not recipe.exclude:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from vidcolor.errors import SettingsError
+from vidcolor.settings import read_toml
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +61,7 @@ class Recipe:
 
 def load_recipe(path: Path, changes: dict[str, Any] | None = None) -> Recipe:
     """Read a TOML recipe; ``changes`` override it. Raises SettingsError naming the fault."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot read this recipe: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: not a TOML file: {error}") from error
-    table |= changes or {}
+    table = read_toml(path, "recipe") | (changes or {})
     known = {item.name: item.default for item in fields(Recipe)}
     for key, value in table.items():
         if key not in known:
