@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from vidcolor.models.chromanet.bins import encode
 
-_BETA = 2.0
-"""Distance, in ab units, at which the regression turns from squared to absolute."""
+_TOLERANCE = 20.0
+"""Squared ab units: errors well below this (4.5 units) are nothing anyone would see."""
 
 
 def node_prior(samples: Tensor, count: int) -> Tensor:
@@ -31,65 +31,104 @@ def class_weights(prior: Tensor, power: float) -> Tensor:
     return weights / (weights * prior).sum()
 
 
-class ColorLoss:
-    """Cross-entropy over nodes, plus the distance of the calibrated mean colour from the truth.
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The parts of the loss, each a scalar; ``total`` is what is minimised."""
 
-    The mean is taken after the class weights are taken out of the distribution again, so that the
-    two terms want the same thing. The distance is divided by each picture's own colourfulness:
-    an error of five units is nothing in a flower bed and a cast in a fog.
+    cross_entropy: Tensor
+    error: Tensor
+    vividness: Tensor
+    edges: Tensor
+    total: Tensor
+
+
+class ColorLoss:
+    """Name the right colours, and let the decoded colour score well where films are judged.
+
+    - Cross-entropy over the nodes, rare colours raised by ``class_weights``.
+    - The logarithm of each photo's mean squared ab error, which is what PSNR averages: a cast over
+      a fog costs as much as a wrong coat in a fair. The colour is decoded as it is after training:
+      class weights taken out, annealed with ``temperature``, multiplied by ``gain``.
+    - Less ``vividness`` times the ratio of decoded to true colourfulness: without it the error
+      alone leads to sepia.
+    - The difference of neighbouring colours: blotches in even ground and bleeding over edges are
+      both wrong here, though a mean over the photo hardly sees them.
     """
 
-    def __init__(self, nodes: Tensor, prior: Tensor, power: float, regression: float) -> None:
+    def __init__(
+        self,
+        nodes: Tensor,
+        prior: Tensor,
+        power: float,
+        *,
+        regression: float = 0.7,
+        vividness: float = 0.7,
+        edges: float = 0.3,
+        temperature: float = 0.75,
+        gain: float = 1.15,
+    ) -> None:
+        self.nodes = nodes
         self.weights = class_weights(prior, power)
-        raised = 1 / self.weights
-        # One product with these columns gives, for every pixel, the calibrated distribution's
-        # mean (times its mass) and its mass.
-        self.columns = torch.stack((nodes[:, 0] * raised, nodes[:, 1] * raised, raised), 1)
-        self.regression = regression
+        self.raised = self.weights.log()
+        self.regression, self.vividness, self.edges = regression, vividness, edges
+        self.temperature, self.gain = temperature, gain
 
-    def __call__(self, logits: Tensor, ab: Tensor) -> tuple[Tensor, Tensor]:
-        """``logits`` (N, Q, h, w), true ``ab`` (N, 2, h, w): the two terms, each a scalar."""
-        terms: tuple[Tensor, Tensor] = _FusedLoss.apply(logits, ab, self)  # type: ignore[no-untyped-call]
-        return terms
+    def __call__(self, logits: Tensor, ab: Tensor) -> Terms:
+        """``logits`` (N, Q, h, w), true ``ab`` (N, 2, h, w)."""
+        cross_entropy, mean = _Decoded.apply(logits, ab, self)  # type: ignore[no-untyped-call]
+        found = mean * self.gain
+        squared = (found - ab).square().sum(1).mean((1, 2))
+        error = (squared + _TOLERANCE).log().mean()
+        vividness = _spread(found).mean() / _spread(ab).mean()
+        chroma = ab.square().sum(1).mean((1, 2)).sqrt() + 6
+        edges = sum(
+            ((found - ab).diff(dim=dim).abs().mean((1, 2, 3)) / chroma).mean() for dim in (2, 3)
+        )
+        total = (
+            cross_entropy
+            + self.regression * (error - self.vividness * vividness)
+            + self.edges * edges
+        )
+        return Terms(cross_entropy, error, vividness, torch.as_tensor(edges), total)
 
 
-class _FusedLoss(torch.autograd.Function):
-    """Both terms and their common gradient in one go.
+def _spread(ab: Tensor) -> Tensor:
+    """Hasler and Süsstrunk's colourfulness (2003), on a* and b* instead of their axes: (N,)."""
+    variance = ab.var((2, 3), correction=0).sum(1)
+    centre = ab.mean((2, 3)).square().sum(1)
+    return (variance + 1).sqrt() + 0.3 * (centre + 1).sqrt()
 
-    Left to autograd, the two softmaxes over some three hundred nodes cost as much as the network:
-    written out, one softmax and two thin matrix products do.
+
+class _Decoded(torch.autograd.Function):
+    """Cross-entropy, and the annealed mean colour (N, 2, h, w), from one pass over the logits.
+
+    Left to autograd, the softmaxes over some three hundred nodes cost as much as the network;
+    written out, each is one softmax and one thin matrix product.
     """
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, ab: Tensor, loss: ColorLoss) -> tuple[Tensor, Tensor]:
         count, nodes, height, width = logits.shape
         rows = logits.permute(0, 2, 3, 1).reshape(-1, nodes).float()
-        pixels = len(rows)
         number, share = (part.permute(0, 2, 3, 1).reshape(-1, 4) for part in encode(ab))
         p = torch.softmax(rows, 1)
-        weight = (loss.weights[number] * share).sum(1, keepdim=True) / pixels
+        weight = (loss.weights[number] * share).sum(1, keepdim=True) / len(rows)
         cross_entropy = -(p.gather(1, number).clamp_min(1e-20).log() * share * weight).sum()
+        slope = p.mul_(weight).scatter_add_(1, number, -share * weight)
 
-        sums = p @ loss.columns
-        mass = sums[:, 2:]
-        mean = sums[:, :2] / mass
-        truth = ab.permute(0, 2, 3, 1).reshape(-1, 2)
-        chroma = ab.square().sum(1).mean((1, 2)).sqrt()
-        scale = (loss.regression / pixels / (chroma + 6)).repeat_interleave(height * width)
-        regression = (
-            F.smooth_l1_loss(mean, truth, reduction="none", beta=_BETA).sum(1) * scale
-        ).sum()
-
-        slope = ((mean - truth) / _BETA).clamp(-1, 1) * scale[:, None] / mass
-        thin = torch.cat((slope, -(slope * mean).sum(1, keepdim=True)), 1)
-        grad = torch.addmm(weight, thin, loss.columns.t()).mul_(p)
-        grad.scatter_add_(1, number, -share * weight)
-        grad = grad.reshape(count, height, width, nodes).permute(0, 3, 1, 2)
-        ctx.save_for_backward(grad.to(logits.dtype))
-        return cross_entropy, regression
+        q = torch.softmax((rows - loss.raised).mul_(1 / loss.temperature), 1)
+        mean = q @ loss.nodes
+        ctx.save_for_backward(slope, q, mean, loss.nodes)
+        ctx.temperature, ctx.dtype = loss.temperature, logits.dtype
+        return cross_entropy, mean.reshape(count, height, width, 2).permute(0, 3, 1, 2)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        # The terms are only ever added up, so both come back with the same factor.
-        (grad,) = ctx.saved_tensors
-        return grad * grads[0], None, None
+        slope, q, mean, nodes = ctx.saved_tensors
+        count, _, height, width = grads[1].shape
+        pull = grads[1].permute(0, 2, 3, 1).reshape(-1, 2) / ctx.temperature
+        # d mean / d logit_q = p_q (node_q - mean) / T
+        grad = torch.addmm(-(pull * mean).sum(1, keepdim=True), pull, nodes.t()).mul_(q)
+        grad.addcmul_(slope, grads[0])
+        grad = grad.reshape(count, height, width, -1).permute(0, 3, 1, 2)
+        return grad.to(ctx.dtype), None, None

@@ -158,20 +158,65 @@ def make_example(
 
 
 def age(lightness: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """What old stock, prints and transfers do to a picture's L*: tone, softness, grain."""
+    """What old stock, prints and transfers do to a picture's L*.
+
+    Tone and softness nearly always; then, each in a share of the pictures, uneven light, grain,
+    scratches along the film, dust, and the blocks of a poor digital copy.
+    """
+    height, width = lightness.shape
     tone = np.clip(lightness / 100, 0, 1) ** np.float32(rng.uniform(0.7, 1.45))
-    contrast = rng.uniform(0.6, 1.15)
-    tone = (tone - 0.5) * contrast + 0.5 + rng.uniform(-0.12, 0.12)
+    tone = (tone - 0.5) * rng.uniform(0.6, 1.15) + 0.5 + rng.uniform(-0.12, 0.12)
     if rng.random() < 0.6:
-        sigma = rng.uniform(0.3, 1.3)
-        tone = np.asarray(cv2.GaussianBlur(tone, (0, 0), sigma), np.float32)
+        tone = np.asarray(cv2.GaussianBlur(tone, (0, 0), rng.uniform(0.3, 1.3)), np.float32)
+    if rng.random() < 0.2:
+        # The frame's light breathes and falls off, never evenly.
+        coarse = rng.normal(0, 0.06, (3, 3)).astype(np.float32)
+        tone = tone + cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     if rng.random() < 0.7:
-        shape = tone.shape
-        grain = rng.standard_normal(shape, dtype=np.float32) * rng.uniform(0.005, 0.06)
+        grain = rng.standard_normal((height, width), dtype=np.float32) * rng.uniform(0.005, 0.06)
         if rng.random() < 0.5:
             grain = 2 * np.asarray(cv2.GaussianBlur(grain, (0, 0), 0.7), np.float32)
         tone = tone + grain
-    return np.clip(tone * 100, 0, 100).astype(np.float32)
+    old: NDArray[np.float32] = np.ascontiguousarray(tone, np.float32)
+    if rng.random() < 0.15:
+        _scratch(old, rng)
+    if rng.random() < 0.15:
+        _dust(old, rng)
+    if rng.random() < 0.15:
+        old = _blocks(old, int(rng.integers(15, 70)))
+    return np.clip(old * 100, 0, 100).astype(np.float32)
+
+
+def _blocks(tone: NDArray[np.float32], quality: int) -> NDArray[np.float32]:
+    coded = (np.clip(tone, 0, 1) * 255).astype(np.uint8)
+    _, data = cv2.imencode(".jpg", coded, (cv2.IMWRITE_JPEG_QUALITY, quality))
+    image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+    assert image is not None, "what was just encoded can be decoded"
+    return np.divide(image, 255, dtype=np.float32)
+
+
+def _scratch(tone: NDArray[np.float32], rng: np.random.Generator) -> None:
+    """Draw thin, nearly upright lines, dark or bright, some of them broken, into ``tone``."""
+    height, width = tone.shape
+    for _ in range(int(rng.integers(1, 5))):
+        x = float(rng.uniform(0, width))
+        start, stop = sorted(rng.uniform(-0.5, 1.5, 2) * height)
+        lean = float(rng.normal(0, 2))
+        line = np.zeros_like(tone)
+        ends = ((round(x), round(start)), (round(x + lean), round(stop)))
+        cv2.line(line, *ends, 1.0, 1, cv2.LINE_AA)
+        tone += line * np.float32(rng.choice((-1, 1)) * rng.uniform(0.1, 0.6))
+
+
+def _dust(tone: NDArray[np.float32], rng: np.random.Generator) -> None:
+    """Draw specks and hairs, dark or bright, into ``tone``."""
+    height, width = tone.shape
+    for _ in range(int(rng.integers(1, 12))):
+        speck = np.zeros_like(tone)
+        middle = (int(rng.integers(width)), int(rng.integers(height)))
+        axes = (int(rng.integers(1, 4)), int(rng.integers(1, 3)))
+        cv2.ellipse(speck, middle, axes, float(rng.uniform(0, 180)), 0, 360, 1.0, -1, cv2.LINE_AA)
+        tone += speck * np.float32(rng.choice((-1, 1)) * rng.uniform(0.2, 0.8))
 
 
 def _draw_hints(
@@ -182,7 +227,7 @@ def _draw_hints(
     draw = rng.random()
     if draw < augment.points:
         for _ in range(int(np.exp(rng.uniform(0, np.log(100))))):
-            half = int(rng.integers(1, 5))
+            half = int(rng.integers(0, 5))
             y, x = rng.integers(0, size, 2)
             area = np.s_[max(0, y - half) : y + half + 1, max(0, x - half) : x + half + 1]
             hints[area][..., :2] = ab[area].mean((0, 1))

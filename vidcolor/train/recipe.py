@@ -21,9 +21,13 @@ class Recipe:
     encoder: str = "lite0"
     """ImageNet weights to start from, or ``none``."""
     start_from: str = ""
-    """Weights of an earlier run to continue from."""
+    """Weights to continue from: a vidcolor checkpoint, or another run's ``last.pt``."""
+    attention: int = 0
+    """Attention blocks of the network, see NetConfig."""
     exclude: str = ""
     """A list file of photo names to leave out."""
+    frozen_blocks: int = 0
+    """How many of the encoder's first blocks, and its stem, are not trained."""
     steps: int = 10_000
     minutes: float = 0.0
     """Where above 0, the schedule ends after this long if the steps are not done sooner."""
@@ -39,7 +43,12 @@ class Recipe:
     clip: float = 1.0
     ema: float = 0.999
     rebalance: float = 0.25
-    regression: float = 1.0
+    regression: float = 0.7
+    vividness: float = 0.7
+    edges: float = 0.3
+    temperature: float = 0.75
+    chroma_gain: float = 1.15
+    """Decoding that the loss looks at, and the weights begin with; see NetConfig."""
     smallest_crop: float = 0.55
     degraded: float = 0.5
     points: float = 0.3

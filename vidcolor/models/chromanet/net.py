@@ -4,8 +4,8 @@ An EfficientNet-lite encoder (Tan and Le, 2019; the "lite" variants have neither
 nor swish, so that they quantise and run well on plain CPUs) reads the lightness alone. A U-Net
 decoder (Ronneberger et al., 2015) of plain 3x3 convolutions climbs to quarter size; the hints
 (Zhang et al., SIGGRAPH 2017) join it at every scale, and a global descriptor of the whole picture
-tells it how colourful the scene is at all. The head classifies over ab nodes (Zhang et al., ECCV
-2016).
+tells it how colourful the scene is at all, and attention blocks at 1/16 compare all places. The
+head classifies over ab nodes (Zhang et al., ECCV 2016).
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class NetConfig:
     """The shape of a ChromaNet, and how its distribution becomes one colour.
 
     ``stages`` lists (repeats, kernel, stride, expansion, channels) of the encoder; ``widths`` are
-    the decoder's channels at 1/32, 1/16, 1/8 and 1/4 of the input's size. ``temperature`` is that
+    the decoder's channels at 1/32, 1/16, 1/8 and 1/4 of the input's size, and ``attention`` is the
+    number of attention blocks at 1/16. ``temperature`` is that
     of the annealed mean: 1 gives the mean, towards 0 the mode. ``rebalance`` raises rare colours:
     the logits gain ``-rebalance * log(prior)``. ``chroma_gain`` multiplies the result.
     """
@@ -46,6 +47,7 @@ class NetConfig:
         (1, 3, 1, 6, 320),
     )
     widths: tuple[int, int, int, int] = (160, 160, 112, 72)
+    attention: int = 0
     temperature: float = 0.5
     rebalance: float = 0.0
     chroma_gain: float = 1.0
@@ -208,6 +210,40 @@ class DecoderStep(nn.Module):
         return mixed
 
 
+class GlobalMixer(nn.Module):
+    """Self-attention over all places of a map, then a small perceptron (Vaswani et al., 2017).
+
+    A convolution knows its neighbourhood; this lets a coat agree with the same coat across the
+    picture, and a hint reach everything that looks like what it was put on. It starts as the
+    identity, so that it can be added to a network that is already trained.
+    """
+
+    def __init__(self, channels: int, heads: int = 4) -> None:
+        super().__init__()
+        self.heads = heads
+        self.before = nn.LayerNorm(channels)
+        self.mix = nn.Linear(channels, 3 * channels)
+        self.join = nn.Linear(channels, channels)
+        self.between = nn.LayerNorm(channels)
+        self.widen = nn.Linear(channels, 2 * channels)
+        self.narrow = nn.Linear(2 * channels, channels)
+        for last in (self.join, self.narrow):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        count, channels, height, width = x.shape
+        places = x.flatten(2).transpose(1, 2)
+        shape = (count, height * width, 3, self.heads, channels // self.heads)
+        query, key, value = self.mix(self.before(places)).reshape(shape).permute(2, 0, 3, 1, 4)
+        seen = F.scaled_dot_product_attention(query, key, value).transpose(1, 2)
+        places = places + self.join(seen.reshape(count, height * width, channels))
+        places = places + self.narrow(F.gelu(self.widen(self.between(places))))
+        # Channels last, like every map around it.
+        mixed: Tensor = places.transpose(1, 2).reshape(count, channels, height, width)
+        return mixed
+
+
 class ChromaNet(nn.Module):
     """Lightness (N, 1, H, W) and hints (N, 3, H, W) to logits (N, Q, H/4, W/4).
 
@@ -227,6 +263,7 @@ class ChromaNet(nn.Module):
         self.context = nn.Sequential(nn.Linear(deepest, w32), nn.ReLU(), nn.Linear(w32, w32))
         self.bottom = ConvUnit(deepest + HINT_CHANNELS, w32, 3, folded=folded)
         self.step16 = DecoderStep(w32, sixteenth, w16, folded=folded)
+        self.mixers = nn.Sequential(*(GlobalMixer(w16) for _ in range(config.attention)))
         self.step8 = DecoderStep(w16, eighth, w8, folded=folded)
         self.step4 = DecoderStep(w8, quarter, w4, folded=folded)
         self.register_buffer("nodes", nodes())
@@ -240,7 +277,8 @@ class ChromaNet(nn.Module):
         h4, h8, h16, h32 = pool_hints(hints, f4)
         context = self.context(f32.mean((2, 3)))
         x = self.bottom(torch.cat((f32, h32.to(f32.dtype)), 1)) + context[:, :, None, None]
-        x = self.step4(self.step8(self.step16(x, f16, h16), f8, h8), f4, h4)
+        x = self.mixers(self.step16(x, f16, h16))
+        x = self.step4(self.step8(x, f8, h8), f4, h4)
         logits: Tensor = self.head(x)
         return logits
 

@@ -1,0 +1,89 @@
+"""Where a run's weights start from: ImageNet, an earlier run, or weights that ship."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from vidcolor.errors import ModelError
+from vidcolor.models.checkpoint import read_checkpoint
+from vidcolor.models.chromanet import load
+from vidcolor.models.chromanet.net import ChromaNet, ConvUnit
+
+
+def continue_from(path: Path, net: ChromaNet, pictures: Iterable[Tensor]) -> None:
+    """Fill ``net``, unfolded, with the weights in ``path``; attention it adds stays the identity.
+
+    Weights that ship have their norms folded in. Each norm of the decoder is put back with the
+    statistics that ``pictures``, batches of L* (N, 1, S, S), have at its place, so that it changes
+    nothing at first and then trains as it did. Raises ModelError when the shapes do not fit.
+    """
+    if path.suffix == ".pt":
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)["average"]
+        except (OSError, RuntimeError, KeyError, EOFError) as error:
+            raise ModelError(f"{path}: cannot continue from this: {error}") from error
+    else:
+        checkpoint = read_checkpoint(path)
+        try:
+            folded = load(checkpoint.state, checkpoint.config)
+        except (RuntimeError, TypeError, KeyError) as error:
+            raise ModelError(f"{path}: cannot continue from this: {error}") from error
+        state = _unfold(folded, pictures)
+    _fill(net, state, path)
+
+
+@torch.no_grad()
+def _unfold(folded: ChromaNet, pictures: Iterable[Tensor]) -> dict[str, Tensor]:
+    """The state of the network that, folded, is ``folded``."""
+    sums: dict[str, list[Tensor]] = {}
+    units = {name: unit for name, unit in folded.named_modules() if isinstance(unit, ConvUnit)}
+
+    def watch(name: str) -> object:
+        def hook(_: nn.Module, __: object, output: Tensor) -> None:
+            values = output.transpose(0, 1).flatten(1).double()
+            sums.setdefault(name, []).append(
+                torch.stack((values.mean(1), values.square().mean(1))).float()
+            )
+
+        return hook
+
+    hooks = [
+        unit.conv.register_forward_hook(watch(name))  # type: ignore[arg-type]
+        for name, unit in units.items()
+        if not name.startswith("encoder.")
+    ]
+    for batch in pictures:
+        folded(batch)
+    for hook in hooks:
+        hook.remove()
+
+    state = dict(folded.state_dict())
+    for name, unit in units.items():
+        bias = state.pop(f"{name}.conv.bias")
+        if name in sums:
+            mean, square = torch.stack(sums[name]).mean(0)
+            variance = (square - mean.square()).clamp_min(1e-6)
+        else:
+            # The encoder's norms never look at a batch; any statistics will do.
+            mean, variance = bias, torch.ones_like(bias)
+        state |= {
+            f"{name}.norm.weight": (variance + 1e-3).sqrt(),
+            f"{name}.norm.bias": mean,
+            f"{name}.norm.running_mean": mean - bias,
+            f"{name}.norm.running_var": variance,
+            f"{name}.norm.num_batches_tracked": torch.tensor(1),
+        }
+        del unit
+    return state
+
+
+def _fill(net: ChromaNet, state: dict[str, Tensor], path: Path) -> None:
+    new = {name: value for name, value in net.state_dict().items() if name.startswith("mixers.")}
+    try:
+        net.load_state_dict(new | state, strict=True)
+    except RuntimeError as error:
+        raise ModelError(f"{path}: does not fit the recipe's network: {error}") from error
