@@ -45,6 +45,7 @@ HOMES = {
         "color",
         "evaluate",
         "flow",
+        "hints",
         "paint",
         "pipeline",  # only to keep OpenCV from starting threads of its own
         "scenes",

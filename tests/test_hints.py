@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import numpy as np
+
+from vidcolor.hints import draw_points, spread
+
+
+def _scene() -> np.ndarray:
+    """Lightness: a dark left half, a bright right one."""
+    light = np.full((96, 128), 25, np.float32)
+    light[:, 64:] = 80
+    return light
+
+
+def test_points_are_drawn_as_patches_and_clipped_at_the_border() -> None:
+    points = np.array([[10, 20, 30, -40], [0, 0, 5, 6]], np.float32)
+    hints = draw_points(points, 32, 64)
+    assert hints.shape == (3, 32, 64)
+    assert hints[2].sum() == 25 + 9
+    assert hints[0, 10, 20] == 30
+    assert hints[1, 12, 22] == -40
+    assert hints[0, 0, 0] == 5
+
+
+def test_a_point_colours_what_is_like_it_and_hardly_the_rest() -> None:
+    points = np.array([[48, 20, 40, -20]], np.float32)
+    ab = spread(np.zeros((2, 96, 128), np.float32), _scene(), points)
+    assert np.abs(ab[:, 48, 20] - (40, -20)).max() < 5
+    assert np.hypot(*ab[:, 80, 40]) > 20
+    assert np.hypot(*ab[:, 48, 110]) < 10
+
+
+def test_far_from_every_point_the_network_stays() -> None:
+    start = np.full((2, 96, 256), 7, np.float32)
+    points = np.array([[5, 5, -30, 30]], np.float32)
+    light = np.full((96, 256), 50, np.float32)
+    ab = spread(start, light, points)
+    assert np.abs(ab[:, 90, 250] - 7).max() < 0.5
+
+
+def test_obeyed_points_change_nothing_and_no_points_are_no_work() -> None:
+    ab = np.full((2, 96, 128), 12, np.float32)
+    points = np.array([[40, 30, 12, 12], [70, 100, 12, 12]], np.float32)
+    assert np.allclose(spread(ab, _scene(), points), ab, atol=1e-3)
+    assert spread(ab, _scene(), np.zeros((0, 4), np.float32)) is ab
+
+
+def test_thousands_of_points_of_a_stroke_are_merged() -> None:
+    rng = np.random.default_rng(0)
+    places = rng.uniform(0, (96, 64), (5000, 2))
+    points = np.concatenate((places, np.tile((25.0, 10.0), (5000, 1))), axis=1)
+    ab = spread(np.zeros((2, 96, 128), np.float32), _scene(), points.astype(np.float32))
+    assert np.abs(ab[0, 8:88, 8:56] - 25).max() < 4

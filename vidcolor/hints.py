@@ -1,0 +1,99 @@
+"""Colour points: known colours at places of a picture, and how they spread over it.
+
+The network takes points as an input and gives their colour to what looks alike, but it need not
+obey. What it left undone, the difference between a point's colour and the result there, is spread
+by Gaussian process regression (Rasmussen and Williams, "Gaussian Processes for Machine Learning",
+2006): near the points, in the nearness of place, lightness and predicted colour, the difference
+is taken over; far from all of them the network's own colour stays.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+
+_HALF = 2
+"""A point covers the pixels up to this far from it: 5x5."""
+_MOST = 500
+"""Points that one solution takes into account; more are merged by neighbourhood first."""
+_NOISE = 0.1
+"""Variance of a point's colour against that of the difference, both as shares of the latter."""
+_KERNELS = ((0.5, 0.5, 30.0, np.inf), (0.5, 0.25, 25.0, 20.0))
+"""(share, reach in short sides of the picture, in L*, in ab units): the whole scene's light, and
+things of one tone and colour. Chosen on training photographs."""
+
+
+def draw_points(points: Float32, height: int, width: int) -> Float32:
+    """Points (K, 4), each y, x, a*, b* in pixels, as the network's hints (3, height, width).
+
+    Where points overlap, the later one holds.
+    """
+    hints = np.zeros((3, height, width), np.float32)
+    for y, x, a, b in points:
+        row, column = int(y), int(x)
+        area = np.s_[
+            max(0, row - _HALF) : row + _HALF + 1, max(0, column - _HALF) : column + _HALF + 1
+        ]
+        hints[0][area], hints[1][area], hints[2][area] = a, b, 1
+    return hints
+
+
+def spread(ab: Float32, lightness: Float32, points: Float32) -> Float32:
+    """Draw ``ab`` (2, h, w) towards the colours of ``points`` (K, 4): y, x, a*, b* in pixels.
+
+    ``lightness`` (h, w) is L*. Costs about a millisecond for ten points and ten for a hundred at
+    a short side of 192 pixels: it works at a quarter of the size, which is finer than any colour
+    the eye can place.
+    """
+    if not len(points):
+        return ab
+    height, width = lightness.shape
+    size = (max(1, width // 4), max(1, height // 4))
+    tone = cv2.resize(lightness, size, interpolation=cv2.INTER_AREA)
+    color = cv2.resize(ab.transpose(1, 2, 0), size, interpolation=cv2.INTER_AREA)
+    rows = np.minimum(points[:, 0] * size[1] / height, size[1] - 1).astype(np.intp)
+    columns = np.minimum(points[:, 1] * size[0] / width, size[0] - 1).astype(np.intp)
+    rows, columns, wanted = _merge(rows, columns, points[:, 2:], size)
+
+    missing = wanted - color[rows, columns]
+    places = np.indices(size[::-1], dtype=np.float32).transpose(1, 2, 0) / min(size)
+    among: Float32 = np.zeros((len(rows), len(rows)), np.float32)
+    towards: Float32 = np.zeros((size[0] * size[1], len(rows)), np.float32)
+    for share, reach, tones, colors in _KERNELS:
+        parts = [places / reach, tone[..., None] / tones]
+        if np.isfinite(colors):
+            parts.append(color / colors)
+        features = np.concatenate(parts, axis=-1).astype(np.float32)
+        known = features[rows, columns]
+        among += share * _alike(known, known)
+        towards += share * _alike(features.reshape(-1, features.shape[-1]), known)
+    among[np.diag_indices_from(among)] += _NOISE
+    change = towards @ np.linalg.solve(among, missing)
+    planes = cv2.resize(change.reshape(size[1], size[0], 2), (width, height))
+    return ab + np.asarray(planes, np.float32).transpose(2, 0, 1)
+
+
+def _merge(
+    rows: NDArray[np.intp], columns: NDArray[np.intp], colors: Float32, size: tuple[int, int]
+) -> tuple[NDArray[np.intp], NDArray[np.intp], Float32]:
+    """One point a cell, with the mean colour; cells grow until there are few enough."""
+    cell = 1
+    while True:
+        key = (rows // cell) * size[0] + columns // cell
+        _, first, group = np.unique(key, return_index=True, return_inverse=True)
+        if len(first) <= _MOST:
+            break
+        cell *= 2
+    means = np.zeros((len(first), 2), np.float32)
+    np.add.at(means, group, colors)
+    means /= np.bincount(group).astype(np.float32)[:, None]
+    return rows[first], columns[first], means
+
+
+def _alike(one: Float32, other: Float32) -> Float32:
+    """Gaussian kernel of the distances between rows: (len(one), len(other))."""
+    far = (one * one).sum(1)[:, None] + (other * other).sum(1) - 2 * one @ other.T
+    return np.asarray(np.exp(-0.5 * np.maximum(far, 0)), np.float32)
