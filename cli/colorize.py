@@ -27,6 +27,9 @@ def colorize(
     saturation: Annotated[float | None, Option(help="0 (grey) to 2; 1 as it comes.")] = None,
     stabilize: Annotated[float | None, Option(help="Steadiness, 0 (off) to 1.")] = None,
     no_stabilize: Annotated[bool, Option("--no-stabilize", help="Same as 0.")] = False,
+    keyframes: Annotated[
+        int | None, Option(help="Ask the network every N frames at least.")
+    ] = None,
     short_side: Annotated[int | None, Option(help="Of the network's picture, in pixels.")] = None,
     batch_size: Annotated[int | None, Option(help="Frames the network sees at once.")] = None,
     codec: Annotated[str | None, Option(help="h264, h265, av1, vp9, ffv1, prores …")] = None,
@@ -50,6 +53,7 @@ def colorize(
         "device": device,
         "saturation": saturation,
         "stabilize": 0.0 if no_stabilize else stabilize,
+        "keyframes": keyframes,
         "short_side": short_side,
         "batch_size": batch_size,
     }

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
 from vidcolor.colorize import colorize
 from vidcolor.frames import ColorSpec, Frame, SmallFrame
+from vidcolor.keyframes import LinkedFrame, all_keys
 
 PLAIN = ColorSpec("bt709", False, 8)
 
@@ -33,12 +36,34 @@ def small(number: int) -> SmallFrame:
 
 def test_frames_come_in_order_from_batches() -> None:
     sky, frames = Sky(), [small(number) for number in range(7)]
-    colored = list(colorize(frames, sky, 3))  # type: ignore[arg-type]
+    colored = list(colorize(all_keys(frames), sky, 3))  # type: ignore[arg-type]
     assert sky.batches == [3, 3, 1]
-    assert [item.frame for item in colored] == [item.frame for item in frames]
-    assert [item.cut for item in colored] == [item.cut for item in frames]
-    for before, after in zip(frames, colored, strict=True):
-        np.testing.assert_array_equal(after.ab[1], before.lightness)
+    assert [item.small for item, _ in colored] == frames
+    for before, (_, ab) in zip(frames, colored, strict=True):
+        assert ab is not None
+        np.testing.assert_array_equal(ab[1], before.lightness)
+
+
+def test_only_keys_reach_the_network_and_all_frames_come_out() -> None:
+    sky = Sky()
+    frames = [LinkedFrame(small(number), None, number % 3 == 0) for number in range(14)]
+    colored = list(colorize(frames, sky, 2))  # type: ignore[arg-type]
+    assert sky.batches == [2, 2, 1]
+    assert [item for item, _ in colored] == frames
+    assert [ab is not None for _, ab in colored] == [item.key for item in frames]
+
+
+def test_a_calm_film_does_not_pile_up() -> None:
+    taken = 0
+
+    def calm() -> Iterator[LinkedFrame]:
+        nonlocal taken
+        for number in range(100):
+            taken += 1
+            yield LinkedFrame(small(number), None, number == 0)
+
+    next(colorize(calm(), Sky(), 2))  # type: ignore[call-overload]
+    assert taken <= 8
 
 
 @pytest.mark.parametrize(
@@ -54,8 +79,9 @@ def test_frames_come_in_order_from_batches() -> None:
     ],
 )
 def test_the_network_sees_the_picture_upright(rotation: int, top: tuple[object, ...]) -> None:
-    (colored,) = colorize([small(0)], Sky(), 4, rotation)  # type: ignore[arg-type]
+    ((item, ab),) = colorize(all_keys([small(0)]), Sky(), 4, rotation)  # type: ignore[arg-type]
+    assert ab is not None
     wanted = np.zeros((32, 64), np.float32)
     wanted[top] = 1
-    np.testing.assert_array_equal(colored.ab[0], wanted)
-    np.testing.assert_array_equal(colored.ab[1], colored.lightness)
+    np.testing.assert_array_equal(ab[0], wanted)
+    np.testing.assert_array_equal(ab[1], item.small.lightness)

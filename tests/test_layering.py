@@ -26,7 +26,7 @@ LAYERS = (
         "report",
         "stopwatch",
     ),
-    ("colorize", "hints", "paint", "scenes", "shrink", "stabilize"),
+    ("colorize", "hints", "keyframes", "paint", "scenes", "shrink", "stabilize"),
     ("plan",),
     ("pipeline",),
     ("chunks",),

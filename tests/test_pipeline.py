@@ -158,6 +158,8 @@ def test_saturation_zero_is_exactly_neutral(
 def test_threads_change_nothing(clip: Clips, colorizer: Colorizer, tmp_path: Path) -> None:
     """The same stages, called one after the other in this thread, give the same chroma."""
     from vidcolor.colorize import colorize
+    from vidcolor.flow import motions
+    from vidcolor.keyframes import choose_keys
     from vidcolor.paint import paint
     from vidcolor.scenes import find_cuts
     from vidcolor.stabilize import stabilize
@@ -166,7 +168,8 @@ def test_threads_change_nothing(clip: Clips, colorizer: Colorizer, tmp_path: Pat
     settings = _settings(**LOSSLESS)
     colorize_video(source, tmp_path / "out.mkv", settings, colorizer=colorizer)
     small = find_cuts(decode(probe(source)), (64, 96))
-    steady = stabilize(colorize(small, colorizer, 4), settings.color.stabilize)
+    linked = choose_keys(motions(small), settings.color.keyframes)
+    steady = stabilize(colorize(linked, colorizer, 4), settings.color.stabilize)
     with av.open(str(tmp_path / "out.mkv")) as film:
         threaded = [frame.to_ndarray()[48:] for frame in film.decode(video=0)]
     sequential = [

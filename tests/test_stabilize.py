@@ -8,7 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from vidcolor.frames import ColoredFrame, ColorSpec, Frame
+from vidcolor.flow import motions
+from vidcolor.frames import ColoredFrame, ColorSpec, Frame, SmallFrame
+from vidcolor.keyframes import LinkedFrame
 from vidcolor.stabilize import memory_length, stabilize
 
 SHAPE = (96, 160)
@@ -39,8 +41,25 @@ def shot(lights: list[np.ndarray], colors: list[np.ndarray], start: int = 0) -> 
     ]
 
 
+def steadied(
+    frames: list[ColoredFrame],
+    strength: float = 0.9,
+    every: int = 1,
+    pool: ThreadPoolExecutor | None = None,
+    **options: int,
+) -> list[ColoredFrame]:
+    """The frames steadied; the network spoke of every ``every``-th of each shot."""
+    small = [SmallFrame(item.frame, item.lightness, item.cut) for item in frames]
+    guesses, since = [], 0
+    for (one, link), item in zip(motions(small, pool), frames, strict=True):
+        since = 0 if item.cut else since + 1
+        key = since % every == 0
+        guesses.append((LinkedFrame(one, link, key), item.ab if key else None))
+    return list(stabilize(guesses, strength, **options))
+
+
 def colors(frames: list[ColoredFrame], strength: float = 0.9, **options: int) -> list[np.ndarray]:
-    return [frame.ab for frame in stabilize(frames, strength, **options)]
+    return [frame.ab for frame in steadied(frames, strength, **options)]
 
 
 def noise(count: int, seed: int = 0) -> list[np.ndarray]:
@@ -51,9 +70,45 @@ def noise(count: int, seed: int = 0) -> list[np.ndarray]:
 @pytest.mark.parametrize("look_ahead", [0, 1, 6])
 def test_a_static_scene_is_exactly_still(look_ahead: int) -> None:
     light = texture(1)
-    ab = np.stack([texture(2), texture(3)]) - 50
-    for out in colors(shot([light] * 9, [ab] * 9), look_ahead=look_ahead):
-        np.testing.assert_array_equal(out, ab)
+    # As a network's colours come: scaled up from a quarter of the size.
+    coarse = np.dstack([texture(2, (24, 40)), texture(3, (24, 40))]) - 50
+    ab = cv2.resize(coarse, SHAPE[::-1]).transpose(2, 0, 1)
+    for every in (1, 4):
+        out = colors(shot([light] * 14, [ab] * 14), look_ahead=look_ahead, every=every)
+        for item in out:
+            np.testing.assert_array_equal(item, out[0])
+        # Kept at half size, which is finer than the network's own grid.
+        assert np.abs(out[0] - ab).mean() < 0.5
+
+
+def test_frames_without_a_guess_take_their_colour_along_the_motion() -> None:
+    wide = texture(4, (96, 260))
+    patch = np.zeros((96, 260), np.float32)
+    patch[30:66, 60:110] = 40
+    moving = cv2.GaussianBlur(patch, (0, 0), 2)
+    lights = [wide[:, 3 * i : 3 * i + 160] for i in range(21)]
+    truths = [np.stack([moving[:, 3 * i : 3 * i + 160]] * 2) for i in range(21)]
+    out = colors(shot(lights, truths), every=5)
+    for ab, truth in zip(out, truths, strict=True):
+        inner = np.s_[:, :, 12:-12]
+        assert np.abs(ab[inner] - truth[inner]).mean() < 1.2
+
+
+def test_what_comes_into_view_between_guesses_has_its_colour_from_the_next_one() -> None:
+    wide = texture(4, (96, 260))
+    paint = np.zeros((96, 260), np.float32)
+    paint[:, 165:200] = 35
+    lights = [wide[:, 4 * i : 4 * i + 160] for i in range(9)]
+    truths = [np.stack([paint[:, 4 * i : 4 * i + 160]] * 2) for i in range(9)]
+    out = colors(shot(lights, truths), every=8)
+    # In frame 6 the stripe begins 141 pixels from the left; only frame 8 was asked about it.
+    assert out[6][0, 20:76, 146:158].mean() > 25
+
+
+def test_a_shot_must_begin_with_a_guess() -> None:
+    small = SmallFrame(Frame(0, 0, 1, np.zeros((2, 2), np.uint8), SPEC), texture(1), True)
+    with pytest.raises(ValueError, match="first frame of a shot"):
+        list(stabilize([(LinkedFrame(small, None, False), None)], 0.9))
 
 
 @pytest.mark.parametrize("look_ahead", [0, 6])
@@ -136,15 +191,15 @@ def test_stronger_is_steadier() -> None:
     assert unrest[0] > 1.3 * unrest[1] > 1.3 * 1.3 * unrest[2]
 
 
-def test_strength_zero_passes_the_very_frames() -> None:
+def test_strength_zero_passes_the_very_colours() -> None:
     frames = shot([texture(1)] * 3, noise(3))
-    assert all(a is b for a, b in zip(frames, stabilize(frames, 0), strict=True))
+    assert all(a.ab is b.ab for a, b in zip(frames, steadied(frames, 0), strict=True))
 
 
 @pytest.mark.parametrize("strength", [-0.1, 1.1])
 def test_impossible_strengths_are_refused(strength: float) -> None:
     with pytest.raises(ValueError, match="strength"):
-        list(stabilize(shot([texture(1)], noise(1)), strength))
+        steadied(shot([texture(1)], noise(1)), strength)
 
 
 @pytest.mark.parametrize("count", [0, 1, 5, 6, 12, 13])
@@ -152,7 +207,7 @@ def test_every_frame_comes_out_once_in_order(count: int) -> None:
     frames = shot([texture(1)] * count, noise(count)) + shot(
         [texture(2)] * 3, noise(3), start=count
     )
-    out = list(stabilize(frames, 0.9))
+    out = steadied(frames)
     assert [item.frame.index for item in out] == list(range(count + 3))
     assert [item.cut for item in out] == [item.cut for item in frames]
     assert all(a.lightness is b.lightness for a, b in zip(out, frames, strict=True))
@@ -162,8 +217,8 @@ def test_a_shot_is_the_same_alone_and_in_its_film() -> None:
     one = shot([texture(1)] * 9, noise(9, 1))
     other = shot([texture(i // 4 + 2) for i in range(11)], noise(11, 2), start=9)
     with ThreadPoolExecutor(2) as pool:
-        film = [item.ab for item in stabilize(one + other, 0.9, pool)]
-    for alone, within in zip(colors(one) + colors(other), film, strict=True):
+        film = [item.ab for item in steadied(one + other, 0.9, 3, pool)]
+    for alone, within in zip(colors(one, every=3) + colors(other, every=3), film, strict=True):
         np.testing.assert_array_equal(alone, within)
 
 

@@ -1,4 +1,4 @@
-"""The network's stage: small frames in batches, their colours out, in order."""
+"""The network's stage: the frames it is asked about in batches, all frames out, in order."""
 
 from __future__ import annotations
 
@@ -7,37 +7,46 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from vidcolor.frames import ColoredFrame, SmallFrame
+from vidcolor.keyframes import LinkedFrame
 from vidcolor.models.colorizer import Colorizer
 
 Float32 = NDArray[np.float32]
 
+_WAIT = 4
+"""Frames that may wait for each place of a batch, lest a calm film fill the memory."""
+
 
 def colorize(
-    frames: Iterable[SmallFrame], colorizer: Colorizer, batch_size: int, rotation: int = 0
-) -> Iterator[ColoredFrame]:
-    """Give each frame its ab, one frame independent of the next.
+    frames: Iterable[LinkedFrame], colorizer: Colorizer, batch_size: int, rotation: int = 0
+) -> Iterator[tuple[LinkedFrame, Float32 | None]]:
+    """Give each frame that the network is asked about its ab (2, h, w), the others None.
 
     ``rotation`` is the film's display rotation in degrees counter-clockwise: the network is shown
     the picture upright, as it was shown photos, and its colours are turned back.
     """
     turns = round(rotation / 90) % 4
-    batch: list[SmallFrame] = []
+    waiting: list[LinkedFrame] = []
+    keys = 0
     for frame in frames:
-        batch.append(frame)
-        if len(batch) == batch_size:
-            yield from _run(batch, colorizer, turns)
-            batch = []
-    if batch:
-        yield from _run(batch, colorizer, turns)
+        waiting.append(frame)
+        keys += frame.key
+        if keys == batch_size or len(waiting) >= _WAIT * batch_size:
+            yield from _run(waiting, colorizer, turns)
+            waiting, keys = [], 0
+    yield from _run(waiting, colorizer, turns)
 
 
-def _run(batch: list[SmallFrame], colorizer: Colorizer, turns: int) -> Iterator[ColoredFrame]:
-    lightness = np.stack([item.lightness for item in batch])
-    if turns:
-        lightness = np.rot90(lightness, turns, axes=(1, 2))
-    ab = colorizer.colors(np.ascontiguousarray(lightness))
-    if turns:
-        ab = np.ascontiguousarray(np.rot90(ab, -turns, axes=(2, 3)))
-    for item, colors in zip(batch, ab, strict=True):
-        yield ColoredFrame(item.frame, item.lightness, colors, item.cut)
+def _run(
+    waiting: list[LinkedFrame], colorizer: Colorizer, turns: int
+) -> Iterator[tuple[LinkedFrame, Float32 | None]]:
+    keys = [item.small.lightness for item in waiting if item.key]
+    if keys:
+        lightness = np.stack(keys)
+        if turns:
+            lightness = np.rot90(lightness, turns, axes=(1, 2))
+        ab = colorizer.colors(np.ascontiguousarray(lightness))
+        if turns:
+            ab = np.ascontiguousarray(np.rot90(ab, -turns, axes=(2, 3)))
+        guesses = iter(ab)
+    for item in waiting:
+        yield item, next(guesses) if item.key else None

@@ -24,11 +24,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidcolor.frames import ColoredFrame, SmallFrame
+from vidcolor.frames import SmallFrame
 
 Float32: TypeAlias = NDArray[np.float32]
 Structure: TypeAlias = NDArray[np.uint8]
-AnyFrame = TypeVar("AnyFrame", SmallFrame, ColoredFrame)
 Image = TypeVar("Image", bound=NDArray[Any])
 
 _NOISE = 2.0
@@ -194,8 +193,8 @@ def _matcher(shape: tuple[int, ...]) -> cv2.DISOpticalFlow:
 
 
 def motions(
-    frames: Iterable[AnyFrame], pool: Executor | None = None, ahead: int = 8
-) -> Iterator[tuple[AnyFrame, Link | None]]:
+    frames: Iterable[SmallFrame], pool: Executor | None = None, ahead: int = 8
+) -> Iterator[tuple[SmallFrame, Link | None]]:
     """Each frame with its link to the one before; None at the first frame and at cuts.
 
     With a ``pool`` of threads up to ``ahead`` pairs are matched at once, while the stage before
@@ -203,7 +202,7 @@ def motions(
     threads are off (``cv2.setNumThreads(1)``): DIS passes flow on inside each thread's strip of
     the image.
     """
-    waiting: deque[tuple[AnyFrame, Future[Link] | None]] = deque()
+    waiting: deque[tuple[SmallFrame, Future[Link] | None]] = deque()
     last: Structure | None = None
     try:
         for frame in frames:

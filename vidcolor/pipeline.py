@@ -2,7 +2,7 @@
 
 ::
 
-    decode -> find_cuts -> colorize -> stabilize -> paint -> write
+    decode -> find_cuts -> motions -> choose_keys -> colorize -> stabilize -> paint -> write
 
 No stage starts threads; `Prefetch` decides where one ends and the next begins.
 """
@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 
 from vidcolor.color import rgb
 from vidcolor.colorize import colorize
+from vidcolor.flow import motions
 from vidcolor.frames import ColoredFrame, VideoInfo
+from vidcolor.keyframes import all_keys, choose_keys
 from vidcolor.media.decode import DecodeReport, decode
 from vidcolor.media.mux import Writer
 from vidcolor.media.probe import probe
@@ -193,12 +195,14 @@ def _colored(
             "decode",
         )
     )
-    pool = stack.enter_context(ThreadPoolExecutor(1, "vidcolor-flow"))
-    colored = watch.timed(
-        "colorize",
-        colorize(watch.timed("wait for frames", small), colorizer, color.batch_size, info.rotation),
-    )
-    steady = watch.timed("stabilize", stabilize(colored, color.stabilize, pool))
+    waited = watch.timed("wait for frames", small)
+    if color.stabilize > 0:
+        pool = stack.enter_context(ThreadPoolExecutor(1, "vidcolor-flow"))
+        linked = watch.timed("flow", choose_keys(motions(waited, pool), color.keyframes))
+    else:
+        linked = watch.timed("flow", all_keys(waited))
+    guessed = watch.timed("colorize", colorize(linked, colorizer, color.batch_size, info.rotation))
+    steady = watch.timed("stabilize", stabilize(guessed, color.stabilize))
     return stack.enter_context(Prefetch(lambda: steady, _AHEAD, "color"))
 
 

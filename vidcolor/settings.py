@@ -53,6 +53,9 @@ class ColorSettings:
     """Factor on the chroma, 0 (grey) to 2."""
     stabilize: float = 0.9
     """Greatest share the neighbouring frames may have in a frame's colour, 0 (off) to 1."""
+    keyframes: int = 8
+    """The network is asked about every so many frames at least, more often where much moves; the
+    others take their colour along the motion. 1 asks about every frame, as does ``stabilize`` 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,7 @@ def _check(settings: Settings) -> None:
     rules = (
         (0 <= color.stabilize <= 1, f"stabilize must be 0 to 1, not {color.stabilize}"),
         (0 <= color.saturation <= 2, f"saturation must be 0 to 2, not {color.saturation}"),
+        (1 <= color.keyframes <= 64, f"keyframes must be 1 to 64, not {color.keyframes}"),
         (1 <= color.batch_size <= 256, f"batch_size must be 1 to 256, not {color.batch_size}"),
         (
             64 <= color.short_side <= 1024 and color.short_side % 32 == 0,

@@ -7,30 +7,37 @@ that the first guess weighs no more than the next. The number is cut down where 
 doubt and never passes a limit, so that old guesses fade and the colour is drawn back to what the
 network says now. Nothing passes a cut.
 
-All of this happens at the half size of the motions; what is scaled up is the *correction* of each
-frame's own colour, so that its fine detail stays and a frame that needs none keeps every bit.
+The network need not have spoken of every frame: one without a guess of its own takes the mean of
+what its neighbours remember.
+
+All of this happens at the half size of the motions, which is finer than the network's own grid.
+Frames with and without a guess of their own are brought to full size alike, so that none of them
+stands out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidcolor.flow import Link, Motion, half_size, motions, warp
-from vidcolor.frames import ColoredFrame
+from vidcolor.flow import Link, Motion, half_size, warp
+from vidcolor.frames import ColoredFrame, SmallFrame
+from vidcolor.keyframes import LinkedFrame
 
 Float32: TypeAlias = NDArray[np.float32]
 
 LONGEST_MEMORY = 50.0
 """Guesses a memory may weigh even at strength 1, lest it never learn again."""
-LOOK_AHEAD = 6
-"""Frames that every frame may learn from at least, where its shot has them."""
+LOOK_AHEAD = 8
+"""Frames that every frame may learn from at least, where its shot has them: as many as may go by
+without a guess, so that the next one is always in sight."""
+_NOTHING = 1e-6
+"""A count that stands for none and may be divided by."""
 
 
 @dataclass(slots=True)
@@ -47,8 +54,9 @@ class _Mean:
 
 @dataclass(slots=True)
 class _Waiting:
-    frame: ColoredFrame
+    small: SmallFrame
     guess: list[Float32]
+    weight: float
     link: Link | None
     past: _Mean | None
 
@@ -60,54 +68,53 @@ def memory_length(strength: float) -> float:
     return LONGEST_MEMORY if strength == 1 else min(LONGEST_MEMORY, strength / (1 - strength))
 
 
-def steady_colors(
-    frames: Iterable[tuple[ColoredFrame, Link | None]],
+def stabilize(
+    frames: Iterable[tuple[LinkedFrame, Float32 | None]],
     strength: float,
     look_ahead: int = LOOK_AHEAD,
 ) -> Iterator[ColoredFrame]:
-    """The sequential half of `stabilize`: frames that already come with their motion.
+    """Frames with their colour steadied along the motion inside each shot, in the same order.
+
+    Each frame comes with the network's ab (2, h, w), or None where it was not asked; a shot's first
+    frame has one. ``strength`` is the greatest share other frames may have in the colour of a frame
+    with an ab: 0 passes the network's colours on untouched, 1 remembers longest.
 
     Works in blocks of ``look_ahead`` frames that begin at the start of each shot, so up to twice as
-    many wait here. With 0 only the past counts and no frame waits.
+    many wait here. With 0 only the past counts and no frame waits. The result depends on the shot
+    alone, not on what comes before or after. Raises ValueError for a strength outside 0 … 1.
     """
     limit = memory_length(strength)
     side = limit / 2 if look_ahead else limit
     block = max(1, look_ahead)
     waiting: list[_Waiting] = []
     memory: Float32 | None = None
-    for frame, link in frames:
-        if frame.cut or link is None:
+    for item, ab in frames:
+        small, link = item.small, item.link
+        if strength == 0 and ab is not None:
+            yield _colored(small, ab)
+            continue
+        if small.cut or link is None:
             yield from _settled(waiting, len(waiting), side)
             waiting, memory, link = [], None, None
-        half = half_size(frame.lightness)
-        guess = [_area(plane, half) for plane in frame.ab]
+        moved = None if memory is None or link is None else warp(memory, link.onward.flow)
+        if ab is not None:
+            half = half_size(small.lightness)
+            guess = [_area(plane, half) for plane in ab]
+        elif moved is not None:
+            # A stand-in that weighs nothing: what the past says, from which the future may differ.
+            guess = [np.asarray(plane, np.float32) for plane in cv2.split(moved)[:2]]
+        else:
+            raise ValueError("the first frame of a shot needs a colour of its own")
         past = None
-        if memory is not None and link is not None:
-            past = _carried(memory, link.onward, guess, side)
-        waiting.append(_Waiting(frame, guess, link, past))
-        memory = _remembered(guess, past)
+        if moved is not None and link is not None:
+            past = _carried(moved, link.onward, guess, side)
+        weight = 0.0 if ab is None else 1.0
+        waiting.append(_Waiting(small, guess, weight, link, past))
+        memory = _remembered(guess, past, weight)
         if len(waiting) == block + look_ahead:
             yield from _settled(waiting, block, side)
             del waiting[:block]
     yield from _settled(waiting, len(waiting), side)
-
-
-def stabilize(
-    frames: Iterable[ColoredFrame],
-    strength: float,
-    pool: Executor | None = None,
-    look_ahead: int = LOOK_AHEAD,
-) -> Iterator[ColoredFrame]:
-    """Frames with their colour steadied along the motion inside each shot, in the same order.
-
-    ``strength`` is the greatest share other frames may have in a frame's colour: 0 passes the
-    frames on untouched, 1 remembers longest. Flows are matched in ``pool`` where one is given. The
-    result depends on the shot alone, not on ``pool`` nor on what comes before or after.
-    """
-    if strength == 0:
-        yield from frames
-        return
-    yield from steady_colors(motions(frames, pool), strength, look_ahead)
 
 
 def _settled(waiting: list[_Waiting], count: int, side: float) -> Iterator[ColoredFrame]:
@@ -117,48 +124,57 @@ def _settled(waiting: list[_Waiting], count: int, side: float) -> Iterator[Color
     for index in range(len(waiting) - 1, -1, -1):
         item = waiting[index]
         if index < count:
-            colors.append(_corrected(item.frame.ab, item.past, future))
+            colors.append(_corrected(item, future))
         if index and item.link is not None:
-            memory = _remembered(item.guess, future)
-            future = _carried(memory, item.link.backward, waiting[index - 1].guess, side)
+            memory = _remembered(item.guess, future, item.weight)
+            moved = warp(memory, item.link.backward.flow)
+            future = _carried(moved, item.link.backward, waiting[index - 1].guess, side)
     for item, ab in zip(waiting, reversed(colors), strict=False):
-        yield replace(item.frame, ab=ab)
+        yield _colored(item.small, ab)
 
 
-def _remembered(guess: list[Float32], mean: _Mean | None) -> Float32:
+def _colored(small: SmallFrame, ab: Float32) -> ColoredFrame:
+    return ColoredFrame(small.frame, small.lightness, ab, small.cut)
+
+
+def _remembered(guess: list[Float32], mean: _Mean | None, weight: float) -> Float32:
     """The memory with this frame's guess taken in: (h, w, 4) float32 of a*, b*, count, nothing."""
     a, b = guess
     if mean is None:
-        count = np.ones_like(a)
+        count = np.full_like(a, weight)
     else:
-        count = mean.count + 1
-        a, b = (own + pull / count for own, pull in zip(guess, mean.pull, strict=True))
+        count = mean.count + np.float32(weight)
+        least = np.maximum(count, np.float32(_NOTHING))
+        shares = (pull / least for pull in mean.pull)
+        a, b = (np.add(own, share) for own, share in zip(guess, shares, strict=True))
     return np.asarray(cv2.merge([a, b, count, count]), np.float32)
 
 
-def _carried(memory: Float32, motion: Motion, guess: list[Float32], longest: float) -> _Mean:
-    """The memory moved along ``motion`` to the frame whose own guess is ``guess``."""
-    a, b, count, _ = cv2.split(warp(memory, motion.flow))
+def _carried(moved: Float32, motion: Motion, guess: list[Float32], longest: float) -> _Mean:
+    """The memory, already moved along ``motion``, for the frame whose own guess is ``guess``."""
+    a, b, count, _ = cv2.split(moved)
     count *= motion.confidence
     np.minimum(count, longest, out=count)
     pull = [(plane - own) * count for plane, own in zip((a, b), guess, strict=True)]
     return _Mean(np.asarray(count, np.float32), pull)
 
 
-def _corrected(ab: Float32, past: _Mean | None, future: _Mean | None) -> Float32:
+def _corrected(item: _Waiting, future: _Mean | None) -> Float32:
     """The mean of the frame's own guess, of those before and of those after."""
-    sides = [side for side in (past, future) if side is not None]
-    if not sides:
-        return ab
-    count = sides[0].count + 1 if len(sides) == 1 else sides[0].count + sides[1].count + 1
-    steady = np.empty_like(ab)
-    size = ab.shape[:0:-1]
-    for plane in range(2):
-        pull = sides[0].pull[plane]
-        if len(sides) == 2:
-            pull = pull + sides[1].pull[plane]
-        np.add(ab[plane], cv2.resize(pull / count, size), out=steady[plane])
-    return steady
+    height, width = item.small.lightness.shape
+    sides = [side for side in (item.past, future) if side is not None]
+    planes = item.guess
+    if sides:
+        count = sides[0].count + np.float32(item.weight)
+        pulls = sides[0].pull
+        for side in sides[1:]:
+            count = count + side.count
+            pulls = [one + other for one, other in zip(pulls, side.pull, strict=True)]
+        np.maximum(count, np.float32(_NOTHING), out=count)
+        steps = (pull / count for pull in pulls)
+        planes = [np.add(own, step) for own, step in zip(planes, steps, strict=True)]
+    full = [cv2.resize(plane, (width, height)) for plane in planes]
+    return np.asarray(np.stack(full), np.float32)
 
 
 def _area(plane: Float32, size: tuple[int, int]) -> Float32:

