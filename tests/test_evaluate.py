@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 
@@ -9,16 +8,16 @@ import numpy as np
 import pytest
 from networks import tiny_checkpoint
 from skimage.color import lab2rgb
-from skimage.metrics import peak_signal_noise_ratio
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from vidcolor.errors import SourceError
-from vidcolor.evaluate import metrics
-from vidcolor.evaluate.photos import evaluate, load_cases, score, summarise
+from vidcolor.evaluate import hints, metrics
+from vidcolor.evaluate.compare import Options, compare
+from vidcolor.evaluate.photos import CEILING, load_cases, make_case, mean_score, score, summarise
 from vidcolor.evaluate.steadiness import load_judge, warp_error
 from vidcolor.models.checkpoint import read_checkpoint
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.train.ship import main as ship
-from vidcolor_cli.main import run
 
 
 def _picture(seed: int, height: int = 120, width: int = 160) -> np.ndarray:
@@ -80,10 +79,63 @@ def test_true_colours_score_high_and_none_score_as_grey(photos: Path) -> None:
         assert best.ab_rmse < 3
 
 
+def test_ssim_is_that_of_the_paper() -> None:
+    one, other = _picture(0), np.clip(_picture(0) * 0.7 + 0.3 * _picture(1), 0, 1)
+    expected = structural_similarity(
+        one.astype(np.float64),
+        other.astype(np.float64),
+        data_range=1,
+        channel_axis=2,
+        gaussian_weights=True,
+        use_sample_covariance=False,
+    )
+    assert 0.3 < expected < 0.95
+    assert metrics.ssim(one, other) == pytest.approx(expected, abs=1e-6)
+    assert metrics.ssim(one, one) == pytest.approx(1)
+
+
+def test_ssim_of_two_greys_is_that_of_their_means() -> None:
+    """Without structure only the first factor of the formula is left."""
+    dark, light = np.full((16, 16, 3), 0.2, np.float32), np.full((16, 16, 3), 0.4, np.float32)
+    assert metrics.ssim(dark, light) == pytest.approx((0.16 + 1e-4) / (0.2 + 1e-4), abs=1e-5)
+
+
+def test_ssim_wants_one_size_and_room_for_its_window() -> None:
+    with pytest.raises(ValueError, match="ssim"):
+        metrics.ssim(_picture(0), _picture(0, 120, 150))
+    with pytest.raises(ValueError, match="11"):
+        metrics.ssim(_picture(0, 10, 40), _picture(0, 10, 40))
+
+
+def test_saturation_distance_is_how_far_chroma_must_move() -> None:
+    grey, five = np.zeros((4, 6, 2), np.float32), np.zeros((4, 6, 2), np.float32)
+    five[...] = (3, -4)
+    assert metrics.saturation_distance(five, grey) == pytest.approx(5)
+    half = five.copy()
+    half[:2] = 0
+    assert metrics.saturation_distance(half, grey) == pytest.approx(2.5)
+    # Neither hue nor place counts.
+    assert metrics.saturation_distance(half[::-1] * -1, half) == pytest.approx(0)
+    with pytest.raises(ValueError, match="one size"):
+        metrics.saturation_distance(grey, grey[:2])
+
+
+def test_saturation_distance_is_the_area_between_cumulative_histograms() -> None:
+    rng = np.random.default_rng(0)
+    one, other = (rng.gamma(2, scale, (40, 50, 2)).astype(np.float32) for scale in (5, 8))
+    edges = np.linspace(0, 200, 20001)
+    steps = [
+        np.cumsum(np.histogram(np.hypot(ab[..., 0], ab[..., 1]), edges)[0]) / 2000
+        for ab in (one, other)
+    ]
+    area = float(np.abs(steps[0] - steps[1]).sum() * (edges[1] - edges[0]))
+    assert metrics.saturation_distance(one, other) == pytest.approx(area, abs=0.02)
+
+
 def test_the_summary_counts_every_photo(photos: Path, tmp_path: Path) -> None:
-    model = tiny_checkpoint(tmp_path / "tiny.safetensors")
-    scores = evaluate(Colorizer(str(model), "cpu"), [photos], short_side=64)
-    summary = summarise(scores)
+    model = Colorizer(str(tiny_checkpoint(tmp_path / "tiny.safetensors")), "cpu")
+    found = compare([("tiny", model)], [photos], Options(short_side=64))
+    scores, summary = found.results[0].scores, found.results[0].summary
     assert summary["photos"] == 4
     assert summary["gain"] == pytest.approx(np.mean([item.gain for item in scores]))
     assert summary["gain"] == pytest.approx(summary["psnr"] - summary["grey_psnr"])
@@ -91,15 +143,83 @@ def test_the_summary_counts_every_photo(photos: Path, tmp_path: Path) -> None:
     assert summary["gain_muted"] < 0
 
 
-def test_the_command_prints_and_writes_the_same_figures(
-    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    model, report = tiny_checkpoint(tmp_path / "tiny.safetensors"), tmp_path / "r.json"
-    words = ["eval", str(photos), "--model", str(model), "--limit", "2", "--report", str(report)]
-    assert run(words) == 0
-    values = json.loads(report.read_text())
-    assert len(values["photos"]) == 2
-    assert f"{values['summary']['gain']:9.3f}" in capsys.readouterr().out
+def test_a_photo_met_exactly_does_not_make_the_means_infinite() -> None:
+    case = make_case("black", np.zeros((64, 64, 3), np.uint8), (64, 64))
+    exact = score(case, np.zeros((2, 64, 64), np.float32))
+    assert (exact.psnr, exact.grey_psnr, exact.gain) == (CEILING, CEILING, 0)
+    summary = summarise([exact])
+    assert all(math.isfinite(value) for value in summary.values())
+    # There is no colour in the truth to have a share of.
+    assert "colorfulness_ratio" not in summary
+
+
+def test_a_clips_score_is_the_mean_of_its_frames() -> None:
+    cases = [make_case(str(n), (_picture(n) * 255).astype(np.uint8), (64, 96)) for n in range(2)]
+    none = np.zeros((2, 64, 96), np.float32)
+    frames = [score(case, none + n * 9, {0: 20.0 + n}) for n, case in enumerate(cases)]
+    clip = mean_score("clip.mp4", frames)
+    assert clip.frames == 2
+    assert clip.name == "clip.mp4"
+    assert clip.psnr == pytest.approx((frames[0].psnr + frames[1].psnr) / 2)
+    assert clip.gain == pytest.approx((frames[0].gain + frames[1].gain) / 2)
+    assert clip.psnr_points == {0: 20.5}
+    assert summarise([clip, frames[0]])["clips"] == 1
+
+
+class _Copier:
+    """A colorizer that knows only its hints: their colour there, or that of the first, all over."""
+
+    def __init__(self, *, spread: bool = False) -> None:
+        self.spread = spread
+
+    def colors(self, lightness: np.ndarray, hints: np.ndarray | None = None) -> np.ndarray:
+        if hints is None:
+            return np.zeros((len(lightness), 2, *lightness.shape[1:]), np.float32)
+        if self.spread:
+            row, column = np.argwhere(hints[0, 2])[0]
+            return np.broadcast_to(hints[:, :2, row, column][..., None, None], hints[:, :2].shape)
+        assert ((hints[:, 2] == 0) | (hints[:, 2] == 1)).all()
+        return hints[:, :2] * hints[:, 2:]
+
+
+def test_points_are_patches_of_the_true_colour_within_the_picture() -> None:
+    ab = np.random.default_rng(0).normal(0, 20, (32, 64, 2)).astype(np.float32)
+    points = hints.random_points("a.png", ab, 200)
+    assert {point.row for point in points} == set(range(28))
+    assert min(point.column for point in points) < 3
+    assert max(point.column for point in points) > 56
+    for point in points:
+        patch = ab[point.row : point.row + 5, point.column : point.column + 5]
+        assert patch.shape == (5, 5, 2)
+        assert point.ab == pytest.approx(patch.mean((0, 1)), abs=1e-4)
+
+
+def test_fewer_points_are_the_first_of_more_and_the_name_decides() -> None:
+    ab = np.zeros((64, 96, 2), np.float32)
+    points = hints.random_points("a.png", ab, 100)
+    assert hints.random_points("a.png", ab, 5) == points[:5]
+    assert hints.random_points("b.png", ab, 100) != points
+    # Across runs and machines too.
+    assert [(point.row, point.column) for point in points[:2]] == [(52, 35), (25, 86)]
+
+
+def test_the_network_is_told_the_points_and_nothing_else() -> None:
+    points = [hints.Point(2, 3, (10.0, -20.0)), hints.Point(27, 59, (1.0, 2.0))]
+    ab = hints.color_with_points(_Copier(), np.zeros((32, 64), np.float32), points)
+    expected = np.zeros((2, 32, 64), np.float32)
+    expected[:, 2:7, 3:8] = np.array([10, -20])[:, None, None]
+    expected[:, 27:, 59:] = np.array([1, 2])[:, None, None]
+    assert np.array_equal(ab, expected)
+    assert not hints.color_with_points(_Copier(), np.zeros((32, 64), np.float32), []).any()
+
+
+def test_one_point_tells_all_of_a_picture_of_one_colour() -> None:
+    case = make_case("flat", np.full((256, 256, 3), (150, 90, 60), np.uint8), (64, 64))
+    found = hints.psnr_by_points(_Copier(spread=True), case, np.zeros((2, 64, 64), np.float32))
+    assert list(found) == [0, 1, 5, 10, 50, 100]
+    assert found[0] == pytest.approx(case.grey_psnr)
+    assert found[0] < 25
+    assert all(found[count] > 50 for count in (1, 5, 10, 50, 100))
 
 
 def test_no_photos_is_an_error(tmp_path: Path) -> None:
