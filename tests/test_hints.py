@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vidcolor.hints import draw_points, spread
+from vidcolor.hints import color_with_points, draw_points, spread
 
 
 def _scene() -> np.ndarray:
@@ -51,3 +51,25 @@ def test_thousands_of_points_of_a_stroke_are_merged() -> None:
     points = np.concatenate((places, np.tile((25.0, 10.0), (5000, 1))), axis=1)
     ab = spread(np.zeros((2, 96, 128), np.float32), _scene(), points.astype(np.float32))
     assert np.abs(ab[0, 8:88, 8:56] - 25).max() < 4
+
+
+class _Stubborn:
+    """A colorizer that paints all of it (10, 10), whatever it is told; remembers its hints."""
+
+    def __init__(self) -> None:
+        self.told: list[np.ndarray | None] = []
+
+    def colors(self, lightness: np.ndarray, hints: np.ndarray | None = None) -> np.ndarray:
+        self.told.append(hints)
+        return np.full((len(lightness), 2, *lightness.shape[1:]), 10, np.float32)
+
+
+def test_even_a_stubborn_network_obeys_a_point() -> None:
+    net = _Stubborn()
+    points = np.array([[48, 20, -30, 40]], np.float32)
+    ab = color_with_points(net, _scene(), points)  # type: ignore[arg-type]
+    assert [item is None for item in net.told] == [True, False]
+    assert np.abs(ab[:, 48, 20] - (-30, 40)).max() < 5
+    assert np.abs(ab[:, 90, 120] - 10).max() < 5
+    none = np.zeros((0, 4), np.float32)
+    assert (color_with_points(net, _scene(), none) == 10).all()  # type: ignore[arg-type]

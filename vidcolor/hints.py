@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vidcolor.models.colorizer import Colorizer
+
 Float32 = NDArray[np.float32]
 
 _HALF = 2
@@ -24,6 +26,23 @@ _NOISE = 0.1
 _KERNELS = ((0.5, 0.5, 30.0, np.inf), (0.5, 0.25, 25.0, 20.0))
 """(share, reach in short sides of the picture, in L*, in ab units): the whole scene's light, and
 things of one tone and colour. Chosen on training photographs."""
+
+
+def color_with_points(
+    colorizer: Colorizer, lightness: Float32, points: Float32, unaided: Float32 | None = None
+) -> Float32:
+    """The ab (2, h, w) of ``lightness`` (h, w) L*, told colours: ``points`` (K, 4) y, x, a*, b*.
+
+    The network is asked twice, with the points and without (``unaided``, if that is at hand): the
+    mean of both was closer to the truth than either. Then the points are enforced by `spread`.
+    """
+    if unaided is None:
+        unaided = colorizer.colors(lightness[None])[0]
+    if not len(points):
+        return unaided
+    hints = draw_points(points, *lightness.shape)
+    told = colorizer.colors(lightness[None], hints[None])[0]
+    return spread((told + unaided) / 2, lightness, points)
 
 
 def draw_points(points: Float32, height: int, width: int) -> Float32:

@@ -7,14 +7,13 @@ The measure of Zhang et al., "Real-time user-guided image colorization with lear
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from vidcolor.evaluate.photos import Case, shown_psnr
+from vidcolor.hints import color_with_points
 from vidcolor.models.colorizer import Colorizer
 
 Float32 = NDArray[np.float32]
@@ -22,42 +21,23 @@ Float32 = NDArray[np.float32]
 COUNTS = (0, 1, 5, 10, 50, 100)
 """Numbers of points that are tried."""
 PATCH = 5
-"""Side of a point's square, in pixels of the picture the network sees."""
+"""Side of a point's square, in pixels of the picture the network sees; that of `hints`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A colour given by hand: ``ab`` in the square whose upper left pixel is (row, column)."""
+def random_points(name: str, ab: Float32, count: int) -> Float32:
+    """``count`` points (count, 4): y, x, and the mean colours the true ``ab`` (h, w, 2) has there.
 
-    row: int
-    column: int
-    ab: tuple[float, float]
-
-
-def random_points(name: str, ab: Float32, count: int) -> list[Point]:
-    """``count`` points with the mean colours that the true ``ab`` (h, w, 2) has there.
-
-    Squares lie wholly within the picture, uniformly at random and perhaps one over another. The
-    name alone decides where: fewer points are the first of more.
+    Each point's square lies wholly within the picture, uniformly at random and perhaps one over
+    another. The name alone decides where: fewer points are the first of more.
     """
     rng = np.random.default_rng(zlib.crc32(name.encode("utf-8", "surrogateescape")))
-    room = np.array(ab.shape[:2]) - PATCH + 1
-    points = []
-    for row, column in (rng.random((count, 2)) * room).astype(int).tolist():
-        a, b = ab[row : row + PATCH, column : column + PATCH].mean((0, 1)).tolist()
-        points.append(Point(row, column, (a, b)))
-    return points
-
-
-def color_with_points(colorizer: Colorizer, lightness: Float32, points: Sequence[Point]) -> Float32:
-    """The network's ab (2, h, w) for ``lightness`` (h, w) L*, told the colours of ``points``."""
-    hints = np.zeros((1, 3, *lightness.shape), np.float32)
-    for point in points:
-        rows = slice(point.row, point.row + PATCH)
-        columns = slice(point.column, point.column + PATCH)
-        hints[0, :, rows, columns] = np.array((*point.ab, 1), np.float32)[:, None, None]
-    colours = colorizer.colors(lightness[None], hints if points else None)
-    return np.asarray(colours[0], np.float32)
+    half = PATCH // 2
+    room = np.array(ab.shape[:2]) - 2 * half
+    places = (rng.random((count, 2)) * room).astype(int) + half
+    colors = [
+        ab[y - half : y + half + 1, x - half : x + half + 1].mean((0, 1)) for y, x in places
+    ]
+    return np.concatenate((places, np.reshape(colors, (count, 2))), axis=1).astype(np.float32)
 
 
 def psnr_by_points(colorizer: Colorizer, case: Case, unaided: Float32) -> dict[int, float]:
@@ -65,9 +45,9 @@ def psnr_by_points(colorizer: Colorizer, case: Case, unaided: Float32) -> dict[i
     height, width = case.lightness.shape
     small = cv2.resize(case.lab[..., 1:], (width, height), interpolation=cv2.INTER_AREA)
     points = random_points(case.name, np.asarray(small, np.float32), max(COUNTS))
-    found = {}
-    for count in COUNTS:
-        given = points[:count]
-        ab = color_with_points(colorizer, case.lightness, given) if given else unaided
-        found[count] = shown_psnr(case, ab)
-    return found
+    return {
+        count: shown_psnr(
+            case, color_with_points(colorizer, case.lightness, points[:count], unaided)
+        )
+        for count in COUNTS
+    }
