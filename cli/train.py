@@ -19,13 +19,24 @@ def train(
     minutes: Annotated[
         float | None, Option(min=0, help="End the schedule after this long.")
     ] = None,
+    stop_after: Annotated[
+        float | None,
+        Option(min=0, help="End this call after so many minutes; the same command goes on."),
+    ] = None,
     device: Annotated[str | None, Option(help="auto, cpu, cuda or cuda:N.")] = None,
 ) -> None:
     """Train a network as RECIPE says, or go on where the same run was interrupted."""
     changes: dict[str, object] = {}
     if photos:
         changes["photos"] = [str(path) for path in photos]
-    for name, value in (("run", run), ("steps", steps), ("minutes", minutes), ("device", device)):
+    given = {
+        "run": run,
+        "steps": steps,
+        "minutes": minutes,
+        "stop_after": stop_after,
+        "device": device,
+    }
+    for name, value in given.items():
         if value is not None:
             changes[name] = str(value) if isinstance(value, Path) else value
 

@@ -1,196 +1,43 @@
 from __future__ import annotations
 
-import tarfile
+import errno
+import json
+import multiprocessing
+import socket
+import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
-import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
-from networks import TINY, tiny_checkpoint
+from training import photo_folder, tiny_config, tiny_recipe, train_as_rank
 
-from vidcolor.errors import ModelError, SettingsError, SourceError, TargetError
-from vidcolor.models.chromanet import net as net_module
-from vidcolor.models.chromanet.bins import encode, nodes
-from vidcolor.models.chromanet.net import ChromaNet
+from vidcolor.errors import DeviceError, ModelError, SettingsError, TargetError
+from vidcolor.models.chromanet.bins import nodes
 from vidcolor.models.registry import load_net
-from vidcolor.train import loop
-from vidcolor.train.objectives import ColorLoss, class_weights, node_prior
-from vidcolor.train.photos import Augment, age, load_photos, make_example
-from vidcolor.train.recipe import Recipe, load_recipe
-from vidcolor.train.start import continue_from
-
-
-def _photo(seed: int, height: int = 96, width: int = 128) -> np.ndarray:
-    """Soft coloured blobs: yellow where bright, blue where dark."""
-    rng = np.random.default_rng(seed)
-    tone = cv2.resize(rng.uniform(0, 255, (4, 5)).astype(np.float32), (width, height))
-    return np.dstack((tone, 0.5 * tone + 40, 255 - tone)).clip(0, 255).astype(np.uint8)
+from vidcolor.train import loop, network
+from vidcolor.train.batches import batches
+from vidcolor.train.heldout import Figures, HeldOut
+from vidcolor.train.photos import load_photos
+from vidcolor.train.recipe import Recipe
+from vidcolor.train.saved import write_tensors
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    folder = tmp_path / "photos"
-    (folder / "inner").mkdir(parents=True)
-    for seed in range(5):
-        place = folder / ("inner" if seed % 2 else ".") / f"{seed}.png"
-        cv2.imwrite(str(place), _photo(seed))
-    return folder
-
-
-def test_photos_come_from_folders_tars_and_lists(photos: Path, tmp_path: Path) -> None:
-    shard = tmp_path / "shard.tar"
-    with tarfile.open(shard, "w") as archive:
-        for path in sorted(photos.rglob("*.png")):
-            archive.add(path, path.name)
-    listed = tmp_path / "list.txt"
-    listed.write_text("photos/0.png\nphotos/inner/1.png\n", encoding="utf-8")
-    assert len(load_photos([photos], 64).images) == 5
-    assert len(load_photos([shard], 64).images) == 5
-    assert load_photos([listed], 64).names == ("0.png", "1.png")
-    assert min(load_photos([photos], 64).images[0].shape[:2]) == 64
-
-
-def test_unreadable_and_grey_photos_are_counted_and_left_out(photos: Path) -> None:
-    (photos / "text.jpg").write_text("not a photo", encoding="utf-8")
-    cv2.imwrite(str(photos / "grey.png"), np.full((40, 40, 3), 99, np.uint8))
-    found = load_photos([photos], 64)
-    assert (len(found.images), found.unreadable, found.grey) == (5, 1, 1)
-
-
-def test_nothing_to_train_on_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="no colour photo"):
-        load_photos([tmp_path], 64)
-    with pytest.raises(SourceError, match=r"missing\.tar"):
-        load_photos([tmp_path / "missing.tar"], 64)
-
-
-def test_an_example_keeps_true_colours_and_depends_on_the_seed_alone() -> None:
-    photo = _photo(0)
-    plain = Augment(degraded=0, points=0, dense=0)
-    one = make_example(photo, 64, plain, np.random.default_rng(3))
-    same = make_example(photo, 64, plain, np.random.default_rng(3))
-    assert one.lightness.shape == (1, 64, 64)
-    assert one.ab.shape == (2, 16, 16)
-    assert not one.hints.any()
-    assert all(np.array_equal(getattr(one, k), getattr(same, k)) for k in ("lightness", "ab"))
-    # In these photos brighter is yellower, wherever the crop lies.
-    small = cv2.resize(one.lightness[0], (16, 16), interpolation=cv2.INTER_AREA)
-    assert np.corrcoef(small.ravel(), one.ab[1].ravel())[0, 1] > 0.8
-
-
-def test_hints_carry_the_true_colour_where_their_mask_is_set() -> None:
-    photo = _photo(1)
-    points = Augment(smallest_crop=1, degraded=0, points=1, dense=0)
-    example = make_example(photo, 64, points, np.random.default_rng(0))
-    mask = example.hints[2] > 0
-    assert 0 < mask.mean() < 1
-    assert not example.hints[:2, ~mask].any()
-    full = cv2.resize(example.ab.transpose(1, 2, 0), (64, 64)).transpose(2, 0, 1)
-    # Each point is as large as nine pixels and carries the mean of what it covers.
-    found, true = example.hints[:2, mask], full[:, mask]
-    assert np.abs(found.mean(1) - true.mean(1)).max() < 5
-    assert np.corrcoef(found.ravel(), true.ravel())[0, 1] > 0.95
-
-
-def test_ageing_stays_in_range_and_changes_the_picture() -> None:
-    light = np.linspace(0, 100, 64 * 64, dtype=np.float32).reshape(64, 64)
-    for seed in range(10):
-        old = age(light, np.random.default_rng(seed))
-        assert old.min() >= 0
-        assert old.max() <= 100
-        assert np.abs(old - light).mean() > 0.5
-
-
-def test_class_weights_raise_rare_colours_and_keep_the_mean() -> None:
-    prior = torch.tensor([0.7, 0.29, 0.01])
-    weights = class_weights(prior, 0.5)
-    assert weights[2] > weights[1] > weights[0]
-    assert torch.isclose((weights * prior).sum(), torch.tensor(1.0))
-    assert torch.allclose(class_weights(prior, 0), torch.ones(3))
-
-
-def test_the_loss_equals_its_plain_form_and_so_does_its_gradient() -> None:
-    torch.manual_seed(0)
-    grid = nodes()
-    ab = (torch.rand(2, 2, 4, 4) - 0.5) * 80
-    prior = node_prior(ab, len(grid)) + 1e-3
-    prior /= prior.sum()
-    loss = ColorLoss(
-        grid, prior, 0.25, regression=0.6, vividness=0.9, edges=0.4, temperature=0.8, gain=1.2
-    )
-
-    def plain(logits: torch.Tensor) -> torch.Tensor:
-        number, share = encode(ab)
-        log_p = F.log_softmax(logits, 1)
-        weight = (loss.weights[number] * share).sum(1)
-        cross = -((log_p.gather(1, number) * share).sum(1) * weight).mean()
-        calibrated = torch.softmax((logits - loss.weights.log()[:, None, None]) / 0.8, 1)
-        found = 1.2 * torch.einsum("nqhw,qc->nchw", calibrated, grid)
-        error = torch.log(((found - ab) ** 2).sum(1).mean((1, 2)) + 20).mean()
-
-        def colourful(x: torch.Tensor) -> torch.Tensor:
-            spread = x.var((2, 3), correction=0).sum(1) + 1
-            return (spread.sqrt() + 0.3 * (x.mean((2, 3)).square().sum(1) + 1).sqrt()).mean()
-
-        scale = ab.square().sum(1).mean((1, 2)).sqrt() + 6
-        away = found - ab
-        edges = sum((away.diff(dim=d).abs().mean((1, 2, 3)) / scale).mean() for d in (2, 3))
-        return cross + 0.6 * (error - 0.9 * colourful(found) / colourful(ab)) + 0.4 * edges
-
-    one = torch.randn(2, len(grid), 4, 4, requires_grad=True)
-    other = one.detach().clone().requires_grad_(True)
-    expected, found = plain(one), loss(other, ab).total
-    assert torch.isclose(expected, found, rtol=1e-5)
-    expected.backward()
-    found.backward()
-    assert torch.allclose(one.grad, other.grad, atol=1e-6)
-
-
-def test_going_on_from_shipped_weights_changes_nothing_at_first(tmp_path: Path) -> None:
-    path = tiny_checkpoint(tmp_path / "weights.safetensors")
-    shipped, _ = load_net(path)
-    light = torch.rand(4, 1, 64, 64) * 100
-    net = ChromaNet(replace(TINY, attention=1))
-    continue_from(path, net, [light])
-    with torch.no_grad():
-        assert torch.allclose(net.eval()(light), shipped(light), atol=1e-4)
-        # On the very pictures they were measured on, the decoder's norms also train from there.
-        net.train()
-        loop._freeze_norms(net)
-        assert torch.allclose(net(light), shipped(light), atol=1e-2)
-
-
-def test_weights_of_another_shape_are_no_start(tmp_path: Path) -> None:
-    path = tiny_checkpoint(tmp_path / "weights.safetensors")
-    with pytest.raises(ModelError, match="does not fit the recipe"):
-        continue_from(path, ChromaNet(), [torch.zeros(1, 1, 32, 32)])
-    with pytest.raises(ModelError, match="no such checkpoint"):
-        continue_from(tmp_path / "none.safetensors", ChromaNet(), [])
+    return photo_folder(tmp_path / "photos")
 
 
 @pytest.fixture
 def recipe(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
-    monkeypatch.setattr(
-        loop,
-        "NetConfig",
-        lambda **more: net_module.NetConfig(
-            **(TINY.to_dict() | {"stages": TINY.stages, "widths": TINY.widths} | more)
-        ),
-    )
-    return Recipe(
-        photos=(str(photos),),
-        run=str(tmp_path / "run"),
-        encoder="none",
-        steps=6,
-        stages=((0.0, 64, 2), (0.5, 32, 3)),
-        warmup=1,
-        save_every=3,
-        log_every=2,
-        device="cpu",
-    )
+    monkeypatch.setattr(network, "net_config", tiny_config)
+    return tiny_recipe(photos, tmp_path / "run")
+
+
+def quiet(line: str) -> None:
+    pass
 
 
 def _weights(path: Path) -> dict[str, torch.Tensor]:
@@ -206,33 +53,70 @@ def test_training_writes_weights_that_load(recipe: Recipe) -> None:
     assert any(line.startswith("step 6") for line in lines)
 
 
-def test_a_killed_run_goes_on_to_the_same_result(
-    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = _weights(loop.train(replace(recipe, run=str(tmp_path / "whole")), lambda line: None))
+class KilledError(Exception):
+    pass
 
-    class KilledError(Exception):
-        pass
 
+def train_until(step: int, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train, and be killed as ``step`` begins."""
     rate = loop._rate
 
-    def dying(step: int, progress: float, recipe: Recipe) -> float:
-        if step == 4:
+    def dying(now: int, progress: float, recipe: Recipe) -> float:
+        if now == step:
             raise KilledError
-        return rate(step, progress, recipe)
+        return rate(now, progress, recipe)
 
-    monkeypatch.setattr(loop, "_rate", dying)
-    with pytest.raises(KilledError):
-        loop.train(recipe, lambda line: None)
-    monkeypatch.setattr(loop, "_rate", rate)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_rate", dying)
+        with pytest.raises(KilledError):
+            loop.train(recipe, quiet)
+
+
+def metrics(run: str) -> list[dict[str, float]]:
+    """The run's figures, without those that tell the time."""
+    lines = (Path(run) / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    found = [json.loads(line) for line in lines]
+    for figures in found:
+        figures.pop("images_per_second", None)
+    return found
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"resident": "on"}, {"workers": 3}], ids=["plain", "resident", "workers"]
+)
+def test_a_killed_run_goes_on_to_the_same_result(
+    more: dict[str, Any], recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(recipe, val=recipe.photos, val_every=2, val_photos=2, **more)
+    whole = replace(recipe, run=str(tmp_path / "whole"))
+    expected = _weights(loop.train(whole, quiet))
+    train_until(5, recipe, monkeypatch)
+    # Figures of step 4, after the checkpoint, will be made again; a torn line is dropped.
+    with (Path(recipe.run) / "metrics.jsonl").open("a", encoding="utf-8") as handle:
+        handle.write('{"step": 5, "cro')
     lines: list[str] = []
     resumed = _weights(loop.train(recipe, lines.append))
     assert "continuing from step 3" in lines
-    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    assert all(torch.equal(expected[name], resumed[name]) for name in expected)
+    assert metrics(recipe.run) == metrics(whole.run)
+    assert [item["step"] for item in metrics(whole.run)] == [2, 2, 4, 4, 6, 6]
+
+
+def test_a_run_in_slices_is_the_same_run(recipe: Recipe, tmp_path: Path) -> None:
+    expected = _weights(loop.train(replace(recipe, run=str(tmp_path / "whole")), quiet))
+    sliced = replace(recipe, stop_after=1e-6)
+    for step in range(1, 6):
+        lines: list[str] = []
+        assert loop.train(sliced, lines.append) == Path(recipe.run) / "last.pt"
+        assert f"at step {step} " in lines[-1]
+        assert lines[-1].endswith("give the same command to go on")
+        assert load_net(Path(recipe.run) / "weights.safetensors")[1].card["steps"] == step
+    found = _weights(loop.train(sliced, quiet))
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
 def test_a_run_goes_on_from_the_weights_of_another(recipe: Recipe, tmp_path: Path) -> None:
-    first = loop.train(recipe, lambda line: None)
+    first = loop.train(recipe, quiet)
     again = replace(
         recipe, run=str(tmp_path / "more"), start_from=str(first), attention=1, frozen_blocks=2
     )
@@ -247,15 +131,253 @@ def test_a_run_goes_on_from_the_weights_of_another(recipe: Recipe, tmp_path: Pat
 
 def test_a_run_folder_that_cannot_be_made_is_refused(recipe: Recipe, photos: Path) -> None:
     with pytest.raises(TargetError, match=r"0\.png"):
-        loop.train(replace(recipe, run=str(photos / "0.png" / "run")), lambda line: None)
+        loop.train(replace(recipe, run=str(photos / "0.png" / "run")), quiet)
 
 
-def test_a_checkpoint_of_another_shape_is_refused(recipe: Recipe) -> None:
+def test_a_checkpoint_of_another_network_is_refused_in_one_line(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop.train(recipe, quiet)
+    wide = replace(tiny_config(recipe), widths=(16, 16, 16, 24))
+    monkeypatch.setattr(network, "net_config", lambda recipe: wide)
+    with pytest.raises(ModelError, match=r"has widths \[16, 16, 16, 16\], the recipe's") as caught:
+        loop.train(recipe, quiet)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", None])
+def test_a_broken_checkpoint_is_refused_in_one_line(content: bytes | None, recipe: Recipe) -> None:
+    last = Path(recipe.run) / "last.pt"
+    last.parent.mkdir()
+    if content is None:
+        torch.save({"net": {}, "step": 1}, last)
+    else:
+        last.write_bytes(content)
+    with pytest.raises(ModelError, match="does not fit") as caught:
+        loop.train(recipe, quiet)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_full_disk_costs_nothing_that_was_saved(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = _weights(loop.train(replace(recipe, run=str(tmp_path / "whole")), quiet))
+    save = torch.save
+
+    def full(content: Any, handle: Any) -> None:
+        if content["state"]["step"] > 3:
+            handle.write(b"a part of it")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(content, handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", full)
+        with pytest.raises(TargetError, match=r"last\.pt: cannot save: No space left") as caught:
+            loop.train(recipe, quiet)
+    assert "the one saved before is kept" in str(caught.value)
+    assert not list(Path(recipe.run).glob("*.part"))
+    assert not list(Path(recipe.run).glob(".*.part"))
+    lines: list[str] = []
+    found = _weights(loop.train(recipe, lines.append))
+    assert "continuing from step 3" in lines
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_disk_that_is_really_full_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / ".last.pt.part").symlink_to("/dev/full")
+    with pytest.raises(TargetError, match=r"last\.pt: cannot save: No space left"):
+        write_tensors(tmp_path / "last.pt", {"much": torch.zeros(1 << 20)})
+    assert not (tmp_path / "last.pt").exists()
+
+
+def test_weights_that_cannot_be_written_are_written_by_the_next_call(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(network, "write_checkpoint", full)
+        with pytest.raises(TargetError, match=r"weights\.safetensors: cannot write"):
+            loop.train(recipe, quiet)
+    lines: list[str] = []
+    load_net(loop.train(recipe, lines.append))
+    assert "continuing from step 6" in lines
+    assert [item["step"] for item in metrics(recipe.run)] == [2, 4, 6]
+
+
+def test_figures_that_cannot_be_written_end_the_run_in_one_line(recipe: Recipe) -> None:
     run = Path(recipe.run)
-    run.mkdir()
-    torch.save({"net": {}, "step": 1}, run / "last.pt")
-    with pytest.raises(ModelError, match="does not fit"):
-        loop.train(recipe, lambda line: None)
+    (run / "metrics.jsonl").mkdir(parents=True)
+    with pytest.raises(TargetError, match=r"metrics\.jsonl: cannot be written: Is a directory"):
+        loop.train(recipe, quiet)
+
+
+def test_weights_that_are_no_numbers_are_never_saved(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_until(4, recipe, monkeypatch)
+    monkeypatch.setattr(loop, "_rate", lambda *_: float("inf"))
+    with pytest.raises(ModelError, match="no longer a number at step 6"):
+        loop.train(recipe, quiet)
+    saved = torch.load(Path(recipe.run) / "last.pt", weights_only=True)
+    assert saved["state"]["step"] == 3
+
+
+def test_memory_that_does_not_suffice_is_one_line(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise loop.OutOfMemory("CUDA out of memory")
+
+    monkeypatch.setattr(loop, "build_net", full)
+    with pytest.raises(DeviceError, match="cpu: not enough memory for these batches"):
+        loop.train(recipe, quiet)
+
+
+def test_a_run_leaves_figures_sheets_and_a_card(recipe: Recipe, photos: Path) -> None:
+    (photos / "text.jpg").write_text("not a photo", encoding="utf-8")
+    recipe = replace(recipe, sheet_every=4, exclude=("4.*",))
+    loop.train(recipe, quiet)
+    run = Path(recipe.run)
+    assert [item["step"] for item in metrics(recipe.run)] == [2, 4, 6]
+    first = metrics(recipe.run)[0]
+    assert set(first) == {
+        *("step", "progress", "rate"),
+        *("cross_entropy", "error", "vividness", "edges", "total"),
+    }
+    sheets = sorted((run / "sheets").iterdir())
+    assert [path.name for path in sheets] == ["step-0000004.png", "step-0000006.png"]
+    assert cv2.imread(str(sheets[0])).shape == (4 * 192, 3 * 192, 3)
+    card = json.loads((run / "card.json").read_text(encoding="utf-8"))
+    assert card["steps"] == card["steps_trained"] == 6
+    assert card["images_seen"] == 3 * 2 + 3 * 4
+    assert card["photos"] == {
+        "photos": 4,
+        "held_out": 0,
+        "unreadable": 1,
+        "grey": 0,
+        "excluded": 1,
+    }
+    assert str(photos) not in json.dumps(card)
+
+
+def test_a_line_is_the_mean_of_its_steps(recipe: Recipe) -> None:
+    loop.train(recipe, quiet)
+    each = replace(recipe, run=f"{recipe.run}2", log_every=1)
+    loop.train(each, quiet)
+    totals = [item["total"] for item in metrics(each.run)]
+    expected = [(a + b) / 2 for a, b in zip(totals[::2], totals[1::2], strict=True)]
+    assert [item["total"] for item in metrics(recipe.run)] == pytest.approx(expected, rel=1e-5)
+
+
+def test_scalars_go_to_tensorboard(recipe: Recipe) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    loop.train(recipe, quiet)
+    events = EventAccumulator(str(Path(recipe.run) / "tensorboard"))
+    events.Reload()
+    values = {item.step: item.value for item in events.Scalars("cross_entropy")}
+    expected = {item["step"]: item["cross_entropy"] for item in metrics(recipe.run)}
+    assert values == pytest.approx(expected)
+
+
+def test_without_tensorboard_one_line_says_so(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    lines: list[str] = []
+    loop.train(recipe, lines.append)
+    assert sum("tensorboard is not installed" in line for line in lines) == 1
+    assert not (Path(recipe.run) / "tensorboard").exists()
+
+
+def test_the_best_validated_weights_are_kept_and_a_run_may_give_up(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([0.1, 0.5, 0.2, 0.3, 0.4])
+    monkeypatch.setattr(HeldOut, "measure", lambda *_: Figures(next(scores), 1.0))
+    path = loop.train(replace(recipe, steps=20, val=recipe.photos, val_every=1, patience=2), quiet)
+    card = json.loads((Path(recipe.run) / "card.json").read_text(encoding="utf-8"))
+    assert (card["steps"], card["steps_trained"]) == (2, 4)
+    assert card["validation"] == {"score": 0.5}
+    best = torch.load(Path(recipe.run) / "best.pt", weights_only=True)
+    assert best["step"] == 2
+    assert torch.equal(_weights(path)["head.bias"], best["average"]["head.bias"])
+    # Another run may start from them.
+    again = replace(recipe, run=f"{recipe.run}2", start_from=str(Path(recipe.run) / "best.pt"))
+    loop.train(again, quiet)
+
+
+def test_half_precision_trains_too(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "pick_dtype", lambda device: torch.bfloat16)
+    recipe = replace(recipe, steps=2, log_every=1, val=recipe.photos, val_every=1)
+    lines: list[str] = []
+    path = loop.train(recipe, lines.append)
+    assert "training on cpu in bfloat16" in lines
+    assert all(value.dtype != torch.bfloat16 for value in _weights(path).values())
+    assert all(0 < item["total"] < 100 for item in metrics(recipe.run) if "total" in item)
+
+
+def test_threads_and_processes_do_not_change_a_batch(recipe: Recipe, photos: Path) -> None:
+    found = load_photos([photos], 96)
+    cpu = torch.device("cpu")
+
+    def made(rows: slice, **more: Any) -> list[tuple[int, torch.Tensor]]:
+        stream = batches(0, found, replace(recipe, **more), cpu, lambda step: step / 6, rows)
+        taken = [(step, parts[0]) for (step, parts), _ in zip(stream, range(5), strict=False)]
+        stream.close()
+        return taken
+
+    whole = made(slice(None))
+    assert [(step, len(light)) for step, light in whole] == [(0, 2), (1, 2), (2, 2), (3, 4), (4, 4)]
+    for (_, light), (_, same) in zip(whole, made(slice(None), workers=3), strict=True):
+        assert torch.equal(light, same)
+    for rank in range(2):
+        rows = slice(rank, None, 2)
+        for (_, light), (_, part) in zip(whole, made(rows), strict=True):
+            assert torch.equal(light[rows], part)
+
+
+def test_two_processes_train_one_network(photos: Path, tmp_path: Path) -> None:
+    """As torchrun starts them, over gloo."""
+    recipe = tiny_recipe(photos, tmp_path / "run", val=(str(photos),), val_every=3, minutes=60.0)
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        port = door.getsockname()[1]
+    start = multiprocessing.get_context("spawn").Process
+    ranks = [start(target=train_as_rank, args=(k, 2, port, recipe, tmp_path)) for k in range(2)]
+    for process in ranks:
+        process.start()
+    for process in ranks:
+        process.join(60)
+        process.kill()
+    assert [process.exitcode for process in ranks] == [0, 0]
+    first, second = (
+        (tmp_path / f"rank-{k}.txt").read_text(encoding="utf-8").splitlines() for k in range(2)
+    )
+    assert first[0] == second[0], "the two networks differ"
+    assert len(first) > 3
+    assert len(second) == 1, "only the first process may speak"
+    card = json.loads((tmp_path / "run" / "card.json").read_text(encoding="utf-8"))
+    assert card["processes"] == 2
+    assert card["images_seen"] == 3 * 2 + 3 * 4
+    assert [item["step"] for item in metrics(recipe.run)] == [2, 3, 4, 6, 6]
+    load_net(tmp_path / "run" / "weights.safetensors")
+
+
+def test_processes_that_cannot_work_together_are_refused(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.delenv("RANK", raising=False)
+    with pytest.raises(SettingsError, match="start with torchrun"):
+        loop.train(recipe, quiet)
+    ranks = loop.Ranks(torch.device("cpu"), 1, 3)
+    with pytest.raises(SettingsError, match="a batch of 2 cannot be shared evenly by 3"):
+        ranks.rows(recipe.stages)
 
 
 def test_a_few_steps_learn_to_paint_the_blobs(recipe: Recipe) -> None:
@@ -274,38 +396,3 @@ def test_a_few_steps_learn_to_paint_the_blobs(recipe: Recipe) -> None:
     loop.train(plain, lines.append)
     costs = [float(line.split(" ce ")[1].split()[0]) for line in lines if " ce " in line]
     assert costs[-1] < 0.8 * costs[0]
-
-
-@pytest.mark.parametrize(
-    ("text", "fault"),
-    [
-        ("photos = []", "photos is empty"),
-        ("photoes = ['a']", "unknown key 'photoes'"),
-        ("photos = ['a']\nsteps = 'many'", "steps must be a int"),
-        ("photos = ['a']\nstages = [[0.0, 100, 2]]", "multiples of 32"),
-        ("photos = [", "not a TOML file"),
-    ],
-)
-def test_a_bad_recipe_is_refused_by_name(text: str, fault: str, tmp_path: Path) -> None:
-    path = tmp_path / "recipe.toml"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(SettingsError, match=fault) as caught:
-        load_recipe(path)
-    assert "recipe.toml" in str(caught.value)
-
-
-def test_a_recipe_reads_numbers_lists_and_changes(tmp_path: Path) -> None:
-    path = tmp_path / "recipe.toml"
-    path.write_text("photos = ['a', 'b']\nminutes = 5\nstages = [[0, 64, 2]]", encoding="utf-8")
-    recipe = load_recipe(path, {"steps": 7})
-    assert recipe.photos == ("a", "b")
-    assert recipe.minutes == 5.0
-    assert recipe.stages == ((0, 64, 2),)
-    assert recipe.steps == 7
-
-
-def test_the_published_recipe_names_no_folders() -> None:
-    card = Recipe(photos=("/secret/place/a.tar",), run="/secret/run").card()
-    assert card["photos"] == ["a.tar"]
-    assert card["run"] == "run"
-    assert "secret" not in str(card)

@@ -34,9 +34,7 @@ def random_points(name: str, ab: Float32, count: int) -> Float32:
     half = PATCH // 2
     room = np.array(ab.shape[:2]) - 2 * half
     places = (rng.random((count, 2)) * room).astype(int) + half
-    colors = [
-        ab[y - half : y + half + 1, x - half : x + half + 1].mean((0, 1)) for y, x in places
-    ]
+    colors = [ab[y - half : y + half + 1, x - half : x + half + 1].mean((0, 1)) for y, x in places]
     return np.concatenate((places, np.reshape(colors, (count, 2))), axis=1).astype(np.float32)
 
 

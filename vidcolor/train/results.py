@@ -1,0 +1,144 @@
+"""What comes out of a run while it trains and at its end: figures, validations, sheets, weights."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+from torch import Tensor
+
+from vidcolor.device import describe
+from vidcolor.models.chromanet.net import ChromaNet
+from vidcolor.train.heldout import HeldOut
+from vidcolor.train.journal import Journal, Log, write_whole, writing
+from vidcolor.train.network import export
+from vidcolor.train.ranks import Ranks
+from vidcolor.train.recipe import Recipe
+from vidcolor.train.saved import State, read_average, write_tensors
+
+TERMS = ("cross_entropy", "error", "vividness", "edges", "total")
+"""The parts of the loss, by their names in `vidcolor.train.objectives.Terms`."""
+
+
+class Results:
+    """The run's folder, seen from the loop. ``average`` is the network that is measured and kept.
+
+    Every process calls every method, because some of them wait for one another; the first alone
+    writes. Raises TargetError when the folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        recipe: Recipe,
+        ranks: Ranks,
+        average: ChromaNet,
+        dtype: torch.dtype,
+        log: Log,
+        state: State,
+    ) -> None:
+        self._run, self._recipe, self._ranks, self._log = run, recipe, ranks, log
+        self._average, self._dtype = average, dtype
+        self._journal = Journal(run, state.step, log) if ranks.first else None
+        self._marked, self._seen = time.monotonic(), state.images
+
+    def close(self) -> None:
+        if self._journal is not None:
+            self._journal.close()
+
+    def mark(self, state: State, sums: Tensor, progress: float, rate: float, size: int) -> None:
+        """One line of figures for the steps since the last."""
+        means = dict(zip(TERMS, (sums / state.counted).tolist(), strict=True))
+        now = time.monotonic()
+        speed = (state.images - self._seen) / max(now - self._marked, 1e-9)
+        self._marked, self._seen = now, state.images
+        left = state.spent / max(progress, 1e-6) * (1 - progress)
+        self._log(
+            f"step {state.step} ({progress:.1%}) ce {means['cross_entropy']:.3f} "
+            f"error {means['error']:.3f} vivid {means['vividness']:.3f} "
+            f"edges {means['edges']:.3f} {size}px {speed:.1f} images/s, {left / 60:.0f} min left"
+        )
+        if self._journal is not None:
+            figures = {"progress": progress, **means, "rate": rate}
+            self._journal.write(state.step, {**figures, "images_per_second": speed})
+
+    def validate(self, state: State, judge: HeldOut) -> None:
+        """Measure the network on photos it does not train on; keep it if it is the best yet."""
+        if state.validated == state.step:
+            return
+        state.validated = state.step
+        begun = time.monotonic()
+        score = 0.0
+        if self._journal is not None:
+            found = judge.measure(self._average, self._ranks.device, self._dtype)
+            score = found.score
+            self._log(
+                f"step {state.step} held out: {found.gain:+.2f} dB over grey, colour "
+                f"{found.colour:.0%}, score {score:.2f} (best {max(score, state.best):.2f})"
+            )
+            self._journal.write(
+                state.step,
+                {"val_gain": found.gain, "val_colour": found.colour, "val_score": score},
+            )
+        score = self._ranks.told(score)
+        if score > state.best:
+            state.best, state.best_step, state.stale = score, state.step, 0
+            if self._journal is not None:
+                write_tensors(
+                    self._run / "best.pt",
+                    {"step": state.step, "score": score, "average": self._average.state_dict()},
+                )
+        else:
+            state.stale += 1
+        self._marked += time.monotonic() - begun
+
+    def sheet(self, step: int, photos: HeldOut) -> None:
+        """Write a contact sheet, a row each of up to 8 photos: grey, ours, truth."""
+        if self._journal is None:
+            return
+        begun = time.monotonic()
+        rows = photos.sheet(self._average, self._ranks.device, self._dtype)
+        path = self._run / "sheets" / f"step-{step:07}.png"
+        _, data = cv2.imencode(".png", cv2.cvtColor(rows, cv2.COLOR_RGB2BGR))
+        with writing(path):
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(data.tobytes())
+        self._marked += time.monotonic() - begun
+
+    def finish(self, state: State, counts: dict[str, int]) -> Path:
+        """Write the weights, the best validated ones if there are any, and the card."""
+        path = self._run / "weights.safetensors"
+        if self._journal is None:
+            return path
+        net, step = self._average, state.step
+        best = self._run / "best.pt"
+        figures: dict[str, float] = {}
+        if state.best_step and best.is_file():
+            step = state.best_step
+            read_average(best, net)
+            figures = {"score": state.best}
+        weights: dict[str, Any] = {"recipe": self._recipe.card(), "steps": step}
+        if figures:
+            weights["validation"] = figures
+        export(net, path, weights)
+        card = {
+            **weights,
+            "steps_trained": state.step,
+            "images_seen": state.images,
+            "minutes": round(state.spent / 60, 2),
+            "photos": counts,
+            "parameters": sum(value.numel() for value in net.parameters()),
+            "network": net.config.to_dict(),
+            "device": describe(self._ranks.device),
+            "processes": self._ranks.count,
+            "dtype": str(self._dtype).removeprefix("torch."),
+            "torch": torch.__version__,
+        }
+        with writing(self._run / "card.json"):
+            write_whole(self._run / "card.json", json.dumps(card, indent=1))
+        self._log(f"wrote {path}, the weights of step {step}")
+        return path

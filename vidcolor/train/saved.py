@@ -1,0 +1,154 @@
+"""A run's checkpoint: all that is needed to go on as if nothing had happened."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from vidcolor.errors import ModelError, TargetError
+from vidcolor.models.chromanet.net import ChromaNet
+
+_BROKEN = (
+    OSError,
+    RuntimeError,
+    KeyError,
+    ValueError,
+    EOFError,
+    TypeError,
+    AttributeError,
+    pickle.UnpicklingError,
+)
+"""What torch raises when a file is not what it was saved as."""
+
+
+@dataclass(slots=True)
+class State:
+    """Where a run stands, besides its networks and its optimiser."""
+
+    step: int = 0
+    """Steps done."""
+    spent: float = 0.0
+    """Seconds of training."""
+    images: int = 0
+    """Crops seen."""
+    best: float = float("-inf")
+    """The highest score of a validation so far."""
+    best_step: int = 0
+    stale: int = 0
+    """Validations since then."""
+    validated: int = -1
+    """The step last validated."""
+    counted: int = 0
+    """Steps whose losses are in ``sums``, since the last log line."""
+
+
+def save(
+    path: Path,
+    state: State,
+    sums: Tensor,
+    net: ChromaNet,
+    average: ChromaNet,
+    optimiser: Optimizer,
+) -> None:
+    """Write the checkpoint beside ``path``, make sure it is on the disk, then replace ``path``.
+
+    Raises TargetError when it cannot be written; what was at ``path`` is then still there.
+    """
+    write_tensors(
+        path,
+        {
+            "state": {item.name: getattr(state, item.name) for item in fields(state)},
+            "sums": sums,
+            "config": net.config.to_dict(),
+            "net": net.state_dict(),
+            "average": average.state_dict(),
+            "optimiser": optimiser.state_dict(),
+        },
+    )
+
+
+def write_tensors(path: Path, content: dict[str, Any]) -> None:
+    """`torch.save`, whole or not at all. Raises TargetError."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("wb") as handle:
+            torch.save(content, handle)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(part, path)
+    # torch's writer hides the system's errors behind a RuntimeError about positions.
+    except (OSError, RuntimeError) as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        why = _reason(error)
+        kept = "; the one saved before is kept" if path.is_file() else ""
+        raise TargetError(
+            f"{path}: cannot save: {why}{kept}. Make room and give the same command again"
+        ) from error
+
+
+def restore(
+    path: Path, net: ChromaNet, average: ChromaNet, optimiser: Optimizer
+) -> tuple[State, Tensor]:
+    """Fill networks and optimiser from a checkpoint, made on whichever device.
+
+    Returns the state and the sums of losses. Raises ModelError when the checkpoint is broken or of
+    another network.
+    """
+    try:
+        # To the CPU first: each tensor then goes where its owner wants it, and the optimiser's
+        # step counts, which it reads every step, stay off the device.
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        _check(path, saved.get("config"), net.config.to_dict())
+        net.load_state_dict(saved["net"])
+        average.load_state_dict(saved["average"])
+        optimiser.load_state_dict(saved["optimiser"])
+        return State(**saved["state"]), saved["sums"]
+    except _BROKEN as error:
+        raise ModelError(
+            f"{path}: this checkpoint does not fit the recipe, or is broken: {_first_line(error)} "
+            "Use another run folder, or remove it"
+        ) from error
+
+
+def read_average(path: Path, net: ChromaNet) -> None:
+    """Fill ``net`` with the averaged weights of a ``.pt`` file. Raises ModelError."""
+    try:
+        net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["average"])
+    except _BROKEN as error:
+        raise ModelError(f"{path}: cannot be read back: {_first_line(error)}") from error
+
+
+def _reason(error: BaseException) -> str:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return _first_line(error)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _check(path: Path, there: dict[str, Any] | None, here: dict[str, Any]) -> None:
+    # Decoding may be changed at any time; the shape may not.
+    for key in ("stem", "stages", "widths", "attention"):
+        if there is not None and _listed(there.get(key)) != _listed(here[key]):
+            raise ModelError(
+                f"{path}: this checkpoint does not fit the recipe: its network has {key} "
+                f"{_listed(there.get(key))}, the recipe's {_listed(here[key])}"
+            )
+
+
+def _listed(value: Any) -> Any:
+    return [_listed(item) for item in value] if isinstance(value, (list, tuple)) else value

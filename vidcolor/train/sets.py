@@ -1,0 +1,75 @@
+"""Which photos a run trains on, which it leaves out, and which it holds back to be measured by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from vidcolor.errors import SettingsError
+from vidcolor.train.heldout import hold_out
+from vidcolor.train.photos import PhotoSet, load_photos
+from vidcolor.train.recipe import Recipe
+
+_WILD = frozenset("*?[")
+_SHORT_SIDE = 256
+"""Photos are kept at this short side; crops of them are never larger than it."""
+
+
+def photo_sets(recipe: Recipe, threads: int) -> tuple[PhotoSet, PhotoSet | None]:
+    """The photos to train on, and those held out, None where there are none.
+
+    Raises SourceError when nothing is left to train on, SettingsError for a wrong ``exclude``.
+    """
+    wanted = Exclusion(recipe.exclude).wants
+    photos = load_photos(map(Path, recipe.photos), _SHORT_SIDE, wanted=wanted, threads=threads)
+    if recipe.val_every == 0:
+        return photos, None
+    if not recipe.val:
+        return hold_out(photos, recipe.val_share, recipe.val_photos)
+    # Grey ones among them count: films have such scenes.
+    held = load_photos(
+        map(Path, recipe.val),
+        _SHORT_SIDE,
+        limit=recipe.val_photos,
+        grey_chroma=0.0,
+        wanted=wanted,
+        threads=threads,
+    )
+    return photos, held
+
+
+class Exclusion:
+    """Photos to leave out: names, patterns such as ``portrait-*``, and list files of both.
+
+    A pattern is compared with a photo's name and with ``SOURCE/NAME``, the source being the tar
+    file or folder it came from: ``train-03.tar/*`` leaves out a whole shard. Raises SettingsError
+    when an entry is neither a list file nor a pattern.
+    """
+
+    def __init__(self, entries: Iterable[str]) -> None:
+        names: set[str] = set()
+        for entry in entries:
+            path = Path(entry)
+            if _WILD.isdisjoint(entry):
+                try:
+                    lines = path.read_text(encoding="utf-8").splitlines()
+                except (OSError, UnicodeDecodeError) as error:
+                    raise SettingsError(
+                        f"exclude: {entry!r} is neither a list file that can be read nor a pattern "
+                        "with * or ?"
+                    ) from error
+                names.update(line.strip() for line in lines if line.strip())
+            else:
+                names.add(entry)
+        self._patterns = [name for name in names if not _WILD.isdisjoint(name)]
+        self._names = names.difference(self._patterns)
+
+    def wants(self, name: str, source: str) -> bool:
+        """False for a photo that is to be left out."""
+        place = f"{source}/{name}"
+        if name in self._names or place in self._names:
+            return False
+        return not any(
+            fnmatchcase(name, pattern) or fnmatchcase(place, pattern) for pattern in self._patterns
+        )
