@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vidcolor.device import OutOfMemory, describe, free_cache, pick_device, pick_dtype
 from vidcolor.errors import DeviceError
 from vidcolor.models.checkpoint import digest
+from vidcolor.models.crew import Crew
 from vidcolor.models.registry import find_model, load_net
 
 Float32 = NDArray[np.float32]
@@ -46,6 +47,7 @@ class Colorizer:
             raise DeviceError(
                 f"{describe(self.device)}: not enough memory for the model; use --device cpu"
             ) from error
+        self._crew = Crew() if self.device.type == "cpu" else None
         self._warn = warn or (lambda message: None)
         self._most: int | None = None
 
@@ -89,8 +91,17 @@ class Colorizer:
             start = stop
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    @torch.inference_mode()
     def _run(self, lightness: Float32, hints: Float32 | None) -> Float32:
+        if self._crew is None:
+            return self._infer(lightness, hints)
+        count = min(self._crew.count, len(lightness))
+        lights = np.array_split(lightness, count)
+        told = [None] * count if hints is None else np.array_split(hints, count)
+        done = self._crew.map(lambda part: self._infer(*part), list(zip(lights, told, strict=True)))
+        return done[0] if count == 1 else np.concatenate(done)
+
+    @torch.inference_mode()
+    def _infer(self, lightness: Float32, hints: Float32 | None) -> Float32:
         light = torch.from_numpy(np.ascontiguousarray(lightness))[:, None].to(self.device)
         given = None if hints is None else torch.from_numpy(hints).to(self.device)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
