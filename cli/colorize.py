@@ -8,10 +8,11 @@ from typing import Annotated
 
 from typer import Argument, Exit, Option
 
-from .options import build_settings, parse_range, with_range
+from .options import build_settings, parse_range, with_range, with_shots
 
-EPILOG = """Other commands: vidcolor probe FILE, what is known of a film; vidcolor eval PHOTOS, how
-close a model's colours come; vidcolor train RECIPE, train a network. Each has its own --help."""
+EPILOG = """Other commands: vidcolor probe FILE, what is known of a film; vidcolor shots FILE, where
+its shots begin; vidcolor eval PHOTOS, how close a model's colours come; vidcolor train RECIPE,
+train a network. Each has its own --help."""
 
 
 def colorize(
@@ -24,6 +25,7 @@ def colorize(
     frames: Annotated[str | None, Option(metavar="A:B", help="Only these, end excluded.")] = None,
     start: Annotated[str | None, Option(metavar="TIME", help="Seconds or hh:mm:ss.")] = None,
     duration: Annotated[str | None, Option(metavar="TIME", help="Seconds or hh:mm:ss.")] = None,
+    shots: Annotated[Path | None, Option(metavar="FILE.json", help="Where shots begin.")] = None,
     saturation: Annotated[float | None, Option(help="0 (grey) to 2; 1 as it comes.")] = None,
     stabilize: Annotated[float | None, Option(help="Steadiness, 0 (off) to 1.")] = None,
     no_stabilize: Annotated[bool, Option("--no-stabilize", help="Same as 0.")] = False,
@@ -58,7 +60,7 @@ def colorize(
         "batch_size": batch_size,
     }
     encoder = {"codec": codec, "crf": crf, "options": encoder_options}
-    settings = build_settings(preset, config, color, encoder)
+    settings = with_shots(build_settings(preset, config, color, encoder), shots)
     settings = with_range(settings, parse_range(frames, start, duration), overwrite=overwrite)
 
     # Imported here so that --help need not wait for torch.

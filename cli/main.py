@@ -11,9 +11,9 @@ import typer
 
 from vidcolor.errors import VidcolorError
 
-from . import colorize, evaluate, probe, train
+from . import colorize, evaluate, probe, shots, train
 
-COMMANDS = ("eval", "probe", "train")
+COMMANDS = ("eval", "probe", "shots", "train")
 """A first word that is none of these is the name of a film."""
 
 _INTERRUPTED = 130
@@ -24,6 +24,7 @@ film.command(epilog=colorize.EPILOG)(colorize.colorize)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.command("eval")(evaluate.evaluate)
 app.command("probe")(probe.probe)
+app.command("shots")(shots.shots)
 app.command("train")(train.train)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from vidcolor.errors import SettingsError, UsageError
 from vidcolor.settings import RangeSettings, Settings, load_settings
+from vidcolor.shots import read_shots
 
 _CLOCK = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
 
@@ -80,3 +81,8 @@ def _seconds(flag: str, text: str | None) -> Fraction | None:
 def with_range(settings: Settings, crop: RangeSettings, *, overwrite: bool) -> Settings:
     """``settings`` for this range of the film."""
     return dataclasses.replace(settings, range=crop, overwrite=overwrite)
+
+
+def with_shots(settings: Settings, path: Path | None) -> Settings:
+    """``settings`` with the shots of the list at ``path``, if there is one."""
+    return settings if path is None else settings.replace(shots=read_shots(path).starts)

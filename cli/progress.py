@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from vidcolor.pipeline import Progress
+from vidcolor.report import Progress
 
 _EVERY = 10.0
 """Seconds between two plain lines."""

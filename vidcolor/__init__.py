@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from vidcolor.frames import VideoInfo
     from vidcolor.media.probe import probe
     from vidcolor.models.colorizer import Colorizer
-    from vidcolor.pipeline import Picture, Progress, color_frames, colorize_video
-    from vidcolor.report import Report
+    from vidcolor.pipeline import Picture, color_frames, colorize_video
+    from vidcolor.report import Progress, Report
     from vidcolor.settings import Settings, load_settings
 
 __version__ = "0.1.0"
@@ -30,7 +30,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Colorizer": "vidcolor.models.colorizer",
     "Picture": "vidcolor.pipeline",
-    "Progress": "vidcolor.pipeline",
+    "Progress": "vidcolor.report",
     "Report": "vidcolor.report",
     "Settings": "vidcolor.settings",
     "VidcolorError": "vidcolor.errors",

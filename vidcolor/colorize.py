@@ -12,7 +12,7 @@ from vidcolor.models.colorizer import Colorizer
 
 Float32 = NDArray[np.float32]
 
-_WAIT = 4
+_WAIT = 3
 """Frames that may wait for each place of a batch, lest a calm film fill the memory."""
 
 

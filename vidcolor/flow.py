@@ -193,7 +193,7 @@ def _matcher(shape: tuple[int, ...]) -> cv2.DISOpticalFlow:
 
 
 def motions(
-    frames: Iterable[SmallFrame], pool: Executor | None = None, ahead: int = 8
+    frames: Iterable[SmallFrame], pool: Executor | None = None, ahead: int = 4
 ) -> Iterator[tuple[SmallFrame, Link | None]]:
     """Each frame with its link to the one before; None at the first frame and at cuts.
 

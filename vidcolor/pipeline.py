@@ -23,31 +23,31 @@ from numpy.typing import NDArray
 from vidcolor.color import rgb
 from vidcolor.colorize import colorize
 from vidcolor.flow import motions
-from vidcolor.frames import ColoredFrame, VideoInfo
+from vidcolor.frames import ColoredFrame, Frame, SmallFrame, VideoInfo
 from vidcolor.keyframes import all_keys, choose_keys
+from vidcolor.media.count import frames_before
 from vidcolor.media.decode import DecodeReport, decode
 from vidcolor.media.mux import Writer
 from vidcolor.media.probe import probe
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.paint import paint
-from vidcolor.plan import expected_frames, losses, name_stream, open_writer, small_size
+from vidcolor.plan import (
+    expected_frames,
+    losses,
+    name_stream,
+    open_writer,
+    small_size,
+    stray_shots,
+)
 from vidcolor.prefetch import Prefetch
-from vidcolor.report import Report
-from vidcolor.scenes import find_cuts
+from vidcolor.report import Progress, Report
+from vidcolor.scenes import find_cuts, given_cuts
 from vidcolor.settings import Settings
 from vidcolor.stabilize import stabilize
 from vidcolor.stopwatch import Stopwatch
 
-_AHEAD = 8
+_AHEAD = 4
 """Frames that may wait before each thread: enough to hide hiccups, little enough for memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Told after every frame: frames written so far, and how many there will be if known."""
-
-    done: int
-    total: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,8 @@ def colorize_video(
         # The target is checked before the model is loaded: a typing mistake should not cost time.
         writer = open_writer(target, info, settings)
         stack.enter_context(_ending(writer, watch))
-        told = writer.warnings
+        astray = list(stray_shots(info, settings))
+        told = [*astray, *writer.warnings]
         for line in told:
             warn(line)
         colorizer = colorizer or Colorizer(settings.color.model, settings.color.device, warn=warn)
@@ -115,7 +116,7 @@ def colorize_video(
             end = (frame.frame.pts + frame.frame.duration) * info.time_base
             if progress is not None:
                 progress(Progress(done, total))
-    warnings = [*writer.warnings, *losses(info, settings, damage, end)]
+    warnings = [*astray, *writer.warnings, *losses(info, settings, damage, end)]
     for line in warnings[len(told) :]:
         warn(line)
     return Report(
@@ -184,13 +185,12 @@ def _colored(
 ) -> Iterator[ColoredFrame]:
     """Decode, find cuts, colour and steady: two threads, one before the network and one with it."""
     color = settings.color
-    size = small_size(info, settings)
     decoded = watch.timed("decode", decode(info, settings.range, damage))
     # After its thread has ended: a later stage's error would keep the source open with its frames.
     stack.callback(decoded.close)
     small = stack.enter_context(
         Prefetch(
-            lambda: watch.timed("shrink and find cuts", find_cuts(decoded, size)),
+            lambda: watch.timed("shrink and find cuts", _in_shots(decoded, info, settings)),
             _AHEAD,
             "decode",
         )
@@ -204,6 +204,18 @@ def _colored(
     guessed = watch.timed("colorize", colorize(linked, colorizer, color.batch_size, info.rotation))
     steady = watch.timed("stabilize", stabilize(guessed, color.stabilize))
     return stack.enter_context(Prefetch(lambda: steady, _AHEAD, "color"))
+
+
+def _in_shots(
+    frames: Iterable[Frame], info: VideoInfo, settings: Settings
+) -> Iterator[SmallFrame]:
+    """The frames with their small lightness, cut where the settings or the detector say."""
+    size = small_size(info, settings)
+    if settings.shots is None:
+        return find_cuts(frames, size)
+    # In a range by time, frames are numbered from its start.
+    before = frames_before(info, settings.range.start or Fraction(0))
+    return given_cuts(frames, size, {start - before for start in settings.shots})
 
 
 class _Counted(Iterator[ColoredFrame]):

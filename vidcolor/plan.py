@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from vidcolor.device import describe, pick_device
 from vidcolor.errors import UsageError
 from vidcolor.frames import StreamInfo, VideoInfo
 from vidcolor.media.decode import DecodeReport
 from vidcolor.media.mux import Writer
 from vidcolor.media.probe import probe
-from vidcolor.models.registry import find_model, load_net
 from vidcolor.settings import Settings
 from vidcolor.shrink import working_size
 
@@ -36,6 +34,10 @@ class Plan:
 
 def plan_video(source: Path | str, target: Path | str, settings: Settings = Settings()) -> Plan:
     """Check everything that can be checked before a job; raises what the job would raise then."""
+    # Imported here, because what only reads films needs the rest of this module, and no torch.
+    from vidcolor.device import describe, pick_device
+    from vidcolor.models.registry import find_model, load_net
+
     info = probe(Path(source))
     load_net(find_model(settings.color.model))
     device = describe(pick_device(settings.color.device))
@@ -50,7 +52,7 @@ def plan_video(source: Path | str, target: Path | str, settings: Settings = Sett
             writer.pixel_format,
             writer.options,
             tuple(name_stream(item) for item in writer.copied),
-            tuple(writer.warnings),
+            (*stray_shots(info, settings), *writer.warnings),
         )
     finally:
         writer.abandon()
@@ -93,6 +95,21 @@ def small_size(info: VideoInfo, settings: Settings) -> tuple[int, int]:
     return working_size(info.width, info.height, info.sample_aspect_ratio, short)
 
 
+def stray_shots(info: VideoInfo, settings: Settings, frames: int | None = None) -> Iterator[str]:
+    """A line of warning if the settings have shots that begin behind the film's last frame.
+
+    ``frames`` is how many the film has, as counted; without it nothing is said of a film whose
+    container does not tell for certain.
+    """
+    if frames is None and info.frame_count_is_exact:
+        frames = info.frame_count
+    if frames is not None and settings.shots is not None and settings.shots[-1] >= frames:
+        yield (
+            f"{info.path}: it has {frames} frames, but the shot list goes on to a shot at frame "
+            f"{settings.shots[-1]}; is it the list of another film?"
+        )
+
+
 def losses(
     info: VideoInfo, settings: Settings, damage: DecodeReport, end: Fraction
 ) -> Iterator[str]:
@@ -104,6 +121,9 @@ def losses(
     if damage.retimed:
         yield f"{info.path}: {damage.retimed} frames had no usable timestamp and were given one"
     count, declared = info.frame_count, info.duration
+    crop = settings.range
+    if not info.frame_count_is_exact and crop.end_frame is crop.start is crop.duration is None:
+        yield from stray_shots(info, settings, (crop.first_frame or 0) + damage.frames)
     if info.frame_count_is_exact and count is not None:
         if settings.range.whole and damage.frames < count:
             yield f"{info.path}: {damage.frames} of its {count} frames were there; is it truncated?"

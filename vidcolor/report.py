@@ -1,4 +1,4 @@
-"""What a finished job has to tell."""
+"""What a job has to tell: while it runs, and when it is done."""
 
 from __future__ import annotations
 
@@ -10,6 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from vidcolor.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Told after every frame: frames done so far, and how many there will be if known."""
+
+    done: int
+    total: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 from vidcolor.errors import SettingsError, UsageError
 
@@ -74,12 +75,18 @@ class RangeSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings of one job; see the three groups for their meaning."""
+    """All settings of one job; see the three groups for their meaning.
+
+    What is of one film alone (range, overwrite, shots) cannot be set by a preset or config file.
+    """
 
     color: ColorSettings = ColorSettings()
     encoder: EncoderSettings = EncoderSettings()
     range: RangeSettings = RangeSettings()
     overwrite: bool = False
+    shots: tuple[int, ...] | None = None
+    """Number in the film, from 0, of the first frame of each shot: 0 first, then rising, as
+    `vidcolor.shots.read_shots` reads them from a file. None: they are found by the detector."""
 
     def __post_init__(self) -> None:
         _check(self)
@@ -116,6 +123,9 @@ def _check(settings: Settings) -> None:
     for holds, message in rules:
         if not holds:
             raise SettingsError(message)
+    shots = settings.shots
+    if shots is not None and (shots[:1] != (0,) or any(a >= b for a, b in pairwise(shots))):
+        raise SettingsError("shots must be the first frame of every shot: 0, and rising from there")
     by_frame = crop.first_frame is not None or crop.end_frame is not None
     by_time = crop.start is not None or crop.duration is not None
     if by_frame and by_time:
@@ -180,7 +190,8 @@ def _coerce(value: Any, hint: Any, where: str) -> Any:
         if not isinstance(value, Mapping):
             raise SettingsError(f"{where} must be a table of options, not {value!r}")
         return {str(key): _option(item) for key, item in value.items()}
-    kinds = tuple(kind for kind in (hint.__args__ if hasattr(hint, "__args__") else (hint,)))
+    kinds = hint.__args__ if hasattr(hint, "__args__") else (hint,)
+    kinds = tuple(get_origin(kind) or kind for kind in kinds)
     if isinstance(value, kinds) and not (isinstance(value, bool) and bool not in kinds):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
