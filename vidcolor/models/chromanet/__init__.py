@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from vidcolor.models.chromanet.net import ChromaNet, NetConfig
@@ -23,9 +24,11 @@ def load(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> ChromaNet:
 
     Raises RuntimeError, TypeError or KeyError when state and config do not fit exactly.
     """
-    net = ChromaNet(NetConfig.from_dict(dict(config)), folded=True)
+    # Without storage at first: random weights would be drawn only to be replaced.
+    with torch.device("meta"):
+        net = ChromaNet(NetConfig.from_dict(dict(config)), folded=True)
     wide = {
         name: value.float() if value.is_floating_point() else value for name, value in state.items()
     }
-    net.load_state_dict(wide, strict=True)
+    net.load_state_dict(wide, strict=True, assign=True)
     return net.eval().requires_grad_(False)
