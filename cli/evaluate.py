@@ -1,4 +1,4 @@
-"""``vidcolor eval PHOTOS``: how close models' colours come to those of photographs and clips."""
+"""``vidcolor eval PHOTOS``: how near models' colours come to true ones, and how steady."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ from .reports import check_report
 
 
 def evaluate(
-    photos: Annotated[
-        list[Path], Argument(help="Folders, tar files or lists of photos; colour clips.")
-    ],
+    photos: Annotated[list[Path], Argument(help="Folders, tar files or lists of photos; clips.")],
     model: Annotated[
         list[str] | None,
         Option(help="A model's name, or a checkpoint; several are compared.  [default: default]"),
@@ -36,24 +34,33 @@ def evaluate(
     html: Annotated[
         Path | None, Option(metavar="FILE.html", help="A page with figures, plots and pictures.")
     ] = None,
+    flow: Annotated[
+        Path | None, Option(metavar="FILE|FOLDER", help="Motion to judge clips by, as NAME.npz.")
+    ] = None,
+    flicker: Annotated[
+        Path | None, Option(metavar="FILE.mp4", help="One clip alone, steadied, difference × 8.")
+    ] = None,
 ) -> None:
-    """Turn photos grey, colour them, and compare with the truth: PSNR, colourfulness and more."""
+    """Turn photos grey, colour them, and compare with the truth: PSNR, colourfulness and more.
+
+    Of clips also how steady the colours are, frame by frame and as a film.
+    """
     from vidcolor.evaluate.compare import Options, compare, label_models
     from vidcolor.evaluate.files import ReportFile
     from vidcolor.evaluate.page import build_page
     from vidcolor.models.colorizer import Colorizer
 
     names = model or ["default"]
-    targets = [path for path in (json, html) if path is not None]
-    if len(targets) == 2 and targets[0].resolve() == targets[1].resolve():
-        raise UsageError(f"--json and --html both name {html}; give two names")
+    outputs = [path for path in (json, html, flicker) if path is not None]
+    if len({path.resolve() for path in outputs}) < len(outputs):
+        raise UsageError("--json, --html, --flicker: two of them name one file; give two names")
     with ExitStack() as stack:
-        for path in targets:
-            check_report(path, *photos)
+        for path in outputs:
+            check_report(path, *photos, *([flow] if flow is not None else []))
         # Opened before the work: nobody should wait an hour to learn that a disk is read-only.
-        files = {path: stack.enter_context(ReportFile(path)) for path in targets}
+        files = {path: stack.enter_context(ReportFile(path)) for path in (json, html) if path}
         colorizers = [Colorizer(name, device, warn=_warn) for name in names]
-        options = Options(limit, hints, pictures=html is not None)
+        options = Options(limit, hints, html is not None, flow=flow, flicker=flicker)
         models = list(zip(label_models(names), colorizers, strict=True))
         found = compare(models, photos, options, _tell, _warn)
         print(found.to_text())

@@ -52,6 +52,8 @@ def describe_plan(source: Path, target: Path, settings: Settings, report: Path |
         f"target    {target}: {plan.codec} {plan.pixel_format} "
         + " ".join(f"{key}={value}" for key, value in plan.encoder_options.items()),
     ]
+    if settings.shots is not None:
+        lines.append(f"shots     by the list, which has {len(settings.shots)}")
     lines += [f"copied    {line}" for line in plan.copied]
     lines += [f"warning   {line}" for line in plan.warnings]
     return "\n".join(lines)

@@ -14,7 +14,8 @@ from vidcolor.errors import SourceError
 from vidcolor.evaluate import hints, metrics
 from vidcolor.evaluate.compare import Options, compare
 from vidcolor.evaluate.photos import CEILING, load_cases, make_case, mean_score, score, summarise
-from vidcolor.evaluate.steadiness import load_judge, warp_error
+from vidcolor.evaluate.steadiness import warp_error
+from vidcolor.evaluate.traces import load_judge
 from vidcolor.models.checkpoint import read_checkpoint
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.train.ship import main as ship

@@ -198,7 +198,7 @@ def test_a_clip_is_one_item_with_the_means_of_its_frames(
     assert "means over 4 frames" in page.read_text()
 
 
-def test_a_black_and_white_clip_is_left_out(
+def test_a_black_and_white_clip_has_no_part_in_the_means(
     photos: Path,
     tiny: tuple[str, str],
     tmp_path: Path,
@@ -212,7 +212,7 @@ def test_a_black_and_white_clip_is_left_out(
     values = json.loads(report.read_text())
     assert "clips" not in values
     assert [item["name"] for item in values["photos"]] == list(NAMES[:2])
-    assert run(words) == 3
+    assert [item["name"] for item in values["steadiness"]["clips"]] == ["grey.mkv"]
 
 
 def test_what_counts_as_a_clip(photos: Path, tmp_path: Path) -> None:

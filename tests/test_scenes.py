@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vidcolor.frames import ColorSpec, Frame
-from vidcolor.scenes import LOOK_AHEAD, CutDetector, find_cuts
+from vidcolor.scenes import LOOK_AHEAD, CutDetector, find_cuts, given_cuts
 
 SIZE = (128, 192)
 SPEC = ColorSpec("bt709", True, 8)
@@ -83,7 +83,7 @@ def test_hard_cuts_are_found_and_nothing_else(
     assert cuts(wear([p for shot in shots for p in shot])) == [0, 12, 17, 32]
 
 
-@pytest.mark.parametrize("length", [1, 2])
+@pytest.mark.parametrize("length", [1, 2, 3])
 @pytest.mark.parametrize("kind", ["white", "bright", "black"])
 def test_flashes_are_no_cuts(length: int, kind: str) -> None:
     pictures = scene(5, 20)
@@ -131,6 +131,66 @@ def test_fade_out_ends_the_shot_once() -> None:
     assert len(found) == 2 and 14 <= found[1] <= 16
 
 
+def scored(pictures: list[np.ndarray]) -> list[np.ndarray]:
+    """White scratches in other places in every frame, also across black."""
+    rng = np.random.default_rng(5)
+    out = [p.copy() for p in pictures]
+    for picture in out:
+        for column in rng.integers(0, 191, 4):
+            picture[:, column : column + 2] = 240
+    return out
+
+
+@pytest.mark.parametrize("wear", [*WEAR, scored])
+@pytest.mark.parametrize("hold", [2, 8])
+@pytest.mark.parametrize("length", [8, 20])
+def test_a_fade_through_black_is_one_or_two_starts(
+    length: int, hold: int, wear: Callable[[list[np.ndarray]], list[np.ndarray]]
+) -> None:
+    """The next shot's, and the black's if it lasts; never one after the other as it goes dark."""
+    one, other = scene(1, 12 + length), scene(2, length + 12)
+    light = [1 - (step + 1) / (length + 1) for step in range(length)]
+    pictures = [
+        *one[:12],
+        *(16 + (p - 16) * share for p, share in zip(one[12:], light, strict=True)),
+        *[np.full((128, 192), 16.0)] * hold,
+        *(16 + (p - 16) * share for p, share in zip(other, reversed(light), strict=False)),
+        *other[length:],
+    ]
+    found = cuts(wear(pictures))
+    assert 2 <= len(found) <= 3
+    assert all(12 <= start <= 12 + 2 * length + hold for start in found[1:])
+
+
+@pytest.mark.parametrize("wear", [*WEAR, scored])
+@pytest.mark.parametrize("length", [8, 16, 24, 48])
+def test_a_dissolve_is_never_split(
+    length: int, wear: Callable[[list[np.ndarray]], list[np.ndarray]]
+) -> None:
+    one, other = scene(1, 10 + length), scene(2, length + 10)
+    share = [(step + 1) / (length + 1) for step in range(length)]
+    mixed = [(1 - s) * p + s * q for s, p, q in zip(share, one[10:], other, strict=False)]
+    assert len(cuts(wear([*one[:10], *mixed, *other[length:]]))) <= 2
+
+
+def test_scratches_hide_no_cut() -> None:
+    pictures = scene(1, 12) + scene(2, 15) + scene(3, 15)
+    assert cuts(scored(grain(flicker(pictures)))) == [0, 12, 27]
+
+
+def test_given_shots_begin_where_they_are_given() -> None:
+    frames = list(film(scene(1, 6) + scene(2, 6)))
+    small = list(given_cuts(iter(frames), SIZE, {0, 4, 9, 50}))
+    assert [item.frame for item in small] == frames
+    assert [item.frame.index for item in small if item.cut] == [0, 4, 9]
+    found = find_cuts(iter(frames), SIZE)
+    for one, other in zip(small, found, strict=True):
+        assert np.array_equal(one.lightness, other.lightness)
+    # A range of the film: its first frame begins a shot, numbers go on as they are.
+    part = given_cuts(iter(frames[3:]), SIZE, {0, 4, 9})
+    assert [item.frame.index for item in part if item.cut] == [3, 4, 9]
+
+
 def test_frames_come_through_in_order_with_their_lightness() -> None:
     frames = list(film(scene(1, 7) + scene(2, 2)))
     small = list(find_cuts(iter(frames), SIZE))
@@ -144,7 +204,7 @@ def test_short_films(count: int) -> None:
     assert cuts(scene(1, 4)[:count]) == [0][:count]
 
 
-def test_waits_for_two_frames_and_no_more() -> None:
+def test_waits_for_a_few_frames_and_no_more() -> None:
     taken = 0
 
     def counted() -> Iterator[Frame]:

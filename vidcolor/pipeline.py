@@ -206,9 +206,7 @@ def _colored(
     return stack.enter_context(Prefetch(lambda: steady, _AHEAD, "color"))
 
 
-def _in_shots(
-    frames: Iterable[Frame], info: VideoInfo, settings: Settings
-) -> Iterator[SmallFrame]:
+def _in_shots(frames: Iterable[Frame], info: VideoInfo, settings: Settings) -> Iterator[SmallFrame]:
     """The frames with their small lightness, cut where the settings or the detector say."""
     size = small_size(info, settings)
     if settings.shots is None:

@@ -122,7 +122,8 @@ def losses(
         yield f"{info.path}: {damage.retimed} frames had no usable timestamp and were given one"
     count, declared = info.frame_count, info.duration
     crop = settings.range
-    if not info.frame_count_is_exact and crop.end_frame is crop.start is crop.duration is None:
+    to_the_end = crop.end_frame is None and crop.start is None and crop.duration is None
+    if to_the_end and not info.frame_count_is_exact:
         yield from stray_shots(info, settings, (crop.first_frame or 0) + damage.frames)
     if info.frame_count_is_exact and count is not None:
         if settings.range.whole and damage.frames < count:

@@ -1,10 +1,11 @@
 """Where shots begin.
 
-Made for black-and-white film, where exposure flickers, the gate weaves and single frames flash. Two
-pictures are compared by the correlation of their local structure, brightness and contrast taken
-out, at the best small shift. A shot begins where *no* frame just before resembles *any* frame just
-after, by a margin over how much neighbours differ here anyway: a flash or a torn frame is bridged
-by the frames around it, a dissolve and a pan by their small steps, wild motion by its own measure.
+Made for black-and-white film, where exposure flickers, the gate weaves, scratches run down the
+picture and single frames flash. Two pictures are compared by the correlation of their local
+structure, brightness, contrast and scratches taken out, at the best small shift. A shot begins
+where *no* frame just before resembles *any* frame just after, by a margin over how much neighbours
+differ here anyway: a flash or a torn frame is bridged by the frames around it, a dissolve and a pan
+by their small steps, wild motion by its own measure.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from vidcolor.shrink import shrink
 
 Float32: TypeAlias = NDArray[np.float32]
 
-LOOK_AHEAD = 2
+LOOK_AHEAD = 3
 """Frames after a cut that must be seen before it is called; flashes up to so long are bridged."""
 THRESHOLD = 0.42
 """Unlikeness above which two pictures may be of two shots. Neighbours inside a shot keep under 0.34
@@ -35,7 +36,10 @@ _LONG_SIDE = 64
 _CONTRAST = 4.0
 """L*: weaker local contrast than this is not amplified to full strength."""
 _FLAT = 1.0
-"""L*: a picture whose standard deviation is less shows nothing: black leader, a white flash."""
+"""L*: a picture whose standard deviation, blurred and without what whole columns share, is less
+shows nothing: black leader, a white flash."""
+_FLAT_STILL = 2.0
+"""L*: the same for the picture after such a one, or grain would make leader come and go."""
 _RECENT = 8
 
 
@@ -47,15 +51,24 @@ class Thumbnail:
     flat: bool
 
 
-def thumbnail(lightness: Float32) -> Thumbnail:
-    """The thumbnail of an (h, w) float32 L* image; its long side is 64 pixels."""
+def thumbnail(lightness: Float32, before: Thumbnail | None = None) -> Thumbnail:
+    """The thumbnail of an (h, w) float32 L* image; its long side is 64 pixels.
+
+    ``before`` is that of the frame before, if there is one: what was empty stays so until it shows
+    more than grain.
+    """
     scale = _LONG_SIDE / max(lightness.shape)
     size = tuple(max(16, round(side * scale)) for side in lightness.shape[::-1])
     small = cv2.resize(lightness, size, interpolation=cv2.INTER_AREA)
-    detail = small - cv2.GaussianBlur(small, (0, 0), 5)
+    # A scratch runs from top to bottom: a column that differs, as a whole, from those beside it.
+    columns = cv2.reduce(small, 0, cv2.REDUCE_AVG)
+    clean = small - (columns - cv2.GaussianBlur(columns, (0, 0), 2.5))
+    detail = clean - cv2.GaussianBlur(clean, (0, 0), 5)
     contrast = cv2.GaussianBlur(detail * detail, (0, 0), 5)
-    detail /= np.sqrt(np.maximum(contrast, 0) + _CONTRAST**2)
-    return Thumbnail(np.asarray(detail, np.float32), bool(small.std() < _FLAT))
+    detail = detail / np.sqrt(np.maximum(contrast, 0) + _CONTRAST**2)
+    _, shows = cv2.meanStdDev(cv2.blur(small - columns, (5, 5)))
+    flat = shows.item() < (_FLAT_STILL if before is not None and before.flat else _FLAT)
+    return Thumbnail(np.asarray(detail, np.float32), flat)
 
 
 def unlikeness(one: Thumbnail, other: Thumbnail) -> float:
@@ -90,7 +103,9 @@ class CutDetector:
         """
         now = frames[0]
         step = unlikeness(self._before[-1], now) if self._before else 1.0
-        cut = not self._before or (step > self._threshold and self._parted(frames))
+        # Emptiness that closes in on a start just called is the end of a fade, not another shot.
+        closing = now.flat and 0 < len(self._before) <= LOOK_AHEAD
+        cut = not self._before or (step > self._threshold and not closing and self._parted(frames))
         if cut:
             self._before.clear()
             self._steps.clear()
@@ -114,10 +129,11 @@ def find_cuts(
 ) -> Iterator[SmallFrame]:
     """Each frame with its small lightness of ``size`` (h, w), marked where a shot begins.
 
-    The first frame begins a shot. Frames wait here until two more have come in.
+    The first frame begins a shot. Frames wait here until `LOOK_AHEAD` more have come in.
     """
     detector = CutDetector(threshold)
     waiting: deque[tuple[Frame, Float32, Thumbnail]] = deque()
+    last: Thumbnail | None = None
 
     def judged() -> SmallFrame:
         cut = detector.starts_shot([small for _, _, small in waiting])
@@ -126,7 +142,8 @@ def find_cuts(
 
     for frame in frames:
         light = shrink(frame, size)
-        waiting.append((frame, light, thumbnail(light)))
+        last = thumbnail(light, last)
+        waiting.append((frame, light, last))
         if len(waiting) > LOOK_AHEAD:
             yield judged()
     while waiting:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
@@ -33,7 +33,7 @@ def is_clip(path: Path) -> bool:
 
 def load_frames(
     path: Path, limit: int | None = None, short_side: int = Settings().color.short_side
-) -> Iterator[Case]:
+) -> Generator[Case]:
     """The frames of a colour clip, upright, one after the other; at most ``limit``.
 
     The network's lightness is what the film pipeline makes of the luma. The truth is the frame as

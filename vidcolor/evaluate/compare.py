@@ -1,20 +1,25 @@
-"""Several models on the same photos and clips: their figures, and pictures to look at."""
+"""Several models on the same photos and clips: their figures, and pictures to look at.
+
+Of clips it is also measured how steady their colours are; see `vidcolor.evaluate.films`.
+"""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidcolor.errors import SourceError
+from vidcolor.errors import UsageError
 from vidcolor.evaluate.clips import is_clip, load_frames
+from vidcolor.evaluate.figures import Steadiness
+from vidcolor.evaluate.films import Look, measure_clip
+from vidcolor.evaluate.flicker import FlickerVideo
 from vidcolor.evaluate.hints import psnr_by_points
 from vidcolor.evaluate.metrics import rgb_of
 from vidcolor.evaluate.photos import (
@@ -24,10 +29,11 @@ from vidcolor.evaluate.photos import (
     mean_score,
     score,
     shown,
-    summarise,
 )
+from vidcolor.evaluate.results import Comparison, Result, Shot
+from vidcolor.evaluate.traces import find_flow, load_judge
 from vidcolor.models.colorizer import Colorizer
-from vidcolor.settings import Settings
+from vidcolor.settings import RangeSettings, Settings
 from vidcolor.train.photos import GREY_CHROMA
 
 Float32 = NDArray[np.float32]
@@ -41,72 +47,22 @@ class Options:
 
     ``limit`` counts photos, and frames of each clip; ``hints`` measures colour points too;
     ``pictures`` keeps pictures to show; ``short_side`` is that of the picture the network sees.
+    ``flow`` is another party's flow to judge clips by, see `vidcolor.evaluate.traces.find_flow`;
+    ``flicker`` a video to write of the one clip, see `vidcolor.evaluate.flicker`.
     """
 
     limit: int | None = None
     hints: bool = False
     pictures: bool = False
     short_side: int = Settings().color.short_side
-
-
-@dataclass(frozen=True, slots=True)
-class Shot:
-    """A photo, or one frame of a clip, as JPEG files: grey, by each model, and the truth."""
-
-    name: str
-    grey: bytes
-    coloured: tuple[bytes, ...]
-    truth: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One model's scores. ``label`` is what people call it, ``model`` says exactly what ran."""
-
-    label: str
-    model: dict[str, str]
-    scores: tuple[PhotoScore, ...]
+    flow: Path | None = None
+    flicker: Path | None = None
 
     @property
-    def summary(self) -> dict[str, float]:
-        """The means, see `vidcolor.evaluate.photos.summarise`."""
-        return summarise(self.scores)
-
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON: ``model``, ``summary``, ``photos``, and ``clips`` where there were some."""
-        photos = [item.to_dict() for item in self.scores if item.frames is None]
-        clips = [item.to_dict() for item in self.scores if item.frames is not None]
-        values = {"model": self.model, "summary": self.summary, "photos": photos}
-        return {**values, "clips": clips} if clips else values
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """One result for each model, with scores in the same order; ``shots`` too, if kept."""
-
-    results: tuple[Result, ...]
-    shots: tuple[Shot, ...]
-
-    def to_json(self) -> str:
-        """One model's result, or ``{"models": [...]}`` with those of several.
-
-        The same models, photos and options on the same machine give the same text.
-        """
-        values = [item.to_dict() for item in self.results]
-        return json.dumps(values[0] if len(values) == 1 else {"models": values}, indent=1)
-
-    def to_text(self) -> str:
-        """The summaries as a table: a line for each figure, a column for each model."""
-        labels = [item.label for item in self.results]
-        several = len(labels) > 1
-        widths = [max(9, len(label) + 2) if several else 9 for label in labels]
-        columns = [item.summary for item in self.results]
-        head = "".join(f"{label:>{width}}" for label, width in zip(labels, widths, strict=True))
-        lines = [" " * 24 + head] if several else []
-        for name in columns[0]:
-            cells = (f"{one[name]:{width}.3f}" for one, width in zip(columns, widths, strict=True))
-            lines.append(f"{name.replace('_', ' '):<24}{''.join(cells)}")
-        return "\n".join(lines)
+    def settings(self) -> Settings:
+        """Those with which clips are coloured as films."""
+        crop = RangeSettings(end_frame=self.limit)
+        return replace(Settings(), range=crop).replace("color", short_side=self.short_side)
 
 
 def compare(
@@ -120,40 +76,58 @@ def compare(
 
     ``models`` are labels and loaded networks, at least one. ``progress`` is told how many pictures
     are done, ``warn`` in one line what is amiss. Raises SourceError when there is nothing to
-    measure or a source cannot be read, DeviceError when memory does not suffice.
+    measure or a source cannot be read, DeviceError when memory does not suffice; UsageError and
+    TargetError for a flow or a video that do not fit.
     """
     warn = warn or (lambda line: None)
+    clips = [path for path in sources if is_clip(path)]
+    flows = {clip: find_flow(options.flow, clip, len(clips), warn) for clip in clips}
     colorizers = [colorizer for _, colorizer in models]
     scores: list[list[PhotoScore]] = []
+    steady: list[list[Steadiness]] = []
     shots: list[Shot] = []
     done = 0
-    for name, cases in _items(sources, options, warn):
-        rows: list[list[PhotoScore]] = []
-        shot: Shot | None = None
-        worst = math.inf
-        for case in cases:
-            row, ab = _measure(case, colorizers, options)
-            # Of a clip, the first model's worst frame is shown: that is where to look.
-            if options.pictures and row[0].gain < worst:
-                shot, worst = _shot(case, ab), row[0].gain
-            rows.append(row)
-            done += 1
-            if progress is not None:
-                progress(done)
-        if name is not None:
-            rows = [[mean_score(name, column) for column in zip(*rows, strict=True)]]
-            if rows[0][0].true_chroma < GREY_CHROMA:
-                # Every colour on it would count as wrong, and one such film would sway the means.
-                warn(f"{name}: black and white, there is no true colour; left out")
-                continue
-        scores += rows
-        if shot is not None:
-            shots.append(shot)
-    if not scores:
-        raise SourceError("no colour in any of these clips to compare with; give colour ones")
+    with ExitStack() as stack:
+        look = _open_flicker(options.flicker, clips, len(models), stack)
+        for clip, cases in _items(sources, options, warn):
+            rows: list[list[PhotoScore]] = []
+            shot: Shot | None = None
+            worst = math.inf
+            for case in cases:
+                row, ab = _measure(case, colorizers, options)
+                # Of a clip, the first model's worst frame is shown: that is where to look.
+                if options.pictures and row[0].gain < worst:
+                    shot, worst = _shot(case, ab), row[0].gain
+                rows.append(row)
+                done += 1
+                if progress is not None:
+                    progress(done)
+            if clip is not None:
+                rows = [[mean_score(clip.name, column) for column in zip(*rows, strict=True)]]
+                # Every colour on a grey film would count as wrong, and one would sway the means.
+                true = rows[0][0].true_chroma >= GREY_CHROMA
+                flow = flows[clip]
+                judge = None if flow is None else load_judge(flow)
+                steady.append(
+                    [
+                        measure_clip(clip, one, options.settings, judge, truth=true, look=look)
+                        for one in colorizers
+                    ]
+                )
+                if not true:
+                    warn(f"{clip.name}: black and white, no true colour; only its steadiness")
+                    continue
+            scores += rows
+            if shot is not None:
+                shots.append(shot)
     results = tuple(
-        Result(label, colorizer.description, tuple(column))
-        for (label, colorizer), column in zip(models, zip(*scores, strict=True), strict=True)
+        Result(
+            label,
+            colorizer.description,
+            tuple(row[at] for row in scores),
+            tuple(row[at] for row in steady),
+        )
+        for at, (label, colorizer) in enumerate(models)
     )
     return Comparison(results, tuple(shots))
 
@@ -171,15 +145,26 @@ def label_models(models: Sequence[str]) -> list[str]:
 
 def _items(
     sources: Sequence[Path], options: Options, warn: Callable[[str], None]
-) -> Iterator[tuple[str | None, Iterator[Case]]]:
-    """The photos, each by itself and without a name, then the clips, each with all its frames."""
+) -> Iterator[tuple[Path | None, Iterator[Case]]]:
+    """The photos, each by itself and without a path, then the clips, each with all its frames."""
     photos = [path for path in sources if not is_clip(path)]
     if photos:
         for case in load_cases(photos, options.limit, options.short_side, warn):
             yield None, iter([case])
     for path in sources:
         if is_clip(path):
-            yield path.name, load_frames(path, options.limit, options.short_side)
+            yield path, load_frames(path, options.limit, options.short_side)
+
+
+def _open_flicker(
+    target: Path | None, clips: Sequence[Path], models: int, stack: ExitStack
+) -> Look | None:
+    """What is to be shown the frames, if a video of them is wanted; ``stack`` finishes the file."""
+    if target is None:
+        return None
+    if len(clips) != 1 or models != 1:
+        raise UsageError("--flicker shows one clip by one model; give one of each")
+    return stack.enter_context(FlickerVideo(target, clips[0])).add
 
 
 def _measure(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Sequence
 
-from vidcolor.evaluate.compare import Comparison, Result, Shot
+from vidcolor.evaluate.figures import MEANING, as_html, build_table
 from vidcolor.evaluate.photos import PhotoScore
 from vidcolor.evaluate.plots import curve, escape, histogram, scatter
+from vidcolor.evaluate.results import Comparison, Result, Shot
 
 SHOWN = 12
 """Photos in each of the three galleries."""
@@ -52,19 +53,22 @@ circle{fill:var(--c);fill-opacity:.55}.line{fill:none;stroke:var(--c);stroke-wid
 
 
 def build_page(comparison: Comparison) -> str:
-    """The page as text. ``comparison`` holds at least one score and, for galleries, its shots."""
+    """The page as text. ``comparison`` holds a score or a clip's steadiness, and for galleries
+    its shots."""
     results = comparison.results
     first = results[0].scores
     clips = sum(item.frames is not None for item in first)
     counts = [(len(first) - clips, "photos"), (clips, "clips (the means over their frames)")]
+    counts.append((len(results[0].steadiness), "clips looked at for steadiness"))
     measured = ", ".join(f"{what}: {count}" for count, what in counts if count)
     parts = [
         "<h1>Colour compared with the truth</h1>",
         f"<p>Turned grey, coloured again, compared. Number of {measured}.</p>",
         _models(results),
-        _table(results),
-        _plots(results),
     ]
+    if first:
+        parts += [_table(results), _plots(results)]
+    parts += _steadiness(results)
     if comparison.shots:
         parts += _galleries(comparison)
     return (
@@ -128,6 +132,17 @@ def _plots(results: Sequence[Result]) -> str:
         ]
         drawn.append(curve(helped, places, "colour points given", "gain, dB"))
     return f'<h2>Gain</h2><div class="plots">{"".join(drawn)}</div>'
+
+
+def _steadiness(results: Sequence[Result]) -> Iterable[str]:
+    """A table for each model, if there were clips."""
+    if not results[0].steadiness:
+        return
+    yield f"<h2>Steadiness of the clips</h2><p>{escape(MEANING)}</p>"
+    for result in results:
+        if len(results) > 1:
+            yield f"<h3>{escape(result.label)}</h3>"
+        yield f'<div class="wide">{as_html(build_table(result.steadiness))}</div>'
 
 
 def _galleries(comparison: Comparison) -> Iterable[str]:

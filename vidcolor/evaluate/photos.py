@@ -177,7 +177,12 @@ def mean_score(name: str, frames: Sequence[PhotoScore]) -> PhotoScore:
 
 
 def summarise(scores: Sequence[PhotoScore]) -> dict[str, float]:
-    """Means over photos, and the gain by how colourful the truth is. A clip counts as one photo."""
+    """Means over photos, and the gain by how colourful the truth is. A clip counts as one photo.
+
+    Nothing at all where there are no scores.
+    """
+    if not scores:
+        return {}
     clips = sum(item.frames is not None for item in scores)
     found = {"photos": float(len(scores) - clips), "clips": float(clips)}
     if not clips:

@@ -1,0 +1,133 @@
+"""A small film made of pictures, without sound: for showing, not for keeping."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+import numpy as np
+from av.container import OutputContainer
+from av.video.reformatter import ColorRange, Colorspace
+from numpy.typing import NDArray
+
+from vidcolor.errors import EncodeError, TargetError
+from vidcolor.frames import VideoInfo
+from vidcolor.media.faults import writing
+from vidcolor.media.target import Target
+
+_USUAL_RATE = Fraction(25)
+_FASTEST = Fraction(240)
+# Without B-frames packets come in the order of the pictures, which any timing survives.
+_OPTIONS = {"preset": "fast", "crf": "18", "bf": "0"}
+_BT709 = 1
+_STUDIO_RANGE = 1
+
+
+class PictureWriter:
+    """Writes R'G'B' pictures as H.264 (4:2:0, BT.709), with the timing of the film ``info``.
+
+    ``size`` is (height, width) of the pictures, both even. Used as a context manager like `Writer`:
+    the file appears under its name when it is whole; an existing one is replaced. The first picture
+    is shown at 0. Raises TargetError before any work, EncodeError when the encoder refuses.
+    """
+
+    def __init__(self, target: Path, info: VideoInfo, size: tuple[int, int]) -> None:
+        if size[0] % 2 or size[1] % 2:
+            raise ValueError(f"pictures in 4:2:0 have even sides, not {size[1]}x{size[0]}")
+        self._size, self._base = size, info.time_base
+        self._held: tuple[NDArray[np.uint8], int] | None = None
+        self._first: int | None = None
+        self._usual = 1
+        self._target = Target(target, info.path, overwrite=True)
+        self._output: OutputContainer | None = None
+        try:
+            if self._target.container == "webm":
+                raise TargetError(f"{target}: this video is H.264; name an .mp4, .mov or .mkv file")
+            self._open(info)
+        except BaseException:
+            self._abandon()
+            raise
+
+    def write(self, picture: NDArray[np.uint8], pts: int, duration: int = 0) -> None:
+        """Take the next picture, (h, w, 3) uint8; ``pts`` is in ticks of the film, and rises.
+
+        ``duration``, in the same ticks, counts for the last picture alone.
+        """
+        if picture.shape != (*self._size, 3) or picture.dtype != np.uint8:
+            raise ValueError(f"picture must be {(*self._size, 3)} uint8, not {picture.shape}")
+        if self._first is None:
+            self._first = pts
+        if self._held is not None:
+            self._usual = pts - self._held[1]
+            self._encode(*self._held, self._usual)
+        self._held = (picture, pts)
+        self._last = duration
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            # After a finished file there is nothing left to discard.
+            self._abandon()
+
+    def _open(self, info: VideoInfo) -> None:
+        height, width = self._size
+        rate = info.average_rate
+        if rate is None or not 0 < rate <= _FASTEST:
+            rate = _USUAL_RATE
+        with writing(self._target.path, "cannot write this video"):
+            part = str(self._target.part.absolute())
+            self._output = av.open(part, "w", format=self._target.container)
+            self._stream = self._output.add_stream("libx264", rate=rate, options=dict(_OPTIONS))
+            context = self._stream.codec_context
+            context.width, context.height, context.pix_fmt = width, height, "yuv420p"
+            context.time_base = self._stream.time_base = self._base
+            context.color_range, context.colorspace = _STUDIO_RANGE, _BT709
+            context.color_primaries = context.color_trc = _BT709
+            context.open()
+
+    def _encode(self, picture: NDArray[np.uint8], pts: int, duration: int) -> None:
+        assert self._output is not None and self._first is not None
+        if duration <= 0:
+            raise ValueError(f"the picture at {pts} is not before the one after it")
+        with writing(self._target.path, "cannot write this video"):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(
+                format="yuv420p",
+                dst_colorspace=Colorspace.ITU709,
+                dst_color_range=ColorRange.MPEG,
+            )
+            frame.pts, frame.time_base, frame.duration = pts - self._first, self._base, duration
+            self._output.mux(self._stream.encode(frame))
+
+    def _finish(self) -> None:
+        if self._held is None:
+            raise EncodeError(f"{self._target.path}: not one picture was written")
+        self._encode(*self._held, self._last or self._usual)
+        assert self._output is not None
+        with writing(self._target.path, "cannot finish the file"):
+            self._output.mux(self._stream.encode(None))
+            self._output.close()
+        self._output = None
+        self._target.commit()
+
+    def _abandon(self) -> None:
+        output, self._output = self._output, None
+        try:
+            if output is not None:
+                with suppress(Exception):
+                    output.close()
+        finally:
+            self._target.discard()
