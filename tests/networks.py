@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 
 from vidcolor.models.checkpoint import write_checkpoint
-from vidcolor.models.chromanet.net import ChromaNet, NetConfig
+from vidcolor.models.chromanet.config import NetConfig
+from vidcolor.models.chromanet.net import ChromaNet
 
 TINY = NetConfig(
     stem=8,

@@ -7,8 +7,9 @@ import torch.nn.functional as F
 from networks import TINY, tiny_net
 
 from vidcolor.models.chromanet.bins import STEP, encode, nodes
+from vidcolor.models.chromanet.config import NetConfig
 from vidcolor.models.chromanet.depthwise import FrozenDepthwise
-from vidcolor.models.chromanet.net import ChromaNet, NetConfig, pool_hints
+from vidcolor.models.chromanet.net import ChromaNet, pool_hints
 
 
 def test_the_mean_of_a_soft_encoding_is_the_colour_itself() -> None:

@@ -47,6 +47,7 @@ HOMES = {
         "evaluate",
         "flow",
         "hints",
+        "models",  # only to enlarge what a network answers
         "paint",
         "pipeline",  # only to keep OpenCV from starting threads of its own
         "scenes",
@@ -56,6 +57,7 @@ HOMES = {
     },
     "ffmpeg": {"media"},
     "imageio_ffmpeg": {"media"},
+    "openvino": {"models"},
     "ray": {"jobs"},
     "safetensors": {"models"},
     "skimage": {"evaluate"},

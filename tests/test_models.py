@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 from networks import TINY, tiny_checkpoint, tiny_net
-from safetensors.torch import save_file
+from safetensors.numpy import save_file
 
 from vidcolor.device import OutOfMemory, pick_device
 from vidcolor.errors import DeviceError, ModelError
 from vidcolor.models.checkpoint import read_checkpoint, to_half, write_checkpoint
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.models.registry import find_model, load_net
+from vidcolor.models.torch_net import TorchNet
 
 
 @pytest.fixture
@@ -32,14 +33,15 @@ def test_a_checkpoint_comes_back_as_it_was_written(tiny: Path) -> None:
     assert torch.allclose(net(light), expected(light))
 
 
-def test_half_precision_weights_load(tiny: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["openvino", "torch"])
+def test_half_precision_weights_load(tiny: Path, tmp_path: Path, engine: str) -> None:
     checkpoint = read_checkpoint(tiny)
     half = tmp_path / "half.safetensors"
     write_checkpoint(half, "chromanet", checkpoint.config, to_half(checkpoint.state))
     assert half.stat().st_size < 0.6 * tiny.stat().st_size
     light = np.full((1, 64, 64), 50, np.float32)
-    wide = Colorizer(str(tiny), "cpu", dtype=torch.float32).colors(light)
-    narrow = Colorizer(str(half), "cpu", dtype=torch.float32).colors(light)
+    wide = Colorizer(str(tiny), "cpu", engine=engine).colors(light)
+    narrow = Colorizer(str(half), "cpu", engine=engine).colors(light)
     assert np.abs(wide - narrow).max() < 1
 
 
@@ -56,7 +58,7 @@ def _broken(kind: str, folder: Path, tiny: Path) -> Path:
         case "foreign format":
             save_file(state, path)
         case "foreign arrays":
-            write_checkpoint(path, "chromanet", {}, {"features.0.weight": torch.zeros(3)})
+            write_checkpoint(path, "chromanet", {}, {"features.0.weight": np.zeros(3, np.float32)})
         case "wrong shape":
             state["head.weight"] = state["head.weight"][:, :4]
             write_checkpoint(path, "chromanet", TINY.to_dict(), state)
@@ -64,13 +66,14 @@ def _broken(kind: str, folder: Path, tiny: Path) -> Path:
             del state["head.bias"]
             write_checkpoint(path, "chromanet", TINY.to_dict(), state)
         case "extra array":
-            state["head.extra"] = torch.zeros(1)
+            state["head.extra"] = np.zeros(1, np.float32)
             write_checkpoint(path, "chromanet", TINY.to_dict(), state)
         case "bad config":
             write_checkpoint(path, "chromanet", TINY.to_dict() | {"colour": 1}, state)
     return path
 
 
+@pytest.mark.parametrize("engine", ["openvino", "torch"])
 @pytest.mark.parametrize(
     "kind",
     [
@@ -85,10 +88,12 @@ def _broken(kind: str, folder: Path, tiny: Path) -> Path:
         "bad config",
     ],
 )
-def test_a_bad_checkpoint_is_refused_by_name(kind: str, tmp_path: Path, tiny: Path) -> None:
+def test_a_bad_checkpoint_is_refused_by_name(
+    kind: str, engine: str, tmp_path: Path, tiny: Path
+) -> None:
     path = _broken(kind, tmp_path, tiny)
     with pytest.raises(ModelError, match=r"broken\.safetensors"):
-        Colorizer(str(path), "cpu")
+        Colorizer(str(path), "cpu", engine=engine)
 
 
 def test_a_model_name_too_long_for_a_file_is_refused() -> None:
@@ -110,12 +115,13 @@ def test_the_shipped_weights_load_and_know_sky_from_grass() -> None:
     assert np.isfinite(ab).all()
 
 
-def test_a_batch_gives_what_its_pictures_give_alone(tiny: Path) -> None:
+@pytest.mark.parametrize("engine", ["openvino", "torch"])
+def test_a_batch_gives_what_its_pictures_give_alone(tiny: Path, engine: str) -> None:
     rng = np.random.default_rng(0)
-    light = rng.uniform(0, 100, (3, 64, 96)).astype(np.float32)
-    colorizer = Colorizer(str(tiny), "cpu", dtype=torch.float32)
+    light = rng.uniform(0, 100, (5, 64, 96)).astype(np.float32)
+    colorizer = Colorizer(str(tiny), "cpu", engine=engine)
     together = colorizer.colors(light)
-    alone = np.concatenate([colorizer.colors(light[i : i + 1]) for i in range(3)])
+    alone = np.concatenate([colorizer.colors(light[i : i + 1]) for i in range(5)])
     assert together.std() > 0.1
     assert np.abs(together - alone).max() < 1e-2
 
@@ -126,32 +132,33 @@ def test_sizes_must_fit(tiny: Path) -> None:
         colorizer.colors(np.zeros((1, 60, 64), np.float32))
 
 
-class _Scarce(Colorizer):
+class _Scarce(TorchNet):
     """Has memory for ``room`` pictures at once."""
 
     room = 0
 
-    def _run(self, lightness: np.ndarray, hints: np.ndarray | None) -> np.ndarray:
+    def _share(self, lightness: np.ndarray, hints: np.ndarray | None) -> np.ndarray:
         if len(lightness) > self.room:
             raise OutOfMemory("no room")
-        return super()._run(lightness, hints)
+        return super()._share(lightness, hints)
 
 
 def test_out_of_memory_halves_the_batch_and_loses_no_colour(tiny: Path) -> None:
     notes: list[str] = []
     light = np.random.default_rng(1).uniform(0, 100, (7, 64, 64)).astype(np.float32)
-    scarce = _Scarce(str(tiny), "cpu", dtype=torch.float32, warn=notes.append)
+    net, _ = load_net(tiny)
+    scarce = _Scarce(net, "cpu", torch.float32, notes.append)
     scarce.room = 2
-    expected = Colorizer(str(tiny), "cpu", dtype=torch.float32).colors(light)
-    assert np.abs(scarce.colors(light) - expected).max() < 1e-2
+    expected = TorchNet(net, "cpu", torch.float32).run(light)
+    assert np.abs(scarce.run(light) - expected).max() < 1e-2
     assert len(notes) == 2
     assert "batches of 1" in notes[-1]
 
 
 def test_no_memory_for_one_picture_is_an_error_and_never_grey(tiny: Path) -> None:
-    scarce = _Scarce(str(tiny), "cpu")
+    scarce = _Scarce(load_net(tiny)[0], "cpu")
     with pytest.raises(DeviceError, match="not enough memory"):
-        scarce.colors(np.zeros((2, 64, 64), np.float32))
+        scarce.run(np.zeros((2, 64, 64), np.float32))
 
 
 @pytest.mark.parametrize("wanted", ["cuda:99", "tpu", "cuda:x"])

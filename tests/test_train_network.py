@@ -8,7 +8,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from training import photo
 
 from vidcolor.errors import ModelError
-from vidcolor.models.chromanet.net import ChromaNet, NetConfig
+from vidcolor.models.chromanet.config import NetConfig
+from vidcolor.models.chromanet.net import ChromaNet
 from vidcolor.models.chromanet.pretrained import encoder_stages, load_imagenet_encoder
 from vidcolor.train.network import build_net, follow, net_config
 from vidcolor.train.photos import PhotoSet

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from networks import TINY
 
-from vidcolor.models.chromanet.net import ChromaNet, NetConfig
+from vidcolor.models.chromanet.config import NetConfig
+from vidcolor.models.chromanet.net import ChromaNet
 from vidcolor.train import loop, network
 from vidcolor.train.recipe import Recipe
 

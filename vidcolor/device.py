@@ -1,35 +1,91 @@
-"""The only file that says "cuda": which device there is, what it is good at, when it is full."""
+"""The only file that says "cuda": which device there is, what it is good at, when it is full.
+
+PyTorch takes seconds to import and is not needed everywhere, so it is imported where it is used.
+"""
 
 from __future__ import annotations
 
-import torch
+import ctypes
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from vidcolor.errors import DeviceError
 
-OutOfMemory = torch.cuda.OutOfMemoryError
-"""What torch raises when the device's memory is full."""
+if TYPE_CHECKING:
+    import torch
+
+    OutOfMemory = torch.cuda.OutOfMemoryError
+    """What torch raises when the device's memory is full."""
+else:
+
+    def __getattr__(name: str) -> Any:
+        if name == "OutOfMemory":
+            import torch
+
+            return torch.cuda.OutOfMemoryError
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def pick_device(wanted: str = "auto") -> torch.device:
-    """``auto`` (CUDA when there is one), ``cpu``, ``cuda`` or ``cuda:N`` to a torch device.
+_DRIVERS = (
+    "/proc/driver/nvidia",
+    "/dev/nvidiactl",
+    "/dev/dxg",  # Windows' subsystem for Linux
+    "/dev/nvmap",  # Jetson
+    "/dev/kfd",  # AMD, whose PyTorch calls its devices cuda too
+)
+"""Where Linux shows that a GPU's driver is loaded."""
+
+
+def has_driver() -> bool:
+    """Whether a GPU may be usable; False is certain, and costs no import of PyTorch."""
+    if sys.platform == "darwin":
+        return False
+    if sys.platform == "win32":
+        for name in ("nvcuda.dll", "amdhip64_6.dll", "amdhip64_7.dll"):
+            try:
+                ctypes.WinDLL(name)
+            except OSError:
+                continue
+            return True
+        return False
+    return any(Path(path).exists() for path in _DRIVERS)
+
+
+def pick_name(wanted: str = "auto") -> str:
+    """``auto`` (CUDA when there is one), ``cpu``, ``cuda`` or ``cuda:N`` to a device's name.
 
     Raises DeviceError for a device that is not there, and for a name that means nothing.
     """
     if wanted == "cpu":
-        return torch.device("cpu")
-    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if wanted == "auto":
-        return torch.device("cuda" if found else "cpu")
+        return wanted
     name, colon, number = wanted.partition(":")
-    if name != "cuda" or bool(colon) != number.isdecimal():
+    if wanted != "auto" and (name != "cuda" or bool(colon) != number.isdecimal()):
         raise DeviceError(f"device {wanted!r}: unknown; valid are auto, cpu, cuda and cuda:N")
+    found = _count() if has_driver() else 0
+    if wanted == "auto":
+        return "cuda" if found else "cpu"
     if not found:
         raise DeviceError(
             f"device {wanted!r}: no CUDA GPU is usable here; use --device cpu, or auto"
         )
     if number and int(number) >= found:
         raise DeviceError(f"device {wanted!r}: only cuda:0 to cuda:{found - 1} are here")
-    return torch.device(wanted)
+    return wanted
+
+
+def _count() -> int:
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def pick_device(wanted: str = "auto") -> torch.device:
+    """As `pick_name`, as a torch device."""
+    import torch
+
+    return torch.device(pick_name(wanted))
 
 
 def pick_dtype(device: torch.device) -> torch.dtype:
@@ -37,6 +93,8 @@ def pick_dtype(device: torch.device) -> torch.dtype:
 
     A CPU without such instructions would emulate them, slower than float32.
     """
+    import torch
+
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
@@ -48,10 +106,23 @@ def pick_dtype(device: torch.device) -> torch.dtype:
 
 def describe(device: torch.device) -> str:
     """The device's name for reports: ``cpu``, or the GPU's own name."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    if device.type != "cuda":
+        return "cpu"
+    import torch
+
+    return torch.cuda.get_device_name(device)
 
 
 def free_cache(device: torch.device) -> None:
     """Give cached memory back to the device, after it ran out."""
     if device.type == "cuda":
+        import torch
+
         torch.cuda.empty_cache()
+
+
+def cores() -> int:
+    """CPU cores this process may use, which can be fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

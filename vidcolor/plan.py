@@ -34,13 +34,11 @@ class Plan:
 
 def plan_video(source: Path | str, target: Path | str, settings: Settings = Settings()) -> Plan:
     """Check everything that can be checked before a job; raises what the job would raise then."""
-    # Imported here, because what only reads films needs the rest of this module, and no torch.
-    from vidcolor.device import describe, pick_device
-    from vidcolor.models.registry import find_model, load_net
+    # Imported here, because what only reads films needs the rest of this module, and no network.
+    from vidcolor.models.colorizer import Colorizer
 
     info = probe(Path(source))
-    load_net(find_model(settings.color.model))
-    device = describe(pick_device(settings.color.device))
+    device = Colorizer(settings.color.model, settings.color.device).description["device"]
     writer = open_writer(target, info, settings)
     try:
         return Plan(

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
+from safetensors.numpy import save_file
 
 from vidcolor.errors import ModelError
 
@@ -29,7 +29,7 @@ class Checkpoint:
 
     architecture: str
     config: dict[str, Any]
-    state: dict[str, Tensor]
+    state: dict[str, NDArray[Any]]
     card: dict[str, Any]
 
 
@@ -38,7 +38,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if not path.is_file():
         raise ModelError(f"{path}: no such checkpoint")
     try:
-        with safe_open(path, framework="pt") as archive:
+        with safe_open(path, framework="np") as archive:
             header = archive.metadata() or {}
             if header.get("format") != FORMAT:
                 raise ModelError(
@@ -51,7 +51,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
                 state,
                 json.loads(header.get("card", "{}")),
             )
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         if isinstance(error, ModelError):
             raise
         raise ModelError(f"{path}: broken checkpoint, or not one at all: {error}") from error
@@ -61,10 +61,13 @@ def write_checkpoint(
     path: Path,
     architecture: str,
     config: Mapping[str, Any],
-    state: Mapping[str, Tensor],
+    state: Mapping[str, ArrayLike],
     card: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a checkpoint under a temporary name, then put it in place in one step."""
+    """Write a checkpoint under a temporary name, then put it in place in one step.
+
+    ``state`` may hold anything NumPy takes for an array, a network's tensors on the CPU among it.
+    """
     header = {
         "format": FORMAT,
         "architecture": architecture,
@@ -72,7 +75,8 @@ def write_checkpoint(
         "card": json.dumps(dict(card or {})),
     }
     part = path.with_name(f".{path.name}.part")
-    save_file({name: value.contiguous() for name, value in state.items()}, part, metadata=header)
+    arrays = {name: np.asarray(value, order="C") for name, value in state.items()}
+    save_file(arrays, part, metadata=header)
     os.replace(part, path)
 
 
@@ -82,9 +86,9 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def to_half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def to_half(state: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Floating-point arrays as float16, for shipping; others as they are."""
     return {
-        name: value.to(torch.float16) if value.is_floating_point() else value
+        name: value.astype(np.float16) if np.issubdtype(value.dtype, np.floating) else value
         for name, value in state.items()
     }

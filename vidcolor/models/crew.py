@@ -8,7 +8,6 @@ two pictures in two threads take less time than one after the other in two.
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from collections.abc import Callable, Sequence
@@ -16,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import torch
+
+from vidcolor.device import cores
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -25,7 +26,7 @@ class Crew:
     """``count`` threads, as many as there are cores unless told otherwise; they end with it."""
 
     def __init__(self, count: int | None = None) -> None:
-        self.count = count or _cores()
+        self.count = count or cores()
         before = torch.get_num_threads()
         self._pool = ThreadPoolExecutor(
             self.count, "colorizer", initializer=torch.set_num_threads, initargs=(1,)
@@ -40,10 +41,3 @@ class Crew:
     def map(self, work: Callable[[In], Out], items: Sequence[In]) -> list[Out]:
         """``work`` done to every item, in order; raises what the first failure raised."""
         return list(self._pool.map(work, items))
-
-
-def _cores() -> int:
-    """Cores this process may use, which can be fewer than there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -12,7 +12,8 @@ from torch import nn
 
 from vidcolor.errors import TargetError
 from vidcolor.models.checkpoint import write_checkpoint
-from vidcolor.models.chromanet.net import ChromaNet, InvertedResidual, NetConfig
+from vidcolor.models.chromanet.config import NetConfig
+from vidcolor.models.chromanet.net import ChromaNet, InvertedResidual
 from vidcolor.models.chromanet.pretrained import encoder_stages, load_imagenet_encoder
 from vidcolor.train.examples import Augment, Example, make_example
 from vidcolor.train.objectives import node_prior

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vidcolor.models.checkpoint import read_checkpoint, to_half, write_checkpoint
-from vidcolor.models.chromanet.net import NetConfig
+from vidcolor.models.chromanet.config import NetConfig
 
 
 def ship(weights: Path, target: Path, card: dict[str, object], **decoding: float) -> NetConfig:

@@ -1,34 +1,56 @@
 """The default network: a mobile encoder, a small decoder, a distribution over ab at quarter size.
 
-``detect`` and ``load`` are what the registry asks of every architecture.
+``detect``, ``load`` and ``load_graph`` are what the registry asks of every architecture. The last
+two import the library that each is for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
-from vidcolor.models.chromanet.net import ChromaNet, NetConfig
-
-
-def detect(state: Mapping[str, Tensor]) -> bool:
-    """True if the names of ``state`` are those of a folded ChromaNet."""
-    return {"encoder.stem.conv.weight", "step4.first.conv.weight", "log_prior"} <= state.keys()
+if TYPE_CHECKING:
+    from vidcolor.models.chromanet.net import ChromaNet
 
 
-def load(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> ChromaNet:
+def detect(names: Iterable[str]) -> bool:
+    """True if the names of a state's arrays are those of a folded ChromaNet."""
+    return {"encoder.stem.conv.weight", "step4.first.conv.weight", "log_prior"} <= set(names)
+
+
+def load(state: Mapping[str, NDArray[Any]], config: Mapping[str, Any]) -> ChromaNet:
     """A folded ChromaNet with ``state``, in eval mode and float32.
 
     Raises RuntimeError, TypeError or KeyError when state and config do not fit exactly.
     """
+    import torch
+
+    from vidcolor.models.chromanet.config import NetConfig
+    from vidcolor.models.chromanet.net import ChromaNet
+
     # Without storage at first: random weights would be drawn only to be replaced.
     with torch.device("meta"):
         net = ChromaNet(NetConfig.from_dict(dict(config)), folded=True)
+    tensors = {name: torch.from_numpy(value) for name, value in state.items()}
     wide = {
-        name: value.float() if value.is_floating_point() else value for name, value in state.items()
+        name: value.float() if value.is_floating_point() else value
+        for name, value in tensors.items()
     }
     net.load_state_dict(wide, strict=True, assign=True)
     return net.eval().requires_grad_(False)
+
+
+def load_graph(
+    state: Mapping[str, NDArray[Any]],
+    config: Mapping[str, Any],
+    height: int,
+    width: int,
+    *,
+    hinted: bool,
+) -> Any:
+    """The same as an ``openvino.Model`` for one picture of that size; see `graph.build`."""
+    from vidcolor.models.chromanet.graph import build
+
+    return build(state, config, height, width, hinted=hinted)

@@ -11,57 +11,14 @@ head classifies over ab nodes (Zhang et al., ECCV 2016).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidcolor.models.chromanet.bins import nodes
+from vidcolor.models.chromanet.config import HEADS, HINT_CHANNELS, NetConfig
 from vidcolor.models.chromanet.depthwise import FrozenDepthwise
-
-HINT_CHANNELS = 3
-"""a*, b* and a mask, at the size of the lightness."""
-
-
-@dataclass(frozen=True, slots=True)
-class NetConfig:
-    """The shape of a ChromaNet, and how its distribution becomes one colour.
-
-    ``stages`` lists (repeats, kernel, stride, expansion, channels) of the encoder; ``widths`` are
-    the decoder's channels at 1/32, 1/16, 1/8 and 1/4 of the input's size, and ``attention`` is the
-    number of attention blocks at 1/16. ``temperature`` is that
-    of the annealed mean: 1 gives the mean, towards 0 the mode. ``rebalance`` raises rare colours:
-    the logits gain ``-rebalance * log(prior)``. ``chroma_gain`` multiplies the result.
-    """
-
-    stem: int = 32
-    stages: tuple[tuple[int, int, int, int, int], ...] = (
-        (1, 3, 1, 1, 16),
-        (2, 3, 2, 6, 24),
-        (2, 5, 2, 6, 40),
-        (3, 3, 2, 6, 80),
-        (3, 5, 1, 6, 112),
-        (4, 5, 2, 6, 192),
-        (1, 3, 1, 6, 320),
-    )
-    widths: tuple[int, int, int, int] = (160, 160, 112, 72)
-    attention: int = 0
-    temperature: float = 0.5
-    rebalance: float = 0.0
-    chroma_gain: float = 1.0
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> NetConfig:
-        """Rebuild a config from JSON, where tuples have become lists."""
-        changes = dict(values)
-        changes["stages"] = tuple(tuple(stage) for stage in values["stages"])
-        changes["widths"] = tuple(values["widths"])
-        return cls(**changes)
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 class ConvUnit(nn.Module):
@@ -198,7 +155,7 @@ class DecoderStep(nn.Module):
 
     def __init__(self, inputs: int, lateral: int, outputs: int, *, folded: bool) -> None:
         super().__init__()
-        narrow = max(lateral, outputs // 2) if lateral < outputs // 2 else outputs // 2
+        narrow = outputs // 2
         self.lateral = ConvUnit(lateral, narrow, 1, folded=folded)
         self.first = ConvUnit(inputs + narrow + HINT_CHANNELS, outputs, 3, folded=folded)
         self.second = ConvUnit(outputs, outputs, 3, folded=folded)
@@ -218,7 +175,7 @@ class GlobalMixer(nn.Module):
     identity, so that it can be added to a network that is already trained.
     """
 
-    def __init__(self, channels: int, heads: int = 4) -> None:
+    def __init__(self, channels: int, heads: int = HEADS) -> None:
         super().__init__()
         self.heads = heads
         self.before = nn.LayerNorm(channels)

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from vidcolor.errors import ModelError
-from vidcolor.models.chromanet.net import ChromaNet, ConvUnit, InvertedResidual, NetConfig
+from vidcolor.models.chromanet.config import NetConfig
+from vidcolor.models.chromanet.net import ChromaNet, ConvUnit, InvertedResidual
 
 _SHAPES = {
     "lite0": ((1, 2, 2, 3, 3, 4, 1), (16, 24, 40, 80, 112, 192, 320)),

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from networks import TINY, tiny_checkpoint
+
+from vidcolor import device
+from vidcolor.errors import DeviceError
+from vidcolor.models.checkpoint import write_checkpoint
+from vidcolor.models.chromanet import load_graph
+from vidcolor.models.chromanet.net import ChromaNet
+from vidcolor.models.colorizer import Colorizer, enlarge
+from vidcolor.models.openvino_net import OpenVinoNet
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    return tiny_checkpoint(tmp_path / "tiny.safetensors")
+
+
+def _random_net(attention: int) -> tuple[dict[str, Any], ChromaNet]:
+    """A folded network in which every part matters, those that start as the identity too."""
+    config = replace(TINY, attention=attention, temperature=0.4, rebalance=0.3, chroma_gain=1.3)
+    torch.manual_seed(attention)
+    net = ChromaNet(config).eval().fold().requires_grad_(False)
+    for value in net.mixers.parameters():
+        value.normal_(0, 0.3)
+    net.head.weight.mul_(20)
+    net.log_prior.uniform_(-5, 0)
+    return config.to_dict(), net
+
+
+def _pictures(count: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Lightness, and hints that differ from picture to picture, at one point of each."""
+    rng = np.random.default_rng(height)
+    light = rng.uniform(0, 100, (count, height, width)).astype(np.float32)
+    hints = np.zeros((count, 3, height, width), np.float32)
+    for number in range(count):
+        hints[number, :, 9:14, 20:25] = np.array([40, 20 * number - 30, 1])[:, None, None]
+    return light, hints
+
+
+# Of 32x32, attention sees as many places as it has heads.
+@pytest.mark.parametrize("size", [(32, 32), (96, 160)])
+@pytest.mark.parametrize("attention", [0, 2])
+@pytest.mark.parametrize("hinted", [False, True])
+@pytest.mark.parametrize("count", [1, 3])
+def test_openvino_gives_the_colours_that_torch_gives(
+    size: tuple[int, int], attention: int, hinted: bool, count: int, tmp_path: Path
+) -> None:
+    config, net = _random_net(attention)
+    path = tmp_path / "net.safetensors"
+    write_checkpoint(path, "chromanet", config, net.state_dict())
+    light, hints = _pictures(count, *size)
+    told = hints if hinted else None
+    with torch.inference_mode():
+        given = torch.from_numpy(told) if told is not None else None
+        ab = net.decode(net(torch.from_numpy(light)[:, None], given))
+        expected = F.interpolate(ab, size=size, mode="bilinear", align_corners=False).numpy()
+    found = Colorizer(str(path), "cpu", engine="openvino").colors(light, told)
+    assert expected.std() > 1
+    assert np.abs(found - expected).max() < 1e-3
+    both = Colorizer(str(path), "cpu", engine="torch", dtype=torch.float32).colors(light, told)
+    assert np.abs(both - expected).max() < 1e-3
+
+
+def test_the_shipped_weights_colour_alike_in_both_engines() -> None:
+    rng = np.random.default_rng(3)
+    coarse = torch.from_numpy(rng.uniform(10, 90, (1, 1, 6, 8)).astype(np.float32))
+    light = F.interpolate(coarse, (96, 128), mode="bicubic").clamp(0, 100)[:, 0].numpy()
+    ours = Colorizer("default", "cpu", engine="openvino").colors(light)
+    theirs = Colorizer("default", "cpu", engine="torch", dtype=torch.float32).colors(light)
+    assert np.abs(theirs).max() > 2
+    assert np.abs(ours - theirs).max() < 0.05
+
+
+def test_colours_are_enlarged_as_torch_enlarges_them() -> None:
+    ab = np.random.default_rng(4).uniform(-80, 80, (2, 2, 8, 24)).astype(np.float32)
+    size = (32, 96)
+    theirs = F.interpolate(torch.from_numpy(ab), size=size, mode="bilinear", align_corners=False)
+    assert np.abs(enlarge(ab, *size) - theirs.numpy()).max() < 1e-3
+
+
+def test_colouring_imports_no_torch_and_tells_nobody(tmp_path: Path) -> None:
+    code = (
+        "import sys, numpy as np\n"
+        "from vidcolor.models.colorizer import Colorizer\n"
+        "import vidcolor.colorize, vidcolor.pipeline\n"
+        "colorizer = Colorizer(device='cpu')\n"
+        "colorizer.colors(np.full((1, 32, 64), 50, np.float32))\n"
+        "assert colorizer.description['engine'].startswith('openvino 20')\n"
+        "found = [name for name in sys.modules if name.startswith(('torch', 'openvino_tel'))]\n"
+        "assert not found, found\n"
+        "assert 'openvino' in sys.modules\n"
+    )
+    home = tmp_path / "home"
+    home.mkdir()
+    system = {"HOME": str(home), "USERPROFILE": str(home)}
+    environment = {name: value for name, value in os.environ.items() if name != "CI"} | system
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120, env=environment)
+    assert not list(home.iterdir())
+
+
+def test_without_openvino_torch_colours(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    light, _ = _pictures(2, 32, 64)
+    usual = Colorizer(str(tiny), "cpu")
+    assert usual.description["engine"].startswith("openvino ")
+    expected = usual.colors(light)
+    monkeypatch.setitem(sys.modules, "openvino", None)  # Python's way to say: not installed.
+    other = Colorizer(str(tiny), "cpu")
+    assert other.description["engine"] == f"torch {torch.__version__}"
+    assert np.abs(other.colors(light) - expected).max() < 0.5
+    with pytest.raises(DeviceError, match="pip install openvino"):
+        Colorizer(str(tiny), "cpu", engine="openvino")
+
+
+def test_an_unknown_engine_is_refused(tiny: Path) -> None:
+    with pytest.raises(DeviceError, match="auto, openvino, torch"):
+        Colorizer(str(tiny), "cpu", engine="abacus")
+
+
+def test_a_dtype_is_torchs_affair(tiny: Path) -> None:
+    chosen = Colorizer(str(tiny), "cpu", dtype=torch.bfloat16).description
+    assert chosen["engine"].startswith("torch ")
+    assert chosen["dtype"] == "bfloat16"
+    with pytest.raises(DeviceError, match="dtype"):
+        Colorizer(str(tiny), "cpu", engine="openvino", dtype=torch.float32)
+
+
+@pytest.mark.parametrize("engine", ["openvino", "torch"])
+def test_hints_must_have_the_size_of_the_picture(tiny: Path, engine: str) -> None:
+    colorizer = Colorizer(str(tiny), "cpu", engine=engine)
+    with pytest.raises(ValueError, match="hints must be"):
+        colorizer.colors(np.zeros((2, 32, 64), np.float32), np.zeros((1, 3, 32, 64), np.float32))
+
+
+def test_few_compiled_networks_are_kept() -> None:
+    config, net = _random_net(0)
+    state = {name: value.numpy() for name, value in net.state_dict().items()}
+    built = []
+
+    def build(height: int, width: int, hinted: bool) -> Any:
+        built.append((height, width))
+        return load_graph(state, config, height, width, hinted=hinted)
+
+    engine = OpenVinoNet(build)
+    sizes = [(32, 32 * number) for number in range(1, 7)]
+    for size in [*sizes, sizes[-1], sizes[0]]:
+        assert engine.run(np.zeros((1, *size), np.float32)).shape == (1, 2, 8, size[1] // 4)
+    assert built == [*sizes, sizes[0]]
+    assert len(engine._compiled) < len(sizes)
+
+
+def test_a_failed_picture_does_not_block_the_next(tiny: Path) -> None:
+    colorizer = Colorizer(str(tiny), "cpu", engine="openvino")
+    light, _ = _pictures(5, 32, 64)
+    expected = colorizer.colors(light)
+
+    class Mixed(list[Any]):
+        shape = light.shape
+
+    with pytest.raises(ValueError, match="could not convert"):
+        colorizer._engine.run(Mixed([*light[:3], "no picture", light[4]]))  # type: ignore[arg-type]
+    assert np.abs(colorizer.colors(light) - expected).max() < 1e-3
+
+
+def test_no_driver_means_no_gpu_without_asking_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never() -> int:
+        raise AssertionError("torch was asked")
+
+    monkeypatch.setattr(device, "_count", never)
+    monkeypatch.setattr(device, "has_driver", lambda: False)
+    assert device.pick_name("auto") == "cpu"
+    with pytest.raises(DeviceError, match="no CUDA GPU"):
+        device.pick_name("cuda")
+    monkeypatch.setattr(device, "has_driver", lambda: True)
+    with pytest.raises(AssertionError, match="torch was asked"):
+        device.pick_name("auto")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA GPU")
+def test_a_gpu_has_a_driver() -> None:
+    assert device.has_driver()

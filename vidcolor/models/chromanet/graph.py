@@ -1,0 +1,275 @@
+"""ChromaNet as an OpenVINO graph, straight from the arrays of its checkpoint.
+
+The same network as in `net`, folded, with the decoding at its end; parts have the same names. It is
+written for one picture of a fixed size, which is what a film has: several pictures run beside each
+other rather than as a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidcolor.models.chromanet.config import HEADS, HINT_CHANNELS, NetConfig
+from vidcolor.models.runtime import load_openvino
+
+Float32 = NDArray[np.float32]
+Node = Any
+"""A value in the graph; OpenVINO's own types say little more."""
+
+
+def build(
+    state: Mapping[str, NDArray[Any]],
+    config: Mapping[str, Any],
+    height: int,
+    width: int,
+    *,
+    hinted: bool,
+) -> Any:
+    """An ``openvino.Model``: lightness (1, 1, height, width) L* to ab (1, 2, height/4, width/4).
+
+    With ``hinted`` it has a second input, hints (1, 3, height, width) as in `ChromaNet`; without,
+    what belongs to hints is left out, as they would all be 0. Height and width are multiples of 32.
+
+    Raises TypeError, KeyError, ValueError or RuntimeError when state and config do not fit exactly.
+    """
+    shape = NetConfig.from_dict(dict(config))
+    openvino = load_openvino()
+    graph = _Graph(openvino.opset13, state, hinted)
+    lightness = graph.ops.parameter([1, 1, height, width], np.float32, name="lightness")
+    inputs = [lightness]
+    hints = None
+    if hinted:
+        hints = graph.ops.parameter([1, HINT_CHANNELS, height, width], np.float32, name="hints")
+        inputs.append(hints)
+    ab = graph.network(shape, lightness, hints)
+    graph.finish()
+    return openvino.Model([graph.ops.result(ab)], inputs, "chromanet")
+
+
+class _Graph:
+    """Adds the network's parts to a graph, and takes each array of the state exactly once."""
+
+    def __init__(self, ops: Any, state: Mapping[str, NDArray[Any]], hinted: bool) -> None:
+        self.ops = ops
+        self._left = dict(state)
+        self._unused = 0 if hinted else HINT_CHANNELS
+
+    def take(self, name: str, *shape: int) -> Float32:
+        """An array of the state as float32. Raises KeyError and ValueError."""
+        if name not in self._left:
+            raise KeyError(f"missing array {name}")
+        value = self._left.pop(name)
+        if value.shape != shape:
+            raise ValueError(f"{name} has shape {value.shape}, expected {shape}")
+        return np.asarray(value, np.float32)
+
+    def finish(self) -> None:
+        """Raises KeyError if the state holds anything that no part has taken."""
+        if self._left:
+            raise KeyError(f"unexpected arrays {', '.join(sorted(self._left))}")
+
+    def network(self, config: NetConfig, lightness: Node, hints: Node | None) -> Node:
+        ops = self.ops
+        x = ops.subtract(ops.divide(lightness, np.float32(50)), np.float32(1))
+        features, (quarter, eighth, sixteenth, deepest) = self.encoder(x, config)
+        f4, f8, f16, f32 = features
+        h4, h8, h16, h32 = self.pool_hints(hints)
+        w32, w16, w8, w4 = config.widths
+        context = ops.reduce_mean(f32, np.array([2, 3]), keep_dims=True)
+        context = self.layer(context, "context.0", deepest, w32)
+        context = self.layer(ops.relu(context), "context.2", w32, w32)
+        x = self.join([f32], h32)
+        x = ops.add(self.unit(x, "bottom", deepest + HINT_CHANNELS, w32, 3, joined=True), context)
+        x = self.step(x, "step16", f16, h16, w32, sixteenth, w16)
+        for number in range(config.attention):
+            x = self.mixer(x, f"mixers.{number}", w16)
+        x = self.step(x, "step8", f8, h8, w16, eighth, w8)
+        x = self.step(x, "step4", f4, h4, w8, quarter, w4)
+        return self.head_and_decode(x, config, w4)
+
+    def encoder(self, x: Node, config: NetConfig) -> tuple[list[Node], list[int]]:
+        """The features at 1/4, 1/8, 1/16 and 1/32 size, and their channels."""
+        x = self.unit(x, "encoder.stem", 1, config.stem, 3, stride=2)
+        features, channels = [], []
+        number, scale, inputs = 0, 2, config.stem
+        for repeats, kernel, first, expansion, outputs in config.stages:
+            if first > 1:
+                features.append(x)
+                channels.append(inputs)
+                scale *= first
+            for repeat in range(repeats):
+                stride = first if repeat == 0 else 1
+                name = f"encoder.blocks.{number}"
+                x = self.block(x, name, inputs, outputs, kernel, stride, expansion)
+                number, inputs = number + 1, outputs
+        if scale != 32:
+            raise ValueError(f"the encoder must reduce by 32, not {scale}")
+        # The first lies at half size, which the decoder has no use for.
+        return [*features[1:], x], [*channels[1:], inputs]
+
+    def block(
+        self,
+        x: Node,
+        name: str,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int,
+        expansion: int,
+    ) -> Node:
+        hidden = inputs * expansion
+        y = x if expansion == 1 else self.unit(x, f"{name}.expand", inputs, hidden, 1)
+        y = self.unit(y, f"{name}.filter", hidden, hidden, kernel, stride=stride, groups=hidden)
+        y = self.unit(y, f"{name}.project", hidden, outputs, 1, activate=False)
+        return self.ops.add(x, y) if stride == 1 and inputs == outputs else y
+
+    def unit(
+        self,
+        x: Node,
+        name: str,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        activate: bool = True,
+        joined: bool = False,
+    ) -> Node:
+        """A folded ConvUnit; ``joined`` if the last of its inputs are hints."""
+        weight = self.take(f"{name}.conv.weight", outputs, inputs // groups, kernel, kernel)
+        bias = self.take(f"{name}.conv.bias", outputs)
+        if joined:
+            weight = weight[:, : inputs - self._unused]
+        # With a stride as TensorFlow pads: more at the end than at the beginning.
+        extra = kernel - stride
+        before = extra // 2
+        steps, begin, end = [stride, stride], [before, before], [extra - before, extra - before]
+        if groups > 1:
+            filters = weight.reshape(groups, outputs // groups, inputs // groups, kernel, kernel)
+            x = self.ops.group_convolution(x, self.constant(filters), steps, begin, end, [1, 1])
+        else:
+            x = self.ops.convolution(x, self.constant(weight), steps, begin, end, [1, 1])
+        x = self.ops.add(x, self.constant(bias.reshape(1, -1, 1, 1)))
+        return self.ops.clamp(x, 0.0, 6.0) if activate else x
+
+    def step(
+        self,
+        x: Node,
+        name: str,
+        lateral: Node,
+        hints: Node | None,
+        inputs: int,
+        laterals: int,
+        outputs: int,
+    ) -> Node:
+        """Double the size, join the encoder's features and the hints, and mix."""
+        narrow = outputs // 2
+        twice = np.array([2, 2], np.float32)
+        x = self.ops.interpolate(
+            x,
+            twice,
+            "nearest",
+            "scales",
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+            axes=np.array([2, 3]),
+        )
+        x = self.join([x, self.unit(lateral, f"{name}.lateral", laterals, narrow, 1)], hints)
+        channels = inputs + narrow + HINT_CHANNELS
+        x = self.unit(x, f"{name}.first", channels, outputs, 3, joined=True)
+        return self.unit(x, f"{name}.second", outputs, outputs, 3)
+
+    def join(self, parts: list[Node], hints: Node | None) -> Node:
+        parts = parts if hints is None else [*parts, hints]
+        return parts[0] if len(parts) == 1 else self.ops.concat(parts, 1)
+
+    def mixer(self, x: Node, name: str, channels: int) -> Node:
+        """Self-attention over all places of a map, then a small perceptron."""
+        ops = self.ops
+        height, width = x.shape[2], x.shape[3]
+        count = height * width
+        places = ops.transpose(ops.reshape(x, [1, channels, count], False), [0, 2, 1])
+        mixed = self.linear(
+            self.norm(places, f"{name}.before", channels), f"{name}.mix", channels, 3 * channels
+        )
+        # Apart first and then transposed: one transposition of all five axes, as in `net`, comes
+        # out wrong in OpenVINO 2026.4 where there are as many places as heads.
+        query, key, value = (
+            ops.transpose(
+                ops.reshape(part, [1, count, HEADS, channels // HEADS], False), [0, 2, 1, 3]
+            )
+            for part in ops.split(mixed, 2, 3).outputs()
+        )
+        seen = ops.scaled_dot_product_attention(query, key, value)
+        seen = ops.reshape(ops.transpose(seen, [0, 2, 1, 3]), [1, count, channels], False)
+        places = ops.add(places, self.linear(seen, f"{name}.join", channels, channels))
+        wide = self.linear(
+            self.norm(places, f"{name}.between", channels), f"{name}.widen", channels, 2 * channels
+        )
+        narrow = self.linear(ops.gelu(wide, "erf"), f"{name}.narrow", 2 * channels, channels)
+        places = ops.transpose(ops.add(places, narrow), [0, 2, 1])
+        return ops.reshape(places, [1, channels, height, width], False)
+
+    def norm(self, x: Node, name: str, channels: int) -> Node:
+        """LayerNorm over the last axis."""
+        x = self.ops.mvn(x, np.array([-1]), True, 1e-5, "inside_sqrt")
+        x = self.ops.multiply(x, self.constant(self.take(f"{name}.weight", channels)))
+        return self.ops.add(x, self.constant(self.take(f"{name}.bias", channels)))
+
+    def linear(self, x: Node, name: str, inputs: int, outputs: int) -> Node:
+        """A linear layer over the last axis."""
+        weight = self.constant(self.take(f"{name}.weight", outputs, inputs))
+        bias = self.constant(self.take(f"{name}.bias", outputs))
+        return self.ops.add(self.ops.matmul(x, weight, False, True), bias)
+
+    def pointwise(self, x: Node, weight: Float32, bias: Float32) -> Node:
+        """A linear layer (outputs, inputs) over the channels of a map."""
+        filters = self.constant(weight[..., None, None])
+        x = self.ops.convolution(x, filters, [1, 1], [0, 0], [0, 0], [1, 1])
+        return self.ops.add(x, self.constant(bias.reshape(1, -1, 1, 1)))
+
+    def layer(self, x: Node, name: str, inputs: int, outputs: int) -> Node:
+        """A linear layer of the state, over the channels of a map."""
+        weight = self.take(f"{name}.weight", outputs, inputs)
+        return self.pointwise(x, weight, self.take(f"{name}.bias", outputs))
+
+    def constant(self, value: Float32) -> Node:
+        # Given an array as an operand, OpenVINO would turn it into a list of Python's numbers.
+        return self.ops.constant(np.ascontiguousarray(value, np.float32))
+
+    def head_and_decode(self, x: Node, config: NetConfig, width: int) -> Node:
+        """Logits, and the annealed mean of their distribution, as in `ChromaNet.decode`."""
+        count = len(self._left["nodes"]) if "nodes" in self._left else 0
+        nodes = self.take("nodes", count, 2)
+        weight = self.take("head.weight", count, width, 1, 1)
+        bias = self.take("head.bias", count) - np.float32(config.rebalance) * self.take(
+            "log_prior", count
+        )
+        # Temperature and prior go into the head, the gain into the nodes.
+        sharp = np.float32(1 / config.temperature)
+        logits = self.pointwise(x, weight[..., 0, 0] * sharp, bias * sharp)
+        # Channels last, as OpenVINO keeps them anyway: along axis 1 it would copy the logits twice.
+        shares = self.ops.softmax(self.ops.transpose(logits, [0, 2, 3, 1]), 3)
+        colors = self.constant(nodes * np.float32(config.chroma_gain))
+        return self.ops.transpose(self.ops.matmul(shares, colors, False, False), [0, 3, 1, 2])
+
+    def pool_hints(self, hints: Node | None) -> list[Node | None]:
+        """Hints at 1/4, 1/8, 1/16 and 1/32 size: the mean over the *hinted* pixels of a cell."""
+        if hints is None:
+            return [None] * 4
+        ops = self.ops
+        color, mask = ops.variadic_split(hints, 1, [2, 1]).outputs()
+        mass = ops.concat([ops.divide(ops.multiply(color, mask), np.float32(100)), mask], 1)
+        pooled = []
+        for size in (4, 2, 2, 2):
+            mass = ops.avg_pool(mass, [size, size], [0, 0], [0, 0], [size, size], True)
+            color, weight = ops.variadic_split(mass, 1, [2, 1]).outputs()
+            mean = ops.divide(color, ops.maximum(weight, np.float32(1e-6)))
+            known = ops.convert(ops.greater(weight, np.float32(0)), np.float32)
+            pooled.append(ops.concat([mean, known], 1))
+        return pooled

@@ -1,0 +1,96 @@
+"""A network run by PyTorch, on a GPU or on the CPU's cores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vidcolor.device import OutOfMemory, describe, free_cache, pick_dtype
+from vidcolor.errors import DeviceError
+from vidcolor.models.crew import Crew
+from vidcolor.models.registry import ColorNet
+
+Float32 = NDArray[np.float32]
+
+
+class TorchNet:
+    """``net`` on ``device``, a torch device or its name.
+
+    ``dtype`` None picks the fastest one the device handles natively. ``warn`` is told in one line
+    when memory ran out and the batch was halved. Raises DeviceError when not even the weights fit.
+    """
+
+    def __init__(
+        self,
+        net: ColorNet,
+        device: torch.device | str,
+        dtype: torch.dtype | None = None,
+        warn: Callable[[str], None] | None = None,
+    ) -> None:
+        self.device = torch.device(device)
+        self.dtype = dtype or pick_dtype(self.device)
+        try:
+            self._net = net.to(self.device, memory_format=torch.channels_last)
+        except OutOfMemory as error:
+            raise DeviceError(
+                f"{describe(self.device)}: not enough memory for the model; use --device cpu"
+            ) from error
+        self._crew = Crew() if self.device.type == "cpu" else None
+        self._warn = warn or (lambda message: None)
+        self._most: int | None = None
+
+    @property
+    def description(self) -> dict[str, str]:
+        """For reports: what runs the network, where, and in which precision."""
+        return {
+            "engine": f"torch {torch.__version__}",
+            "device": describe(self.device),
+            "dtype": str(self.dtype).removeprefix("torch."),
+        }
+
+    def run(self, lightness: Float32, hints: Float32 | None = None) -> Float32:
+        """``lightness`` (N, h, w) and ``hints`` (N, 3, h, w) to ab (N, 2, h/4, w/4) float32.
+
+        When the device's memory does not suffice the batch is halved until it does; raises
+        DeviceError if one picture does not fit.
+        """
+        parts = []
+        start = 0
+        while start < len(lightness):
+            stop = min(len(lightness), start + (self._most or len(lightness)))
+            part = None if hints is None else hints[start:stop]
+            try:
+                parts.append(self._share(lightness[start:stop], part))
+            except OutOfMemory as error:
+                free_cache(self.device)
+                if stop - start == 1:
+                    height, width = lightness.shape[1:]
+                    raise DeviceError(
+                        f"{describe(self.device)}: not enough memory for one {width}x{height} "
+                        "picture; use a smaller --short-side, or --device cpu"
+                    ) from error
+                self._most = (stop - start) // 2
+                self._warn(f"out of device memory: going on with batches of {self._most}")
+                continue
+            start = stop
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _share(self, lightness: Float32, hints: Float32 | None) -> Float32:
+        if self._crew is None:
+            return self._infer(lightness, hints)
+        count = min(self._crew.count, len(lightness))
+        lights = np.array_split(lightness, count)
+        told = [None] * count if hints is None else np.array_split(hints, count)
+        done = self._crew.map(lambda part: self._infer(*part), list(zip(lights, told, strict=True)))
+        return done[0] if count == 1 else np.concatenate(done)
+
+    @torch.inference_mode()
+    def _infer(self, lightness: Float32, hints: Float32 | None) -> Float32:
+        light = torch.from_numpy(np.ascontiguousarray(lightness))[:, None].to(self.device)
+        given = None if hints is None else torch.from_numpy(hints).to(self.device)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            logits = self._net(light, given)
+        return np.asarray(self._net.decode(logits).cpu().numpy(), np.float32)
