@@ -49,7 +49,6 @@ HOMES = {
         "hints",
         "models",  # only to enlarge what a network answers
         "paint",
-        "pipeline",  # only to keep OpenCV from starting threads of its own
         "scenes",
         "shrink",
         "stabilize",

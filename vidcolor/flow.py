@@ -16,6 +16,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias, TypeVar
@@ -158,6 +159,18 @@ def _grid(height: int, width: int) -> tuple[Float32, Float32]:
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     x.flags.writeable = y.flags.writeable = False
     return x, y
+
+
+@contextmanager
+def single_threaded_cv2() -> Iterator[None]:
+    """OpenCV without threads of its own: the flow depends on their number, see `motions`, and where
+    stages run beside each other they would get in the way."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 class _Local(threading.local):

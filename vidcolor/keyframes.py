@@ -8,12 +8,13 @@ only when enough has come into view that no asked frame has shown, or after a wh
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidcolor.flow import Link, half_size, warp
+from vidcolor.flow import Link, half_size, motions, warp
 from vidcolor.frames import SmallFrame
 
 Float32 = NDArray[np.float32]
@@ -54,6 +55,14 @@ def choose_keys(
             trust = np.ones(half_size(small.lightness)[::-1], np.float32)
             since = 0
         yield LinkedFrame(small, link, key)
+
+
+def keyed(
+    frames: Iterable[SmallFrame], strength: float, longest: int, pool: Executor | None = None
+) -> Iterator[LinkedFrame]:
+    """The frames as `stabilize` wants them at ``strength``: linked and with keys chosen, or, at 0,
+    all asked about. ``longest`` is as for `choose_keys`, ``pool`` as for `motions`."""
+    return choose_keys(motions(frames, pool), longest) if strength > 0 else all_keys(frames)
 
 
 def all_keys(frames: Iterable[SmallFrame]) -> Iterator[LinkedFrame]:

@@ -16,15 +16,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from vidcolor.color import rgb
 from vidcolor.colorize import colorize
-from vidcolor.flow import motions
+from vidcolor.flow import single_threaded_cv2
 from vidcolor.frames import ColoredFrame, Frame, SmallFrame, VideoInfo
-from vidcolor.keyframes import all_keys, choose_keys
+from vidcolor.keyframes import keyed
 from vidcolor.media.count import frames_before
 from vidcolor.media.decode import DecodeReport, decode
 from vidcolor.media.mux import Writer
@@ -92,7 +91,7 @@ def colorize_video(
         for line in told:
             warn(line)
         colorizer = colorizer or Colorizer(settings.color.model, settings.color.device, warn=warn)
-        stack.enter_context(_single_threaded_cv2())
+        stack.enter_context(single_threaded_cv2())
         colored = _colored(info, settings, colorizer, damage, watch, stack)
         counted = _Counted(colored)
         painted = stack.enter_context(
@@ -153,7 +152,7 @@ def color_frames(
     colorizer = colorizer or Colorizer(settings.color.model, settings.color.device)
     half = (-(-info.height // 2), -(-info.width // 2))
     with ExitStack() as stack:
-        stack.enter_context(_single_threaded_cv2())
+        stack.enter_context(single_threaded_cv2())
         colored = _colored(info, settings, colorizer, DecodeReport(), Stopwatch(), stack)
         origin = info.start_pts or 0
         for item in paint(colored, half, settings.color.saturation):
@@ -196,11 +195,8 @@ def _colored(
         )
     )
     waited = watch.timed("wait for frames", small)
-    if color.stabilize > 0:
-        pool = stack.enter_context(ThreadPoolExecutor(1, "vidcolor-flow"))
-        linked = watch.timed("flow", choose_keys(motions(waited, pool), color.keyframes))
-    else:
-        linked = watch.timed("flow", all_keys(waited))
+    pool = stack.enter_context(ThreadPoolExecutor(1, "vidcolor-flow"))
+    linked = watch.timed("flow", keyed(waited, color.stabilize, color.keyframes, pool))
     guessed = watch.timed("colorize", colorize(linked, colorizer, color.batch_size, info.rotation))
     steady = watch.timed("stabilize", stabilize(guessed, color.stabilize))
     return stack.enter_context(Prefetch(lambda: steady, _AHEAD, "color"))
@@ -227,14 +223,3 @@ class _Counted(Iterator[ColoredFrame]):
         frame = next(self._frames)
         self.cuts += frame.cut
         return frame
-
-
-@contextmanager
-def _single_threaded_cv2() -> Iterator[None]:
-    """The stages run beside each other already; OpenCV's own threads would get in their way."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)

@@ -7,7 +7,7 @@ what a figure can be at best, and what of it colour has no part in.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +22,9 @@ from vidcolor.evaluate.figures import FIGURES, VERSIONS, Figures, Steadiness, kn
 from vidcolor.evaluate.photos import CEILING, shown
 from vidcolor.evaluate.steadiness import SPAN, Drift, Palette, known_mean
 from vidcolor.evaluate.traces import JudgeFlow, Trace, Trail, own_trace
-from vidcolor.flow import half_size, motions
+from vidcolor.flow import half_size, single_threaded_cv2
 from vidcolor.frames import ColoredFrame
-from vidcolor.keyframes import LinkedFrame, all_keys, choose_keys
+from vidcolor.keyframes import LinkedFrame, keyed
 from vidcolor.media.decode import decode
 from vidcolor.media.probe import probe
 from vidcolor.models.colorizer import Colorizer
@@ -61,26 +61,12 @@ def steady_clip(
     ``stabilize`` 0 every frame has the network's own colours. Raises what the stages raise.
     """
     info, color = probe(clip), settings.color
-    with _one_thread(), closing(decode(info, settings.range)) as frames:
+    with single_threaded_cv2(), closing(decode(info, settings.range)) as frames:
         small = find_cuts(frames, small_size(info, settings))
-        if color.stabilize > 0:
-            linked = choose_keys(motions(small), color.keyframes)
-        else:
-            linked = all_keys(small)
+        linked = keyed(small, color.stabilize, color.keyframes)
         counted = (tally or Tally()).counted(linked)
         guessed = colorize(counted, colorizer, color.batch_size, info.rotation)
         yield from stabilize(guessed, color.stabilize)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """OpenCV without threads of its own, as in the pipeline: the flow depends on their number."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 def measure_clip(
@@ -109,7 +95,7 @@ def measure_clip(
     motion = _Motion(judge)
     with (
         # Around both, which end in the order they began in: the second would put back what it saw.
-        _one_thread(),
+        single_threaded_cv2(),
         closing(steady_clip(clip, unsteady, colorizer)) as alone,
         closing(steady_clip(clip, settings, colorizer, tally)) as film,
         closing(load_frames(clip, end, settings.color.short_side)) as cases,

@@ -16,7 +16,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from vidcolor.evaluate.traces import JudgeFlow, Trace, Trail, moved
+from vidcolor.evaluate.traces import JudgeFlow, Trace, Trail
+from vidcolor.flow import warp
 
 Float32 = NDArray[np.float32]
 
@@ -36,7 +37,7 @@ def trace_error(before: Float32, now: Float32, trace: Trace) -> float:
     """
     if np.count_nonzero(trace.valid) < _LEAST * trace.valid.size:
         return float("nan")
-    return float(np.linalg.norm(moved(before, trace) - now, axis=2)[trace.valid].mean())
+    return float(np.linalg.norm(warp(before, trace.flow) - now, axis=2)[trace.valid].mean())
 
 
 def warp_error(ab: Sequence[Float32], judge: JudgeFlow) -> float:

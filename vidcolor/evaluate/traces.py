@@ -148,12 +148,6 @@ class Trail:
         return join(list(self._latest)) if len(self._latest) == self._latest.maxlen else None
 
 
-def moved(picture: Float32, trace: Trace) -> Float32:
-    """``picture`` (h, w, c), of the earlier frame, where the trace has its points now."""
-    x, y = _grid(*trace.valid.shape)
-    return _sample(picture, x + trace.flow[..., 0], y + trace.flow[..., 1])
-
-
 def _grid(height: int, width: int) -> tuple[Float32, Float32]:
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     return x, y
