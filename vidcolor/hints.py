@@ -17,8 +17,8 @@ from vidcolor.models.colorizer import Colorizer
 
 Float32 = NDArray[np.float32]
 
-_HALF = 2
-"""A point covers the pixels up to this far from it: 5x5."""
+PATCH = 5
+"""Side of the square a point covers, in pixels of the picture the network sees."""
 _MOST = 500
 """Points that one solution takes into account; more are merged by neighbourhood first."""
 _NOISE = 0.1
@@ -51,11 +51,10 @@ def draw_points(points: Float32, height: int, width: int) -> Float32:
     Where points overlap, the later one holds.
     """
     hints = np.zeros((3, height, width), np.float32)
+    half = PATCH // 2
     for y, x, a, b in points:
         row, column = int(y), int(x)
-        area = np.s_[
-            max(0, row - _HALF) : row + _HALF + 1, max(0, column - _HALF) : column + _HALF + 1
-        ]
+        area = np.s_[max(0, row - half) : row + half + 1, max(0, column - half) : column + half + 1]
         hints[0][area], hints[1][area], hints[2][area] = a, b, 1
     return hints
 

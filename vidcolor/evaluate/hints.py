@@ -13,15 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidcolor.evaluate.photos import Case, shown_psnr
-from vidcolor.hints import color_with_points
+from vidcolor.hints import PATCH, color_with_points
 from vidcolor.models.colorizer import Colorizer
 
 Float32 = NDArray[np.float32]
 
 COUNTS = (0, 1, 5, 10, 50, 100)
 """Numbers of points that are tried."""
-PATCH = 5
-"""Side of a point's square, in pixels of the picture the network sees; that of `hints`."""
 
 
 def random_points(name: str, ab: Float32, count: int) -> Float32:
