@@ -119,28 +119,58 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A frame that can be found again: its index, its pts, and ``check``, the CRC-32 of its small
+    lightness, which tells whether it is the same film and the same frame."""
+
+    index: int
+    pts: int
+    check: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkStart:
+    """Where a chunk of the work begins, and all that is needed to begin there.
+
+    ``index`` is its first frame's; ``split`` is True where it begins within a shot. ``warm_up`` is
+    the frame to read from, a few frames earlier unless the film begins here.
+    """
+
+    index: int
+    split: bool
+    warm_up: Place
+
+
+@dataclass(frozen=True, slots=True)
 class SmallFrame:
     """A frame with its small lightness image.
 
     ``lightness`` is (h, w) float32 L*, 0 … 100. ``cut`` is True on the first frame of a shot.
+    ``start`` is set on the first frame of a chunk. A ``spare`` frame goes along for what its
+    neighbours learn from it, without its luma, and is not painted.
     """
 
     frame: Frame
     lightness: NDArray[np.float32]
     cut: bool
+    start: ChunkStart | None = None
+    spare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ColoredFrame:
     """A frame with its small lightness and its small colour.
 
-    ``ab`` is (2, h, w) float32 in CIE a*, b* units, the same h and w as ``lightness``.
+    ``ab`` is (2, h, w) float32 in CIE a*, b* units, the same h and w as ``lightness``. The rest is
+    as in `SmallFrame`.
     """
 
     frame: Frame
     lightness: NDArray[np.float32]
     ab: NDArray[np.float32]
     cut: bool
+    start: ChunkStart | None = None
+    spare: bool = False
 
     def __post_init__(self) -> None:
         if self.ab.shape != (2, *self.lightness.shape):
@@ -152,8 +182,10 @@ class PaintedFrame:
     """A frame ready for the encoder: native luma and the two chroma planes.
 
     ``cb`` and ``cr`` have ``frame.luma``'s dtype and the size of the target's chroma planes.
+    ``start`` is set on the first frame of a chunk.
     """
 
     frame: Frame
     cb: NDArray[np.uint8] | NDArray[np.uint16]
     cr: NDArray[np.uint8] | NDArray[np.uint16]
+    start: ChunkStart | None = None

@@ -1,0 +1,94 @@
+"""Chunks: where they end, and that a resumed run has the same ones with the same frames."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from vidcolor.chunks import RUN_OUT, WARM_UP, ChunkLength, in_chunks, kept
+from vidcolor.frames import ChunkStart, ColoredFrame, ColorSpec, Frame, SmallFrame
+
+SPEC = ColorSpec("bt709", False, 8)
+LENGTH = ChunkLength(10, 60)
+
+
+def film(count: int, cuts: set[int], first: int = 0) -> Iterator[SmallFrame]:
+    for index in range(first, count):
+        luma = np.full((4, 4), index % 200, np.uint8)
+        frame = Frame(index, 3 * index, 3, luma, SPEC, owner=object())
+        yield SmallFrame(frame, np.full((2, 2), float(index), np.float32), index in cuts | {first})
+
+
+def starts(frames: Iterator[SmallFrame]) -> list[ChunkStart]:
+    return [frame.start for frame in frames if frame.start is not None]
+
+
+def test_a_chunk_ends_at_the_first_cut_that_leaves_it_long_enough() -> None:
+    found = starts(in_chunks(film(60, {5, 12, 20, 35}), LENGTH))
+    assert [(start.index, start.split) for start in found] == [(0, False), (12, False), (35, False)]
+
+
+def test_frames_pass_unchanged_where_nothing_is_split() -> None:
+    given = list(film(60, {12}))
+    out = list(in_chunks(iter(given), LENGTH))
+    assert [frame.frame for frame in out] == [frame.frame for frame in given]
+    assert [frame.cut for frame in out] == [frame.cut for frame in given]
+
+
+def test_an_endless_shot_is_split_with_spare_frames_on_both_sides() -> None:
+    out = list(in_chunks(film(100, set()), LENGTH))
+    assert [start.index for start in starts(iter(out))] == [0, 60]
+    at = next(number for number, frame in enumerate(out) if frame.frame.index == 60)
+    run_out, warm_up = out[at : at + RUN_OUT], out[at + RUN_OUT : at + RUN_OUT + WARM_UP]
+    assert [frame.frame.index for frame in run_out] == list(range(60, 60 + RUN_OUT))
+    assert [frame.frame.index for frame in warm_up] == list(range(60 - WARM_UP, 60))
+    assert all(frame.spare and frame.frame.luma.size == 0 for frame in [*run_out, *warm_up])
+    assert [frame.cut for frame in warm_up] == [True] + [False] * (WARM_UP - 1)
+    first = out[at + RUN_OUT + WARM_UP]
+    assert first.frame.index == 60 and not first.cut and not first.spare
+    assert first.start is not None and first.start.split
+    assert first.start.warm_up.index == 60 - WARM_UP
+
+
+def test_no_split_just_before_a_cut_or_the_end() -> None:
+    assert [start.index for start in starts(in_chunks(film(90, {64}), LENGTH))] == [0, 64]
+    assert [start.index for start in starts(in_chunks(film(64, set()), LENGTH))] == [0]
+
+
+@pytest.mark.parametrize("cuts", [set(), {30, 45, 47, 200}, {60}, {119, 121}])
+def test_resumed_at_any_chunk_the_rest_is_the_same(cuts: set[int]) -> None:
+    whole = list(in_chunks(film(400, cuts), LENGTH))
+    for start in starts(iter(whole)):
+        again = in_chunks(film(400, cuts, start.warm_up.index), LENGTH, start)
+        rest = list(again)
+        tail = whole[len(whole) - len(rest) :]
+        for one, other in zip(rest, tail, strict=True):
+            assert (one.frame.index, one.cut, one.spare) == (
+                other.frame.index,
+                other.cut,
+                other.spare,
+            )
+            assert one.start == other.start
+            assert np.array_equal(one.lightness, other.lightness)
+
+
+def test_spare_frames_are_dropped_in_the_end() -> None:
+    ab = np.zeros((2, 2, 2), np.float32)
+    colored = [
+        ColoredFrame(one.frame, one.lightness, ab, one.cut, one.start, one.spare)
+        for one in in_chunks(film(200, set()), LENGTH)
+    ]
+    assert [frame.frame.index for frame in kept(colored)] == list(range(200))
+
+
+def test_spare_frames_do_not_hold_the_decoders_memory() -> None:
+    out = [frame for frame in in_chunks(film(100, set()), LENGTH) if frame.spare]
+    assert all(frame.frame.owner is None for frame in out)
+
+
+def test_impossible_lengths_are_refused() -> None:
+    with pytest.raises(ValueError, match="cannot be"):
+        dataclasses.replace(LENGTH, most=LENGTH.least + WARM_UP - 1)

@@ -1,0 +1,184 @@
+"""The folder in which a job keeps what it has finished, so that the same call goes on from there.
+
+A chunk is two files: its packets, and a record that is written only when those are safe on disk.
+The records are the ledger: a chunk without one never happened. ``job.json`` says what the chunks
+are of (source, settings, weights, version); if one of these is another now, they are thrown away.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from filelock import FileLock, Timeout
+
+from vidcolor.errors import TargetError
+from vidcolor.frames import ChunkStart, Place
+
+_JOB, _LOCK = "job.json", "lock"
+_SAMPLE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class DoneChunk:
+    """A finished chunk: ``pts`` are its frames' times, rising, in ticks of the film.
+
+    ``duration`` is the last frame's; ``depth`` by how many frames its packets come earlier than
+    they are shown; ``cuts`` how many shots begin in it. ``following`` is where the next chunk
+    begins, None at the end of the film. ``notes`` is what the decoder had to report up to its end.
+    """
+
+    start: ChunkStart
+    pts: tuple[int, ...]
+    duration: int
+    depth: int
+    cuts: int
+    following: ChunkStart | None
+    notes: Mapping[str, Any]
+
+
+class WorkFolder:
+    """``path``, locked for this process as long as the context lasts.
+
+    ``job`` identifies the work, in values that JSON keeps; ``fresh`` throws away what is there.
+    After the context the folder stays if it holds a finished chunk. Raises TargetError if another
+    process is at the same work, or the folder cannot be used.
+    """
+
+    def __init__(self, path: Path, job: Mapping[str, Any], *, fresh: bool = False) -> None:
+        self.path = path
+        self._job = json.loads(json.dumps(job))
+        self._fresh = fresh
+        self._lock = FileLock(path / _LOCK, timeout=0)
+        self.discarded: str | None = None
+        """Why chunks that were there could not be used, if so."""
+        self.chunks: list[DoneChunk] = []
+        """What is finished, from the first frame on, without a gap."""
+
+    def __enter__(self) -> Self:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+            self._take_stock()
+        except Timeout as error:
+            raise TargetError(
+                f"{self.path}: another vidcolor is at work on this target; wait for it to end"
+            ) from error
+        except OSError as error:
+            self._lock.release()
+            raise TargetError(
+                f"{self.path}: cannot keep finished work here: {error.strerror}; "
+                "choose another place with --work-dir"
+            ) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not self.chunks:
+            self.remove()
+        self._lock.release()
+
+    def segment(self, start: ChunkStart) -> Path:
+        """The file of the packets of the chunk that begins at ``start``."""
+        return self.path / f"{start.index:09d}.packets"
+
+    def add(self, chunk: DoneChunk) -> None:
+        """Enter a chunk whose packets are safe on disk."""
+        record = self._record(chunk.start.index)
+        _write(record, json.dumps(dataclasses.asdict(chunk)))
+        self.chunks.append(chunk)
+
+    def remove(self) -> None:
+        """Delete the folder and all that is in it."""
+        self.chunks.clear()
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _record(self, index: int) -> Path:
+        return self.path / f"{index:09d}.json"
+
+    def _take_stock(self) -> None:
+        job = self.path / _JOB
+        known = _read(job)
+        if known != self._job or self._fresh:
+            if known is not None and not self._fresh and any(self.path.glob("*.packets")):
+                changed = [key for key in self._job if known.get(key) != self._job[key]]
+                self.discarded = f"begun with another {' and '.join(changed)}"
+            for file in self.path.iterdir():
+                if file.name != _LOCK:
+                    file.unlink()
+            _write(job, json.dumps(self._job, indent=1))
+        index: int | None = 0
+        while index is not None:
+            values = _read(self._record(index))
+            chunk = None if values is None else _chunk(values)
+            if chunk is None or not self.segment(chunk.start).is_file():
+                break
+            self.chunks.append(chunk)
+            index = None if chunk.following is None else chunk.following.index
+        wanted = {self.segment(chunk.start) for chunk in self.chunks}
+        for file in self.path.glob("*.p*"):
+            if file not in wanted:
+                file.unlink()
+
+
+def sample_digest(path: Path) -> str:
+    """SHA-256, in hex, of a file's length, its first, middle and last MiB: the whole of a film
+    takes too long to read just to know whether it is the same."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        found.update(str(size).encode())
+        for at in (0, max(0, size // 2 - _SAMPLE // 2), max(0, size - _SAMPLE)):
+            file.seek(at)
+            found.update(file.read(_SAMPLE))
+    return found.hexdigest()
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(f"{path.name}.part")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return values
+
+
+def _chunk(values: dict[str, Any]) -> DoneChunk | None:
+    """None where the record is not one of this version's."""
+
+    def start(found: dict[str, Any]) -> ChunkStart:
+        return ChunkStart(found["index"], found["split"], Place(**found["warm_up"]))
+
+    try:
+        following = values["following"]
+        return DoneChunk(
+            start(values["start"]),
+            tuple(values["pts"]),
+            values["duration"],
+            values["depth"],
+            values["cuts"],
+            None if following is None else start(following),
+            values["notes"],
+        )
+    except (KeyError, TypeError):
+        return None
