@@ -8,7 +8,7 @@ from typing import Annotated
 
 from typer import Argument, Exit, Option
 
-from .options import build_settings, parse_range, with_range, with_shots
+from .options import build_settings, parse_range, with_limits, with_range, with_shots
 
 EPILOG = """Other commands: vidcolor probe FILE, what is known of a film; vidcolor shots FILE, where
 its shots begin; vidcolor eval PHOTOS, how close a model's colours come; vidcolor train RECIPE,
@@ -37,6 +37,8 @@ def colorize(
     codec: Annotated[str | None, Option(help="h264, h265, av1, vp9, ffv1, prores …")] = None,
     crf: Annotated[float | None, Option(help="Quality; smaller is better and larger.")] = None,
     encoder_options: Annotated[str | None, Option(metavar="K=V[,K=V]")] = None,
+    limits: Annotated[str | None, Option(metavar="K=N[,K=N]", help="See README.")] = None,
+    strict: Annotated[bool, Option("--strict", help="Stop at the first damage.")] = False,
     report: Annotated[Path | None, Option(metavar="FILE.json", help="Write a report.")] = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace TARGET.")] = False,
     dry_run: Annotated[bool, Option("--dry-run", help="Print the plan, do nothing.")] = False,
@@ -62,6 +64,7 @@ def colorize(
     encoder = {"codec": codec, "crf": crf, "options": encoder_options}
     settings = with_shots(build_settings(preset, config, color, encoder), shots)
     settings = with_range(settings, parse_range(frames, start, duration), overwrite=overwrite)
+    settings = with_limits(settings, limits, strict=strict)
 
     # Imported here so that --help need not wait for torch.
     from . import job

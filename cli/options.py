@@ -45,13 +45,13 @@ def build_settings(
     return settings.replace("color", **flags)
 
 
-def parse_options(text: str | None) -> dict[str, str]:
+def parse_options(text: str | None, flag: str = "--encoder-options") -> dict[str, str]:
     """``k=v,k=v`` to a dict. Raises UsageError."""
     found = {}
     for item in (text or "").split(","):
         name, equals, value = item.partition("=")
         if item and not (equals and name.strip()):
-            raise UsageError(f"--encoder-options: {item!r} is not key=value")
+            raise UsageError(f"{flag}: {item!r} is not key=value")
         if item:
             found[name.strip()] = value.strip()
     return found
@@ -81,6 +81,16 @@ def _seconds(flag: str, text: str | None) -> Fraction | None:
 def with_range(settings: Settings, crop: RangeSettings, *, overwrite: bool) -> Settings:
     """``settings`` for this range of the film."""
     return dataclasses.replace(settings, range=crop, overwrite=overwrite)
+
+
+def with_limits(settings: Settings, text: str | None, *, strict: bool) -> Settings:
+    """``settings`` with the limits that are given as ``k=v,k=v``. Raises UsageError."""
+    limits: dict[str, Any] = {"strict": True} if strict else {}
+    for name, value in parse_options(text, "--limits").items():
+        if not (value.isascii() and value.isdecimal()):
+            raise UsageError(f"--limits: {name} must be a whole number, not {value!r}")
+        limits[name] = int(value)
+    return settings.replace("limits", **limits)
 
 
 def with_shots(settings: Settings, path: Path | None) -> Settings:

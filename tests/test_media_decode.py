@@ -20,7 +20,7 @@ from vidcolor.frames import ColorSpec, Frame
 from vidcolor.media.decode import DecodeReport, decode
 from vidcolor.media.picture import picture_of, read_luma
 from vidcolor.media.probe import probe
-from vidcolor.settings import RangeSettings
+from vidcolor.settings import LimitSettings, RangeSettings
 
 LOSSY = {"plain.webm"}
 
@@ -220,28 +220,6 @@ def test_truncated_film_gives_what_is_there(clip: Clips, tmp_path: Path) -> None
     assert np.array_equal(frames[0].luma, luma(0, 64, 48))
 
 
-def test_missing_and_backward_times_are_made_up(clip: Clips) -> None:
-    from vidcolor.media.decode import _Clock
-
-    info = replace(probe(clip("plain.mkv")), time_base=Fraction(1, 1000), start_pts=0)
-    report = DecodeReport()
-    clock = _Clock(info, report)
-    given = [0, None, 100, 100, 150, 90000, 90050, 10, 60]
-    placed = [clock.place(pts, 50) for pts in given]
-    assert placed == [0, 50, 100, 101, 150, 90000, 90050, 90100, 90150]
-    assert report.retimed == 4
-
-
-def test_change_of_size_is_a_clear_error(tmp_path: Path) -> None:
-    path = tmp_path / "growing.ts"
-    small = make(Clip("small.ts"), tmp_path).read_bytes()
-    large = make(Clip("large.ts", width=80), tmp_path).read_bytes()
-    path.write_bytes(small + large)
-    info = probe(path)
-    with pytest.raises(SourceError, match=r"changes from 64x48 to 80x48"):
-        list(decode(info))
-
-
 @needs_proc
 @pytest.mark.parametrize("crop", [RangeSettings(), RangeSettings(start=Fraction(1, 10))])
 def test_file_is_closed_on_early_close(clip: Clips, crop: RangeSettings) -> None:
@@ -260,8 +238,8 @@ def test_file_is_closed_at_the_end_and_on_error(clip: Clips, tmp_path: Path) -> 
     list(decode(probe(path)))
     assert open_files(path) == 0
     wrong = replace(probe(path), width=32)
-    with pytest.raises(SourceError):
-        list(decode(wrong))
+    with pytest.raises(SourceError, match=r"changes from 32x48"):
+        list(decode(wrong, limits=LimitSettings(strict=True)))
     assert open_files(path) == 0
 
 

@@ -41,19 +41,23 @@ def choose_keys(
 ) -> Iterator[LinkedFrame]:
     """Mark the frames the network is asked about: every shot's first, and each that shows much new.
 
-    No more than ``longest`` - 1 frames in a row are left out; 1 asks about all.
+    No more than ``longest`` - 1 frames in a row are left out; 1 asks about all. Damaged frames are
+    not asked about either, up to ``longest`` more in a row: they take their neighbours' colour, and
+    hand on none that was guessed from what is broken in them.
     """
     trust: Float32 | None = None
     since = 0
     for small, link in frames:
         since += 1
-        key = link is None or trust is None or since >= longest
+        broken = small.frame.damaged and since < 2 * longest
+        key = link is None or (not broken and (trust is None or since >= longest))
         if not key and link is not None and trust is not None:
             trust = warp(trust, link.onward.flow) * link.onward.confidence
-            key = bool(np.count_nonzero(trust < _TRUST) > _HIDDEN * trust.size)
-        if key and longest > 1:
-            trust = np.ones(half_size(small.lightness)[::-1], np.float32)
+            key = not broken and bool(np.count_nonzero(trust < _TRUST) > _HIDDEN * trust.size)
+        if key:
             since = 0
+            if longest > 1:
+                trust = np.ones(half_size(small.lightness)[::-1], np.float32)
         yield LinkedFrame(small, link, key)
 
 

@@ -77,11 +77,10 @@ def colorize_video(
     """
     watch = Stopwatch()
     warn = warn or (lambda message: None)
-    info = probe(Path(source))
+    info = probe(Path(source), settings.limits)
     total = expected_frames(info, settings)
     damage = DecodeReport()
     done = 0
-    end = Fraction(0)
     with ExitStack() as stack:
         # The target is checked before the model is loaded: a typing mistake should not cost time.
         writer = open_writer(target, info, settings)
@@ -112,10 +111,9 @@ def colorize_video(
             with watch.running("encode"):
                 writer.write(frame)
             done += 1
-            end = (frame.frame.pts + frame.frame.duration) * info.time_base
             if progress is not None:
                 progress(Progress(done, total))
-    warnings = [*astray, *writer.warnings, *losses(info, settings, damage, end)]
+    warnings = [*astray, *writer.warnings, *losses(info, settings, damage)]
     for line in warnings[len(told) :]:
         warn(line)
     return Report(
@@ -134,6 +132,7 @@ def colorize_video(
         warnings=warnings,
         damaged=damage.damaged,
         skipped=damage.skipped,
+        damage=[span.to_dict() for span in damage.damage.spans],
     )
 
 
@@ -148,7 +147,7 @@ def color_frames(
     Made for notebooks: nothing is written. Pictures have the film's stored size, before rotation
     and sample aspect ratio. Close the iterator, or exhaust it, to end its threads.
     """
-    info = probe(Path(source))
+    info = probe(Path(source), settings.limits)
     colorizer = colorizer or Colorizer(settings.color.model, settings.color.device)
     half = (-(-info.height // 2), -(-info.width // 2))
     with ExitStack() as stack:
@@ -184,7 +183,7 @@ def _colored(
 ) -> Iterator[ColoredFrame]:
     """Decode, find cuts, colour and steady: two threads, one before the network and one with it."""
     color = settings.color
-    decoded = watch.timed("decode", decode(info, settings.range, damage))
+    decoded = watch.timed("decode", decode(info, settings.range, damage, settings.limits))
     # After its thread has ended: a later stage's error would keep the source open with its frames.
     stack.callback(decoded.close)
     small = stack.enter_context(

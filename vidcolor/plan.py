@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from vidcolor.errors import UsageError
 from vidcolor.frames import StreamInfo, VideoInfo
+from vidcolor.media.damage import Span
 from vidcolor.media.decode import DecodeReport
 from vidcolor.media.mux import Writer
 from vidcolor.media.probe import probe
 from vidcolor.settings import Settings
+from vidcolor.shots import clock
 from vidcolor.shrink import working_size
+
+_PLACES_TOLD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ def plan_video(source: Path | str, target: Path | str, settings: Settings = Sett
     # Imported here, because what only reads films needs the rest of this module, and no network.
     from vidcolor.models.colorizer import Colorizer
 
-    info = probe(Path(source))
+    info = probe(Path(source), settings.limits)
     device = Colorizer(settings.color.model, settings.color.device).description["device"]
     writer = open_writer(target, info, settings)
     try:
@@ -108,32 +112,43 @@ def stray_shots(info: VideoInfo, settings: Settings, frames: int | None = None) 
         )
 
 
-def losses(
-    info: VideoInfo, settings: Settings, damage: DecodeReport, end: Fraction
-) -> Iterator[str]:
-    """What was wrong with the source's picture, one line each; ``end`` is where it ended."""
-    if damage.damaged:
-        yield f"{info.path}: {damage.damaged} frames are damaged, patched as well as could be"
-    if damage.skipped:
-        yield f"{info.path}: {damage.skipped} packets of the picture could not be decoded"
-    if damage.retimed:
-        yield f"{info.path}: {damage.retimed} frames had no usable timestamp and were given one"
-    count, declared = info.frame_count, info.duration
-    crop = settings.range
+def losses(info: VideoInfo, settings: Settings, report: DecodeReport) -> Iterator[str]:
+    """What was wrong with the source's picture, one line for each kind of damage."""
+    path, damage, crop = info.path, report.damage, settings.range
+    if report.damaged:
+        where = _places(damage.of("patched"))
+        yield f"{path}: {report.damaged} frames are damaged, patched as well as could be{where}"
+    if report.skipped:
+        where = _places(damage.of("lost"))
+        yield f"{path}: {report.skipped} packets of the picture could not be decoded{where}"
+    if report.retimed:
+        yield f"{path}: {report.retimed} frames had no usable timestamp and were given one"
+    if anew := damage.of("clock"):
+        yield f"{path}: its timestamps begin anew, and were carried on{_places(anew)}"
+    if changed := damage.of("refitted"):
+        yield (
+            f"{path}: {sum(span.count for span in changed)} frames have another size or depth, and "
+            f"were fitted into {info.width}x{info.height}{_places(changed)}"
+        )
     to_the_end = crop.end_frame is None and crop.start is None and crop.duration is None
     if to_the_end and not info.frame_count_is_exact:
-        yield from stray_shots(info, settings, (crop.first_frame or 0) + damage.frames)
-    if info.frame_count_is_exact and count is not None:
-        if settings.range.whole and damage.frames < count:
-            yield f"{info.path}: {damage.frames} of its {count} frames were there; is it truncated?"
-    elif "matroska" in info.container and declared is not None:
-        # Its length is that of its longest stream, from time 0.
-        open_end = settings.range.end_frame is None and settings.range.duration is None
-        if open_end and declared - end > max(Fraction(1), declared / 20):
+        yield from stray_shots(info, settings, (crop.first_frame or 0) + report.frames)
+    for span in damage.of("absent"):
+        if info.frame_count_is_exact:
+            there = f"{report.frames} of its {info.frame_count} frames"
+            yield f"{path}: {there} were there; is it truncated?"
+        else:
             yield (
-                f"{info.path}: the picture ends at {float(end):.1f} s, the file promises "
-                f"{float(declared):.1f} s; is it truncated?"
+                f"{path}: the picture ends at {float(span.start):.1f} s, the file promises "
+                f"{float(span.end):.1f} s; is it truncated?"
             )
+
+
+def _places(spans: Sequence[Span]) -> str:
+    """Where the first of ``spans`` are, in the film's time, and how many more there are."""
+    told = [f"{clock(span.start)} to {clock(span.end)}" for span in spans[:_PLACES_TOLD]]
+    more = len(spans) - len(told)
+    return f": {', '.join(told)}" * bool(told) + f" and {more} more places" * bool(more)
 
 
 def name_stream(stream: StreamInfo) -> str:

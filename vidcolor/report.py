@@ -43,6 +43,9 @@ class Report:
     """Frames the decoder patched over damage."""
     skipped: int = 0
     """Packets of the picture that could not be decoded at all."""
+    damage: list[dict[str, Any]] = field(default_factory=list)
+    """Where the picture was damaged or not as promised: each ``kind``, ``start`` and ``end`` in
+    seconds since the film's first timestamp, and ``count`` of frames or packets."""
 
     @property
     def frames_per_second(self) -> float:

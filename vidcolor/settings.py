@@ -74,8 +74,23 @@ class RangeSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitSettings:
+    """What a source may hold before it is refused, so that a small file cannot ask for all of a
+    machine's memory or days of its time."""
+
+    pixels: int = 2**27
+    """Pixels of one picture; the default takes in 16K (15360x8640), twice as wide as 8K scans."""
+    frames: int = 20_000_000
+    """Frames of the film; the default is four days of them at 60 a second."""
+    streams: int = 256
+    """Streams of all kinds; every attached font is one, and there are films with a hundred."""
+    strict: bool = False
+    """Stop at the first damage instead of going on over it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings of one job; see the three groups for their meaning.
+    """All settings of one job; see the four groups for their meaning.
 
     What is of one film alone (range, overwrite, shots) cannot be set by a preset or config file.
     """
@@ -83,6 +98,7 @@ class Settings:
     color: ColorSettings = ColorSettings()
     encoder: EncoderSettings = EncoderSettings()
     range: RangeSettings = RangeSettings()
+    limits: LimitSettings = LimitSettings()
     overwrite: bool = False
     shots: tuple[int, ...] | None = None
     """Number in the film, from 0, of the first frame of each shot: 0 first, then rising, as
@@ -99,9 +115,9 @@ class Settings:
         if group is None:
             settings: Settings = _override(self, changes, "", "the call")
             return settings
-        if group not in ("color", "encoder", "range"):
+        if group not in ("color", "encoder", "range", "limits"):
             raise SettingsError(
-                f"the call: unknown group {group!r}; valid are color, encoder, range"
+                f"the call: unknown group {group!r}; valid are color, encoder, range, limits"
             )
         part = _override(getattr(self, group), changes, f"{group}.", "the call")
         return dataclasses.replace(self, **{group: part})
@@ -119,6 +135,10 @@ def _check(settings: Settings) -> None:
             f"short_side must be a multiple of 32 from 64 to 1024, not {color.short_side}",
         ),
         (crf is None or 0 <= crf <= 63, f"crf must be 0 to 63, not {crf}"),
+        *(
+            (getattr(settings.limits, name) >= 1, f"the limit of {name} must be 1 or more")
+            for name in ("pixels", "frames", "streams")
+        ),
     )
     for holds, message in rules:
         if not holds:
@@ -148,7 +168,7 @@ def read_toml(path: Path, kind: str) -> dict[str, Any]:
 
 
 def load_settings(path: Path, base: Settings | None = None) -> Settings:
-    """Read a TOML file of tables ``[color]`` and ``[encoder]`` over ``base``.
+    """Read a TOML file of tables ``[color]``, ``[encoder]`` and ``[limits]`` over ``base``.
 
     Encoder options are added to those of ``base``, unless the file names another codec.
 
@@ -157,11 +177,12 @@ def load_settings(path: Path, base: Settings | None = None) -> Settings:
     """
     table = read_toml(path, "config file")
     settings = base or Settings()
-    valid = ("color", "encoder")
+    valid = ("color", "encoder", "limits")
     for group, values in table.items():
         if group not in valid or not isinstance(values, dict):
             raise SettingsError(
-                f"{path}: unknown table or key {group!r}; valid tables are [color] and [encoder]"
+                f"{path}: unknown table or key {group!r}; "
+                "valid tables are [color], [encoder] and [limits]"
             )
         part = getattr(settings, group)
         if isinstance(part, EncoderSettings):

@@ -78,14 +78,14 @@ def find_shots(
 
     Raises SourceError when it cannot be read, UsageError when the range holds no frame.
     """
-    info = probe(Path(source))
+    info = probe(Path(source), settings.limits)
     total = expected_frames(info, settings)
     offset = frames_before(info, settings.range.start or Fraction(0))
     damage = DecodeReport()
     step = 1 / info.average_rate if info.average_rate else Fraction(0)
     begins: list[tuple[int, Fraction]] = []
     after, end = offset, Fraction(0)
-    with closing(decode(info, settings.range, damage)) as frames:
+    with closing(decode(info, settings.range, damage, settings.limits)) as frames:
         for done, item in enumerate(find_cuts(frames, small_size(info, settings)), 1):
             frame = item.frame
             at = frame.pts * info.time_base
@@ -94,7 +94,7 @@ def find_shots(
             after, end = frame.index + offset + 1, at + (frame.duration * info.time_base or step)
             if progress is not None:
                 progress(Progress(done, total))
-    for line in losses(info, settings, damage, end):
+    for line in losses(info, settings, damage):
         if warn is not None:
             warn(line)
     origin = (info.start_pts or 0) * info.time_base

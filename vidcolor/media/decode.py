@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import chain, pairwise
 from typing import cast
 
 import av
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Discard
 from av.video.stream import VideoStream
 
 from vidcolor.errors import NoVideoError, SourceError, UsageError
 from vidcolor.frames import Frame, VideoInfo
-from vidcolor.media.faults import FAULTS, reading, reason
-from vidcolor.media.picture import picture_of, read_luma
+from vidcolor.media.clock import Clock
+from vidcolor.media.damage import WORDS, DamageLog, Kind, packets_of
+from vidcolor.media.faults import FAULTS, reading
+from vidcolor.media.fitting import Fitting, fits
+from vidcolor.media.picture import read_luma
 from vidcolor.media.probe import open_source
-from vidcolor.settings import RangeSettings
-
-_READ_FAULTS_IN_A_ROW = 10
-_USUAL_RATE = Fraction(25)
+from vidcolor.media.safety import picture_options
+from vidcolor.settings import LimitSettings, RangeSettings
 
 
 @dataclass(slots=True)
@@ -36,12 +39,15 @@ class DecodeReport:
     """Packets that could not be read or decoded at all; each is a picture lost, as a rule."""
     retimed: int = 0
     """Frames whose timestamp was missing or not after the one before, and was made up."""
+    damage: DamageLog = field(default_factory=DamageLog)
+    """Where all that was. Around a picture that was lost, times are good to some frames."""
 
 
 def decode(
     info: VideoInfo,
     crop: RangeSettings = RangeSettings(),
     report: DecodeReport | None = None,
+    limits: LimitSettings = LimitSettings(),
 ) -> Generator[Frame]:
     """Yield the frames of ``info.path`` in presentation order, each with its own pts.
 
@@ -51,18 +57,22 @@ def decode(
     ends are half-open.
 
     Timestamps strictly increase: missing ones are made up from durations or the frame rate, a
-    clock that jumps back is carried on. A packet that cannot be decoded is skipped and counted in
-    ``report``. The file is closed when the generator ends, fails or is closed.
+    clock that jumps back is carried on. A packet that cannot be decoded is skipped, a picture of
+    another size or depth is fitted into the film's; all of it is noted in ``report``. The file is
+    closed when the generator ends, fails or is closed.
 
-    Raises SourceError when the file cannot be read, the picture changes its size or depth, or
-    nothing at all can be decoded; UsageError when the range holds no frame.
+    Raises SourceError when the file cannot be read, has more frames than ``limits`` allow or, if
+    they are strict, at the first damage; NoVideoError when nothing at all can be decoded;
+    UsageError when the range holds no frame.
     """
     report = DecodeReport() if report is None else report
     origin = Fraction(0) if info.start_pts is None else info.start_pts * info.time_base
     start = None if crop.start in (None, 0) else origin + crop.start
     end = None if crop.duration is None else origin + (crop.start or 0) + crop.duration
     first, stop = crop.first_frame or 0, crop.end_frame
-    with closing(_from_time(info, start, report)) as frames:
+    reader = _Reader(info, report, limits)
+    last: Frame | None = None
+    with closing(_from_time(reader, start)) as frames:
         for number, frame in enumerate(frames):
             if stop is not None and number >= stop:
                 break
@@ -72,19 +82,24 @@ def decode(
                 report.frames += 1
                 report.damaged += frame.damaged
                 yield replace(frame, index=number)
+            last = frame
+        else:
+            if last is not None:
+                reader.check_end(crop, last)
     if report.frames == 0:
         if crop.whole:
             raise NoVideoError(f"{info.path}: not one picture of its video can be decoded")
         raise UsageError(f"{info.path}: the chosen range holds no frame of this film")
 
 
-def _from_time(info: VideoInfo, start: Fraction | None, report: DecodeReport) -> Generator[Frame]:
+def _from_time(reader: _Reader, start: Fraction | None) -> Generator[Frame]:
     """All frames, or those from ``start`` seconds on, seeking there if that lands early enough."""
+    base = reader.info.time_base
     if start is not None:
-        with closing(_all_frames(info, start, report)) as frames:
+        with closing(reader.frames(start)) as frames:
             early = False
             for frame in frames:
-                at = frame.pts * info.time_base
+                at = frame.pts * base
                 early = early or at <= start
                 if not early:
                     break
@@ -93,49 +108,119 @@ def _from_time(info: VideoInfo, start: Fraction | None, report: DecodeReport) ->
             if early:
                 return
         # The seek landed behind the wanted frame (a damaged or missing index): read it all.
-        report.skipped = report.retimed = 0
-    with closing(_all_frames(info, None, report)) as frames:
+        reader.forget()
+    with closing(reader.frames(None)) as frames:
         for frame in frames:
-            if start is None or frame.pts * info.time_base >= start:
+            if start is None or frame.pts * base >= start:
                 yield frame
 
 
-def _all_frames(
-    info: VideoInfo, seek_to: Fraction | None, report: DecodeReport
-) -> Generator[Frame]:
-    with open_source(info.path) as source:
-        with reading(info.path):
-            stream = cast(VideoStream, source.streams[info.stream_index])
-            for other in source.streams:
-                if other.index != stream.index:
-                    other.discard = Discard.all
-            # Whole frames in parallel where the codec can: twice as fast, and unlike slice
-            # threads they let FFmpeg mark the frames it patched as corrupt.
-            stream.codec_context.thread_type = "AUTO"
-        if seek_to is not None:
-            try:
-                source.seek(int(seek_to / info.time_base), stream=stream)
-            except FAULTS:
-                return
-        clock = _Clock(info, report)
-        for number, picture in enumerate(_pictures(source, stream, info, report)):
-            yield _frame(picture, number, info, clock)
+class _Reader:
+    """Reads one film, noting on the way what is wrong with it."""
 
+    def __init__(self, info: VideoInfo, report: DecodeReport, limits: LimitSettings) -> None:
+        self.info = info
+        self._report = report
+        self._limits = limits
+        self._origin = info.start_pts or 0
+        self._clock = Clock(info)
+        self._fitting = Fitting(info)
 
-def _pictures(
-    source: InputContainer, stream: VideoStream, info: VideoInfo, report: DecodeReport
-) -> Iterator[av.VideoFrame]:
-    """Decoded frames, over damaged packets and unreadable stretches of the file."""
-    faults, any_picture = 0, False
-    while True:
-        fault: Exception | None = None
-        packets = source.demux(stream)
+    def forget(self) -> None:
+        """Begin again: nothing of what was noted so far counts."""
+        self._report.skipped = self._report.retimed = 0
+        self._report.damage.clear()
+        self._clock = Clock(self.info)
+
+    def frames(self, seek_to: Fraction | None) -> Generator[Frame]:
+        """The film's frames, from the key frame before ``seek_to`` seconds if that is given."""
+        info = self.info
+        with open_source(info.path, self._limits) as source:
+            with reading(info.path):
+                stream = cast(VideoStream, source.streams[info.stream_index])
+                for other in source.streams:
+                    if other.index != stream.index:
+                        other.discard = Discard.all
+                # Whole frames in parallel where the codec can: twice as fast, and unlike slice
+                # threads they let FFmpeg mark the frames it patched as corrupt.
+                stream.codec_context.thread_type = "AUTO"
+                stream.codec_context.options = picture_options(self._limits)
+            if seek_to is not None:
+                try:
+                    source.seek(int(seek_to / info.time_base), stream=stream)
+                except FAULTS:
+                    return
+            # A frame's time is judged by that of the frame after it, too.
+            pairs = pairwise(chain(self._pictures(source, stream), [None]))
+            for number, (picture, following) in enumerate(pairs):
+                if number + self._report.skipped >= self._limits.frames:
+                    raise SourceError(
+                        f"{info.path}: over the limit of {self._limits.frames} frames; if it is "
+                        "meant to be as long, raise it with --limits frames=…"
+                    )
+                assert picture is not None
+                yield self._frame(picture, following, number, stream)
+
+    def check_end(self, crop: RangeSettings, last: Frame) -> None:
+        """Note it if the film ended, with ``last``, before what its header promises."""
+        info, promised = self.info, self.info.duration
+        if info.frame_count_is_exact and info.frame_count is not None:
+            missing = info.frame_count - self._report.frames
+            if crop.whole and missing > 0:
+                self._note("absent", self._clock.next, promised, missing)
+        elif "matroska" in info.container and promised is not None:
+            # Its length is that of its longest stream, from time 0.
+            end = (last.pts + last.duration) * info.time_base
+            open_end = crop.end_frame is None and crop.duration is None
+            if open_end and promised - end > max(Fraction(1), promised / 20):
+                missing = round((promised - end) * (info.average_rate or 0))
+                promised -= self._origin * info.time_base
+                self._note("absent", self._clock.next, promised, missing)
+
+    def _note(
+        self,
+        kind: Kind,
+        pts: int,
+        until: Fraction | None = None,
+        count: int = 1,
+        what: str | None = None,
+    ) -> None:
+        """Something is wrong at ``pts``, for one frame or ``until`` seconds of the film."""
+        base = self.info.time_base
+        start = (pts - self._origin) * base
+        end = start + self._clock.step * base if until is None else until
+        self._report.damage.add(kind, start, end, count)
+        if self._limits.strict:
+            raise SourceError(
+                f"{self.info.path}: {what or WORDS[kind]} at {float(start):.3f} s; "
+                "without --strict, the film is coloured as well as can be"
+            )
+
+    def _changed(self, picture: av.VideoFrame, pts: int) -> None:
+        info = self.info
+        was = f"{info.width}x{info.height} {info.pixel_format}"
+        found = f"{picture.width}x{picture.height} {picture.format.name}"
+        self._note("refitted", pts, what=f"the picture changes from {was} to {found}")
+
+    def _skipped(self, packet: Packet[VideoStream] | None = None) -> None:
+        self._report.skipped += 1
+        claimed = None
+        if packet is not None:
+            claimed = packet.dts if packet.pts is None else packet.pts
+        self._note("lost", self._clock.next if claimed is None else claimed + self._clock.shift)
+
+    def _pictures(self, source: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
+        """Decoded frames, over damaged packets and unreadable stretches of the file."""
+        any_picture = False
+        packets = packets_of(source, stream, lambda fault: self._skipped())
         while True:
             try:
                 packet = next(packets, None)
-            except FAULTS as error:
-                fault = error
-                break
+            except FAULTS:
+                if any_picture:
+                    return
+                with reading(self.info.path, "cannot be read"):
+                    raise
             if packet is None:
                 return
             try:
@@ -143,71 +228,41 @@ def _pictures(
             except EOFError:
                 return
             except FAULTS:
-                report.skipped += 1
+                self._skipped(packet)
                 continue
             for picture in pictures:
-                faults, any_picture = 0, True
+                any_picture = True
                 yield picture
-        # Reading goes on behind the bad spot with a new demuxing loop, but not for ever.
-        report.skipped += 1
-        faults += 1
-        if faults >= _READ_FAULTS_IN_A_ROW:
-            if any_picture:
-                return
-            raise SourceError(f"{info.path}: cannot be read: {reason(fault)}") from fault
 
-
-class _Clock:
-    """Gives every frame a pts that is after the one before."""
-
-    def __init__(self, info: VideoInfo, report: DecodeReport) -> None:
-        self._report = report
-        self._second = max(1, int(1 / info.time_base))
-        rate = info.average_rate or _USUAL_RATE
-        self._step = max(1, round(1 / (rate * info.time_base)))
-        self._next = info.start_pts or 0
-        self._last: int | None = None
-        self._shift = 0
-
-    def place(self, pts: int | None, duration: int) -> int:
-        """The pts to use for a frame that claims ``pts`` and lasts ``duration`` ticks."""
-        placed = self._next if pts is None else pts + self._shift
-        if self._last is not None and placed <= self._last:
-            if self._last - placed > self._second and pts is not None:
-                # The clock was set back, as where two broadcasts were joined: carry on from here.
-                self._shift += self._next - placed
-                placed = self._next
+    def _frame(
+        self,
+        picture: av.VideoFrame,
+        following: av.VideoFrame | None,
+        number: int,
+        stream: VideoStream,
+    ) -> Frame:
+        info, clock = self.info, self._clock
+        duration = clock.believed(picture.duration or 0)
+        shift = clock.shift
+        pts = clock.place(picture.pts, duration, None if following is None else following.pts)
+        self._report.retimed += picture.pts is None or pts != picture.pts
+        if clock.shift != shift:
+            self._note("clock", pts)
+        if picture.is_corrupt:
+            self._note("patched", pts)
+        with reading(info.path, "cannot convert its pictures"):
+            if fits(picture, info):
+                luma, owner = read_luma(picture, info.color)
             else:
-                placed = self._last + 1
-        self._report.retimed += pts is None or placed != pts
-        self._last = placed
-        self._next = placed + (duration or self._step)
-        return placed
-
-
-def _frame(picture: av.VideoFrame, number: int, info: VideoInfo, clock: _Clock) -> Frame:
-    size = picture.width, picture.height
-    duration = max(0, picture.duration or 0)
-    pts = clock.place(picture.pts, duration)
-    if size != (info.width, info.height):
-        raise SourceError(
-            f"{info.path}: the picture changes from {info.width}x{info.height} to "
-            f"{size[0]}x{size[1]} at {float(pts * info.time_base):.3f} s; "
-            "cut the film there and colour the parts one by one"
+                self._changed(picture, pts)
+                luma = self._fitting.luma(picture, stream.codec_context.sample_aspect_ratio)
+                owner = picture
+        return Frame(
+            index=number,
+            pts=pts,
+            duration=duration,
+            luma=luma,
+            color=info.color,
+            damaged=picture.is_corrupt,
+            owner=owner,
         )
-    if picture_of(picture.format.name).depth != info.color.depth:
-        raise SourceError(
-            f"{info.path}: the picture changes from {info.pixel_format} to {picture.format.name} "
-            f"at {float(pts * info.time_base):.3f} s; cut the film there"
-        )
-    with reading(info.path, "cannot convert its pictures"):
-        luma, owner = read_luma(picture, info.color)
-    return Frame(
-        index=number,
-        pts=pts,
-        duration=duration,
-        luma=luma,
-        color=info.color,
-        damaged=picture.is_corrupt,
-        owner=owner,
-    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from fractions import Fraction
 from typing import Any, cast
 
 import av
@@ -18,11 +17,10 @@ from numpy.typing import NDArray
 
 from vidcolor.errors import SettingsError
 from vidcolor.frames import Matrix, PaintedFrame, VideoInfo
+from vidcolor.media.clock import plausible_rate
 from vidcolor.media.encoders import Choice
 from vidcolor.media.probe import MATRIX_TAGS
 
-_USUAL_RATE = Fraction(25)
-_SLOWEST, _FASTEST = Fraction(1, 10), Fraction(240)
 _CANONICAL_TAG: dict[Matrix, int] = {
     "bt709": 1,
     "fcc": 4,
@@ -49,9 +47,7 @@ class PictureEncoder:
     ) -> None:
         self._choice = choice
         self._shift = choice.depth - info.color.depth
-        rate = info.average_rate or _USUAL_RATE
-        if not _SLOWEST <= rate <= _FASTEST:
-            rate = _USUAL_RATE
+        rate = plausible_rate(info.average_rate)
         options = dict(choice.options)
         stream = cast(VideoStream, output.add_stream(choice.encoder, rate=rate, options=options))
         context = stream.codec_context

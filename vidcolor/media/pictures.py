@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,11 +15,10 @@ from numpy.typing import NDArray
 
 from vidcolor.errors import EncodeError, TargetError
 from vidcolor.frames import VideoInfo
+from vidcolor.media.clock import plausible_rate
 from vidcolor.media.faults import writing
 from vidcolor.media.target import Target
 
-_USUAL_RATE = Fraction(25)
-_FASTEST = Fraction(240)
 # Without B-frames packets come in the order of the pictures, which any timing survives.
 _OPTIONS = {"preset": "fast", "crf": "18", "bf": "0"}
 _BT709 = 1
@@ -85,9 +83,7 @@ class PictureWriter:
 
     def _open(self, info: VideoInfo) -> None:
         height, width = self._size
-        rate = info.average_rate
-        if rate is None or not 0 < rate <= _FASTEST:
-            rate = _USUAL_RATE
+        rate = plausible_rate(info.average_rate)
         with writing(self._target.path, "cannot write this video"):
             part = str(self._target.part.absolute())
             self._output = av.open(part, "w", format=self._target.container)

@@ -17,8 +17,11 @@ from av.video.stream import VideoStream
 
 from vidcolor.errors import NoVideoError, SourceError
 from vidcolor.frames import ColorSpec, ColorTags, Matrix, StreamInfo, VideoInfo
+from vidcolor.media.damage import packets_of
 from vidcolor.media.faults import FAULTS, reading
 from vidcolor.media.picture import Picture, picture_of
+from vidcolor.media.safety import check_pixels, check_source, opening_options, picture_options
+from vidcolor.settings import LimitSettings
 
 MATRIX_TAGS: dict[int, Matrix] = {
     1: "bt709",
@@ -35,41 +38,55 @@ MATRIX_TAGS: dict[int, Matrix] = {
 _HD_HEIGHT = 720
 # Codecs whose bit streams say "studio range" by saying nothing, grey pictures included.
 _STUDIO_BY_DEFAULT = frozenset({"h264", "hevc", "av1", "vp8", "vp9", "mpeg1video", "mpeg2video"})
-_TEXT_DEMUXERS = frozenset({"tty", "lavfi", "concat", "ffmetadata"})
+_TEXT_DEMUXERS = frozenset({"tty", "lavfi", "ffmetadata"})
 _PACKETS_TO_TRY = 600
 _MICROSECOND = Fraction(1, 1_000_000)
 
 
-def probe(path: Path | str) -> VideoInfo:
+def probe(path: Path | str, limits: LimitSettings = LimitSettings()) -> VideoInfo:
     """Read the header of a film and decode its first picture.
 
     The first picture tells what headers often get wrong or leave out: the true size and pixel
     format, the colour tags, the rotation, whether it is interlaced.
 
-    Raises SourceNotFoundError; SourceError for a directory, an empty, broken or encrypted file, a
-    codec without decoder; NoVideoError where there is only sound or cover art, or no picture can
-    be decoded.
+    Raises SourceNotFoundError; SourceError for a directory, a pipe, a playlist, an empty, broken or
+    encrypted file, one over the ``limits``, a codec without decoder; NoVideoError where there is
+    only sound or cover art, or no picture can be decoded.
     """
     path = Path(path)
-    with open_source(path) as source:
+    with open_source(path, limits) as source:
+        if len(source.streams) > limits.streams:
+            raise SourceError(
+                f"{path}: it has {len(source.streams)} streams, over the limit of "
+                f"{limits.streams}; if that is right, give --limits streams={len(source.streams)}"
+            )
         stream = main_video(source, path)
+        context = stream.codec_context
+        check_pixels(path, context.width, context.height, limits)
+        context.options = picture_options(limits)
         with reading(path):
             return _describe(path, source, stream)
 
 
 @contextmanager
-def open_source(path: Path) -> Iterator[InputContainer]:
-    """Open ``path`` for reading, closed at the end of the block; faults as in ``probe``."""
+def open_source(path: Path, limits: LimitSettings = LimitSettings()) -> Iterator[InputContainer]:
+    """Open ``path``, and no file that it may name, for reading; closed at the end of the block.
+
+    Faults as in ``probe``.
+    """
     with reading(path, "cannot be opened"):
-        if path.is_dir():
-            raise SourceError(f"{path}: this is a folder; name a film file")
-        # Asked beforehand, because FFmpeg's own words for an empty file mislead.
-        if path.stat().st_size == 0 and path.is_file():
-            raise SourceError(f"{path}: the file is empty")
+        check_source(path)
     with reading(path, "not a film that can be read"):
         # An absolute path cannot be taken for a protocol such as ``concat:``; lenient decoding,
         # because old files carry titles in any encoding.
-        source = av.open(str(path.absolute()), "r", metadata_errors="replace")
+        source = av.open(
+            str(path.absolute()),
+            "r",
+            metadata_errors="replace",
+            container_options=opening_options(),
+            # FFmpeg decodes pictures already while it opens a file.
+            options=picture_options(limits),
+        )
     with source:
         if source.format.name in _TEXT_DEMUXERS:
             raise SourceError(f"{path}: not a film that can be read: it is a text file")
@@ -118,7 +135,8 @@ def first_picture(source: InputContainer, stream: VideoStream) -> av.VideoFrame 
 
     Raises SourceError for an encrypted stream.
     """
-    for tried, packet in enumerate(source.demux(stream), 1):
+    packets = packets_of(source, stream, lambda fault: None)
+    for tried, packet in enumerate(packets, 1):
         if packet.size and _encrypted(packet, stream):
             raise SourceError(f"{source.name}: the video is encrypted and cannot be decoded")
         try:

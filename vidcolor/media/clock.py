@@ -1,0 +1,80 @@
+"""Times for pictures whose own are missing, doubled, stray or set anew: ``Clock``."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from vidcolor.frames import VideoInfo
+
+USUAL_RATE = Fraction(25)
+_SLOWEST, _FASTEST = Fraction(1, 10), Fraction(240)
+
+LONGEST_GAP = Fraction(12 * 3600)
+"""Seconds between two frames, and before the first, that are believed; beyond, the clock was set
+anew. Containers would go on to write the gap into the length of the film."""
+
+
+def plausible_rate(rate: Fraction | None) -> Fraction:
+    """``rate`` in frames per second if a film may have it, else the usual one."""
+    return rate if rate is not None and _SLOWEST <= rate <= _FASTEST else USUAL_RATE
+
+
+class Clock:
+    """Gives every frame of a film a pts that is after the one before.
+
+    A pts that is missing, doubled, or that the next frame shows to have strayed, is made up from
+    durations or the frame rate; frames around it keep theirs, so that sound stays with them. A
+    clock that jumps back, or by more than half a day, is carried on from where it was.
+    """
+
+    def __init__(self, info: VideoInfo) -> None:
+        self._second = max(1, int(1 / info.time_base))
+        self._longest = int(LONGEST_GAP / info.time_base)
+        self.step = max(1, round(1 / (plausible_rate(info.average_rate) * info.time_base)))
+        """How long a frame lasts that does not say."""
+        self.next = info.start_pts or 0
+        """Where the next frame belongs if it does not say."""
+        self.shift = 0
+        """Ticks that the timestamps are moved by since the clock was last set anew."""
+        self._last: int | None = None
+
+    def place(self, pts: int | None, duration: int, following: int | None = None) -> int:
+        """The pts to use for a frame that claims ``pts`` and lasts ``duration`` ticks, 0 for
+        unknown; ``following`` is what the frame after it claims."""
+        placed = None if pts is None else pts + self.shift
+        then = None if following is None else following + self.shift
+        if placed is not None and self._strays(placed, then):
+            placed = None
+        if placed is None:
+            placed = self._made_up(then)
+        elif self._last is not None and not self._last < placed <= self._last + self._longest:
+            if 0 <= self._last - placed <= self._second:
+                placed = self._last + 1
+            else:
+                # The clock was set, as where two broadcasts were joined: carry on from here.
+                self.shift += self.next - placed
+                placed = self.next
+        self._last = placed
+        self.next = placed + (self.believed(duration) or self.step)
+        return placed
+
+    def believed(self, duration: int) -> int:
+        """``duration``, or 0 where it is none that a frame may have."""
+        return duration if 0 < duration <= self._longest else 0
+
+    def _strays(self, placed: int, then: int | None) -> bool:
+        """True for a time off the line that the frames before and after it are on."""
+        if then is None:
+            return False
+        if self._last is None:
+            return abs(then - placed) > self._longest
+        if placed <= self._last:
+            return then > self._last
+        return self.next + self._second < placed and self._last < then < placed
+
+    def _made_up(self, then: int | None) -> int:
+        if self._last is None:
+            return self.next if then is None else then - self.step
+        if then is not None and self._last < then <= self.next:
+            return max(self._last + 1, (self._last + then) // 2)
+        return self.next

@@ -1,0 +1,110 @@
+"""Reading on over damage, and telling where it was, in spans of the film's time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, Literal
+
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
+
+from vidcolor.media.faults import FAULTS
+
+Kind = Literal["patched", "lost", "refitted", "clock", "absent"]
+"""``patched``: pictures the decoder put together over damage. ``lost``: packets of which no picture
+could be made. ``refitted``: pictures of another size or depth, brought to the film's. ``clock``:
+timestamps that begin anew, carried on. ``absent``: what the file promises and does not hold."""
+
+WORDS: dict[Kind, str] = {
+    "patched": "a picture is damaged",
+    "lost": "a picture cannot be decoded",
+    "refitted": "the picture changes",
+    "clock": "the timestamps begin anew",
+    "absent": "the picture ends before the file promises; is it truncated?",
+}
+
+_NEAR = Fraction(1)
+"""Seconds between two spans that are still told as one."""
+_MOST = 1000
+_READ_FAULTS_IN_A_ROW = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A damaged stretch: from ``start`` to ``end`` seconds since the film's first timestamp, with
+    ``count`` pictures or packets concerned."""
+
+    kind: Kind
+    start: Fraction
+    end: Fraction
+    count: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, times as seconds to the millisecond."""
+        start, end = (round(float(time), 3) for time in (self.start, self.end))
+        return {"kind": self.kind, "start": start, "end": end, "count": self.count}
+
+
+@dataclass(slots=True)
+class DamageLog:
+    """The damaged stretches of one film, in the order they were met.
+
+    What lies within a second of the last stretch of its kind is added to it. After a thousand
+    stretches the last of each kind takes in all that follows.
+    """
+
+    spans: list[Span] = field(default_factory=list)
+    _last: dict[Kind, int] = field(default_factory=dict)
+
+    def add(self, kind: Kind, start: Fraction, end: Fraction, count: int = 1) -> None:
+        """Note that ``count`` pictures from ``start`` to ``end`` seconds are ``kind``."""
+        end = max(start, end)
+        place = self._last.get(kind)
+        if place is not None:
+            last = self.spans[place]
+            if last.start - _NEAR <= start <= last.end + _NEAR or len(self.spans) >= _MOST:
+                start, end = min(last.start, start), max(last.end, end)
+                self.spans[place] = Span(kind, start, end, last.count + count)
+                return
+        self._last[kind] = len(self.spans)
+        self.spans.append(Span(kind, start, end, count))
+
+    def of(self, kind: Kind) -> list[Span]:
+        """The stretches of one kind."""
+        return [span for span in self.spans if span.kind == kind]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.spans.clear()
+        self._last.clear()
+
+
+def packets_of(
+    source: InputContainer, stream: Stream, skipped: Callable[[Exception], None]
+) -> Iterator[Packet[Any]]:
+    """The packets of ``stream``, over stretches of the file that cannot be read.
+
+    ``skipped`` is told of each such stretch. Raises the last fault after ten stretches in a row
+    without a packet between them.
+    """
+    faults = 0
+    while True:
+        packets = source.demux(stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except FAULTS as fault:
+                skipped(fault)
+                faults += 1
+                if faults >= _READ_FAULTS_IN_A_ROW:
+                    raise
+                break  # A demuxing loop ends with its fault; a new one goes on behind it.
+            if packet is None:
+                return
+            faults = 0
+            # An empty one among others stands for a picture shown again; at the end, it flushes.
+            if packet.size or (packet.dts is None and packet.pos is None):
+                yield packet
