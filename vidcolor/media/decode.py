@@ -20,7 +20,8 @@ from vidcolor.media.picture import picture_of, read_luma
 from vidcolor.media.probe import open_source
 from vidcolor.settings import RangeSettings
 
-_READ_FAULTS_IN_A_ROW = 10
+READ_FAULTS_IN_A_ROW = 10
+"""After so many failures to read, one upon the other, the rest of a file counts as lost."""
 _USUAL_RATE = Fraction(25)
 
 
@@ -151,7 +152,7 @@ def _pictures(
         # Reading goes on behind the bad spot with a new demuxing loop, but not for ever.
         report.skipped += 1
         faults += 1
-        if faults >= _READ_FAULTS_IN_A_ROW:
+        if faults >= READ_FAULTS_IN_A_ROW:
             if any_picture:
                 return
             raise SourceError(f"{info.path}: cannot be read: {reason(fault)}") from fault
