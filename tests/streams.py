@@ -159,8 +159,11 @@ def heard(path: Path, number: int = 0) -> Iterator[tuple[Fraction, NDArray[np.fl
             resampler = av.AudioResampler("fltp", frame.layout, RATE)
             at = frame.pts * frame.time_base
             if frame.sample_rate == RATE:
-                yield at, np.concatenate(
-                    [part.to_ndarray() for part in resampler.resample(frame)], axis=1
+                yield (
+                    at,
+                    np.concatenate(
+                        [part.to_ndarray() for part in resampler.resample(frame)], axis=1
+                    ),
                 )
             else:
                 wide = av.AudioResampler("fltp", frame.layout, frame.sample_rate)
