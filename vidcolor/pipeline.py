@@ -128,6 +128,7 @@ def colorize_video(
         codec=writer.codec,
         pixel_format=writer.pixel_format,
         copied=[name_stream(item) for item in writer.copied],
+        converted=[f"{name_stream(item)}: {result}" for item, result in writer.converted],
         dropped=[f"{name_stream(item)}: {why}" for item, why in writer.dropped],
         warnings=warnings,
         damaged=damage.damaged,

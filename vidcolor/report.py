@@ -37,6 +37,7 @@ class Report:
     codec: str
     pixel_format: str
     copied: list[str] = field(default_factory=list)
+    converted: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     damaged: int = 0

@@ -1,12 +1,11 @@
 """Everything of a film but its picture: sound, subtitles, fonts, chapters, cover art, metadata.
 
-Packets are copied as they are, through a second handle on the source, only as far as the picture
-has come, so that memory stays bounded however long the film is.
+Packets go through a second handle on the source, as they are wherever the target's container takes
+them, and only as far as the picture has come: memory stays bounded however long the film is.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from fractions import Fraction
@@ -19,8 +18,12 @@ from av.packet import Packet
 from av.stream import Discard, Stream
 
 from vidcolor.frames import StreamInfo, VideoInfo
-from vidcolor.media.faults import FAULTS, on_disk, reading, reason
-from vidcolor.media.probe import has_decoder, is_cover, open_source
+from vidcolor.media.chapters import part_of
+from vidcolor.media.container import add_copy, find_conversion, is_timecode, refusal
+from vidcolor.media.damage import packets_of
+from vidcolor.media.faults import FAULTS, on_disk, reason
+from vidcolor.media.probe import is_cover, open_source
+from vidcolor.media.track import Still, Track, time_of
 
 if TYPE_CHECKING:  # It exists in the stubs only.
     from av.container.core import Chapter
@@ -32,49 +35,30 @@ _COVER_NAMES = {
     "webp": ("cover.webp", "image/webp"),
     "gif": ("cover.gif", "image/gif"),
 }
-# QuickTime's list has the older of the two codes that some languages have; FFmpeg drops the newer.
-_QUICKTIME_LANGUAGES = {
-    "ces": "cze",
-    "deu": "ger",
-    "ell": "gre",
-    "fra": "fre",
-    "isl": "ice",
-    "nld": "dut",
-    "ron": "rum",
-    "slk": "slo",
-    "zho": "chi",
-}
-# Others would make it a second picture track.
-_COVER_CONTAINERS = frozenset({"mp4", "matroska"})
-# The muxer writes its own; the source's would be wrong in the target.
-_STALE_KEYS = frozenset(
-    {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "rotate"}
-)
-_STALE_PREFIXES = ("_statistics", "bps", "number_of_", "duration-")
 _EQUAL_TIMES_ALLOWED = int(cast(int, FormatFlags.ts_nonstrict.value))
 _STORED_APART = Fraction(10)
 """Seconds by which packets of one moment may lie apart in a file."""
 
 
 class Companions:
-    """Copies all other streams of ``info.path`` into ``output``.
+    """Brings all other streams of ``info.path`` into ``output``.
 
     ``add`` makes their streams, ``set_span`` cuts and moves them for a part of the film, ``pull``
-    muxes what is due, ``finish`` what is left. ``copied`` and ``dropped`` (with the reason) tell
-    what became of each.
+    muxes what is due, ``finish`` what is left. ``copied``, ``converted`` (with what was done) and
+    ``dropped`` (with the reason) tell what became of each.
     """
 
     def __init__(self, info: VideoInfo, output: OutputContainer) -> None:
         self.copied: list[StreamInfo] = []
+        self.converted: list[tuple[StreamInfo, str]] = []
         self.dropped: list[tuple[StreamInfo, str]] = []
-        self.lost: dict[int, int] = {}
-        """Packets the muxer refused, by stream index."""
         self._info = info
         self._output = output
-        self._targets: dict[int, Stream] = {}
-        self._covers: set[int] = set()
+        self._tracks: dict[int, Track] = {}
+        self._refused: dict[int, int] = {}
         self._last: dict[int, int] = {}
-        self._start: Fraction | None = None
+        self._faults = 0
+        self._gave_up: str | None = None
         self._pending: Packet[Stream] | None = None
         self._stack = ExitStack()
         self.source = self._stack.enter_context(open_source(info.path))
@@ -90,121 +74,131 @@ class Companions:
         about = next((other for other in self._info.others if other.index == index), None)
         if about is None:
             return
-        stream = self.source.streams[index]
-        matroska = self._output.format.name == "matroska"
+        stream, container = self.source.streams[index], self._output.format.name
         try:
-            if is_cover(stream) and matroska:
+            if is_timecode(stream, self.source.streams[self._info.stream_index]):
+                # From the picture's tag muxers that know timecode make a track of their own.
+                self.copied.append(about)
+            elif is_cover(stream) and container == "matroska":
                 # As a video track it would lose its meaning; Matroska keeps covers as attachments.
                 self._attach_cover(stream)
+                self.copied.append(about)
+            elif (why := refusal(stream, container)) is None:
+                kind = Still if is_cover(stream) else Track
+                self._tracks[index] = kind(stream, add_copy(self._output, stream))
+                self.copied.append(about)
+            elif (conversion := find_conversion(stream, container)) is not None:
+                self._tracks[index] = conversion.add(self._output)
+                self.converted.append((about, f"{conversion.result}, because {why}"))
             else:
-                why = _refusal(stream, self._output.format.name)
-                if why is not None:
-                    self.dropped.append((about, why))
-                    return
-                self._targets[index] = _add(self._output, stream)
+                self.dropped.append((about, why))
         except FAULTS as fault:
             self.dropped.append((about, reason(fault)))
-            return
-        self.copied.append(about)
-        if is_cover(stream):
-            self._covers.add(index)
 
     def chapters(self, start: Fraction | None, end: Fraction | None) -> list[Chapter]:
         """The film's chapters; those within ``start`` … ``end`` seconds, moved to start at 0."""
-        kept: list[Chapter] = []
-        for chapter in self.source.chapters():
-            base = chapter["time_base"]
-            if base is None:
-                continue
-            if start is not None:
-                first, last = round(start / base), None if end is None else round(end / base)
-                begins, ends = chapter["start"], chapter["end"]
-                ends = ends if last is None else min(ends, last)
-                if ends <= first or begins >= ends:
-                    continue
-                chapter["start"] = max(0, begins - first)
-                chapter["end"] = ends - first
-            kept.append(chapter)
-        return kept
+        length = self.source.duration
+        film_end = None if length is None else Fraction(length, av.time_base)
+        return part_of(self.source.chapters(), start, end, film_end)
 
     def set_span(self, start: Fraction | None) -> None:
-        """Copy from ``start`` seconds on, as time 0; None copies everything as it is.
+        """Hand on from ``start`` seconds on, as time 0; None hands on everything as it is.
 
         To be called once, before the first ``pull``.
         """
-        self._start = start
+        for track in self._tracks.values():
+            track.begin(start)
         for stream in self.source.streams:
-            if stream.index not in self._targets:
+            if stream.index not in self._tracks:
                 stream.discard = Discard.all
         if start is not None and start > _STORED_APART:
             with suppress(*FAULTS):  # Reading from the start finds the same, only later.
                 self.source.seek(int((start - _STORED_APART) * av.time_base))
-        if self._targets:
-            wanted = [self.source.streams[index] for index in self._targets]
-            self._packets = self.source.demux(wanted)
+        if self._tracks:
+            self._packets = self._demux()
 
     def pull(self, until: Fraction) -> None:
         """Mux what comes before the first packet at or after ``until`` seconds of the source."""
-        for packet, at in self._due(until):
-            self._copy(packet, at)
+        for packet in self._due(until):
+            self._hand_on(packet)
 
     def finish(self, end: Fraction | None) -> None:
         """Mux all the packets left, or those before ``end`` seconds of the source's clock."""
         # One stream's packets may be stored behind later ones of another, so read on for a while.
-        for packet, at in self._due(None if end is None else end + _STORED_APART):
-            if end is None or at is None or at < end:
-                self._copy(packet, at)
+        for packet in self._due(None if end is None else end + _STORED_APART):
+            if end is None or time_of(packet) < end:
+                self._hand_on(packet)
+        for index, track in self._tracks.items():
+            for packet in track.finish(end):
+                self._mux(index, packet)
 
-    def _due(self, until: Fraction | None) -> Iterator[tuple[Packet[Stream], Fraction | None]]:
-        """The packets, with their times, up to the first at or after ``until``, which waits."""
+    def losses(self) -> Iterator[str]:
+        """What of the source could not be handed on, one line each; complete after ``finish``."""
+        for about in (*self.copied, *(stream for stream, _ in self.converted)):
+            if count := self._refused.get(about.index):
+                yield f"{describe(about)}: {count} packets were refused by the container"
+            track = self._tracks.get(about.index)
+            if track is not None and track.undecoded:
+                yield f"{describe(about)}: {track.undecoded} packets could not be decoded"
+        if self._gave_up is not None:
+            yield f"sound and subtitles end where the file cannot be read: {self._gave_up}"
+        elif self._faults:
+            yield (
+                f"the file could not be read in {self._faults} places; "
+                "sound and subtitles have gaps there"
+            )
+
+    def _due(self, until: Fraction | None) -> Iterator[Packet[Stream]]:
+        """The packets up to the first at or after ``until``, which waits."""
         while self._packets is not None:
-            packet = self._next() if self._pending is None else self._pending
+            packet = next(self._packets, None) if self._pending is None else self._pending
             if packet is None:
                 self._packets = None
                 return
             self._pending = packet
-            at = _time(packet)
-            if until is not None and at is not None and at >= until:
+            if until is not None and time_of(packet) >= until:
                 return
             self._pending = None
-            yield packet, at
+            yield packet
 
-    def _next(self) -> Packet[Stream] | None:
-        assert self._packets is not None
-        with reading(self._info.path, "its sound and subtitles cannot be read"):
-            for packet in self._packets:
-                if packet.size:  # An empty packet only tells decoders to flush.
-                    return packet
-        return None
+    def _demux(self) -> Iterator[Packet[Stream]]:
+        """All packets of the tracks, their times mended, over places that cannot be read."""
+        wanted = [self.source.streams[index] for index in self._tracks]
+        packets = packets_of(self.source, wanted, self._unreadable)
+        while True:
+            try:
+                packet = next(packets, None)
+            except FAULTS as fault:
+                self._gave_up = reason(fault)
+                return
+            if packet is None:
+                return
+            if packet.size:  # An empty packet only tells decoders to flush.
+                self._tracks[packet.stream_index].mend(packet)
+                yield packet
 
-    def _copy(self, packet: Packet[Stream], at: Fraction | None) -> None:
-        index, base = packet.stream_index, packet.time_base
-        if index in self._covers:
-            packet.pts = packet.dts = 0
-            if index in self._last:
-                return
-        elif self._start is not None:
-            if at is None or at < self._start:
-                return
-            shift = round(self._start / base)
-            packet.pts = None if packet.pts is None else packet.pts - shift
-            packet.dts = None if packet.dts is None else packet.dts - shift
-        self._order(packet)
-        packet.stream = self._targets[index]
+    def _unreadable(self, fault: Exception) -> None:
+        self._faults += 1
+
+    def _hand_on(self, packet: Packet[Stream]) -> None:
+        index = packet.stream_index
+        for made in self._tracks[index].take(packet):
+            self._mux(index, made)
+
+    def _mux(self, index: int, packet: Packet[Stream]) -> None:
+        self._order(index, packet)
+        packet.stream = self._tracks[index].target
         try:
             self._output.mux_one(packet)
         except FAULTS as fault:
             if on_disk(fault):
                 raise
             # One broken packet of sound is no reason to give up the film; it is reported.
-            self.lost[index] = self.lost.get(index, 0) + 1
+            self._refused[index] = self._refused.get(index, 0) + 1
 
-    def _order(self, packet: Packet[Stream]) -> None:
+    def _order(self, index: int, packet: Packet[Stream]) -> None:
         """Muxers refuse a clock that stands still or runs back; nudge such packets forward."""
-        index = packet.stream_index
         last = self._last.get(index)
-        if packet.pts is None and packet.dts is None:
-            packet.pts = packet.dts = 0 if last is None else last + 1
         clock = packet.dts if packet.dts is not None else packet.pts
         assert clock is not None
         strict = not self._output.format.flags & _EQUAL_TIMES_ALLOWED
@@ -224,46 +218,7 @@ class Companions:
             self._output.add_attachment(name, kind, bytes(packet))
 
 
-def kept_metadata(metadata: dict[str, str]) -> dict[str, str]:
-    """Without what describes the old file rather than the film."""
-    return {
-        key: value
-        for key, value in metadata.items()
-        if key.lower() not in _STALE_KEYS and not key.lower().startswith(_STALE_PREFIXES)
-    }
-
-
-def _time(packet: Packet[Stream]) -> Fraction | None:
-    ticks = packet.pts if packet.pts is not None else packet.dts
-    return None if ticks is None else ticks * packet.time_base
-
-
-def _add(output: OutputContainer, stream: Stream) -> Stream:
-    # ``opaque`` takes the codec as it is; without it PyAV looks for an encoder of the same name.
-    target = output.add_stream_from_template(stream, opaque=True)
-    target.metadata.update(kept_metadata(dict(stream.metadata)))
-    language = target.metadata.get("language")
-    if output.format.name == "mov" and language in _QUICKTIME_LANGUAGES:
-        target.metadata["language"] = _QUICKTIME_LANGUAGES[language]
-    target.disposition = stream.disposition
-    return target
-
-
-def _refusal(stream: Stream, container: str) -> str | None:
-    """Why ``container`` cannot hold ``stream``, found by writing a header for it alone."""
-    if stream.type == "unknown":
-        return "its kind is unknown"
-    if not has_decoder(stream) and stream.type in ("audio", "subtitle", "video"):
-        return "this build of FFmpeg does not know its codec"
-    if is_cover(stream) and container not in _COVER_CONTAINERS:
-        return f"{container} cannot hold cover art"
-    scratch = av.open(io.BytesIO(), "w", format=container)
-    try:
-        _add(scratch, stream)
-        scratch.start_encoding()
-    except FAULTS:
-        return f"{container} cannot hold it"
-    finally:
-        with suppress(*FAULTS):  # Only the header counts; without packets the end may be refused.
-            scratch.close()
-    return None
+def describe(stream: StreamInfo) -> str:
+    """A stream in the words of a warning: ``audio stream #1 (aac, eng)``."""
+    about = ", ".join(part for part in (stream.codec, stream.language, stream.title) if part)
+    return f"{stream.kind} stream #{stream.index} ({about})"

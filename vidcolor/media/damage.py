@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal
@@ -83,16 +83,16 @@ class DamageLog:
 
 
 def packets_of(
-    source: InputContainer, stream: Stream, skipped: Callable[[Exception], None]
+    source: InputContainer, streams: Sequence[Stream], skipped: Callable[[Exception], None]
 ) -> Iterator[Packet[Any]]:
-    """The packets of ``stream``, over stretches of the file that cannot be read.
+    """The packets of ``streams``, over stretches of the file that cannot be read.
 
     ``skipped`` is told of each such stretch. Raises the last fault after ten stretches in a row
     without a packet between them.
     """
     faults = 0
     while True:
-        packets = source.demux(stream)
+        packets = source.demux(streams)
         while True:
             try:
                 packet = next(packets, None)

@@ -212,7 +212,7 @@ class _Reader:
     def _pictures(self, source: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
         """Decoded frames, over damaged packets and unreadable stretches of the file."""
         any_picture = False
-        packets = packets_of(source, stream, lambda fault: self._skipped())
+        packets = packets_of(source, [stream], lambda fault: self._skipped())
         while True:
             try:
                 packet = next(packets, None)

@@ -17,12 +17,14 @@ from av.video.stream import VideoStream
 
 from vidcolor.errors import EncodeError
 from vidcolor.frames import PaintedFrame, StreamInfo, VideoInfo
-from vidcolor.media.companions import Companions, kept_metadata
+from vidcolor.media.companions import Companions, describe
+from vidcolor.media.container import kept_metadata
 from vidcolor.media.encode import PictureEncoder
 from vidcolor.media.encoders import choose
 from vidcolor.media.faults import writing
 from vidcolor.media.probe import display_matrix, first_picture, open_source
 from vidcolor.media.target import Target
+from vidcolor.media.timecode import advanced
 from vidcolor.settings import EncoderSettings, RangeSettings
 
 # The field has 32 bits, but some readers take it as signed.
@@ -30,7 +32,7 @@ _FINEST_TIMESCALE = 2**31 - 1
 
 
 class Writer:
-    """Writes a film like ``info`` to ``target``: new picture, everything else copied.
+    """Writes a film like ``info`` to ``target``: new picture, all else copied if at all possible.
 
     Use it as a context manager: a clean exit finishes the file and puts it in the target's place
     in one step; an exception, Ctrl-C included, deletes the temporary file and leaves the target as
@@ -92,9 +94,15 @@ class Writer:
 
     @property
     def copied(self) -> list[StreamInfo]:
-        """The other streams that go into the target."""
+        """The other streams that go into the target as they are."""
         assert self._companions is not None
         return self._companions.copied
+
+    @property
+    def converted(self) -> list[tuple[StreamInfo, str]]:
+        """The other streams that go into the target converted, each with what it becomes."""
+        assert self._companions is not None
+        return self._companions.converted
 
     @property
     def dropped(self) -> list[tuple[StreamInfo, str]]:
@@ -106,12 +114,12 @@ class Writer:
     def warnings(self) -> list[str]:
         """One line for everything that is not as in the source; also after the end."""
         lines = list(self._choice.warnings)
+        for stream, result in self.converted:
+            lines.append(f"{describe(stream)} is converted to {result}")
         for stream, why in self.dropped:
-            lines.append(f"{_name(stream)} is left out: {why}")
+            lines.append(f"{describe(stream)} is left out: {why}")
         assert self._companions is not None
-        for stream in self.copied:
-            if lost := self._companions.lost.get(stream.index):
-                lines.append(f"{_name(stream)}: {lost} packets refused by {self._path.suffix}")
+        lines.extend(self._companions.losses())
         return lines
 
     def write(self, painted: PaintedFrame) -> None:
@@ -193,8 +201,19 @@ class Writer:
         if self._crop.whole:
             return
         start = pts * self._info.time_base
+        self._advance_timecode(pts)
         with writing(self._path, f"{self._target.container} refuses this film"):
             self._start(start, self._expected_end(start))
+
+    def _advance_timecode(self, pts: int) -> None:
+        tags, rate = self._encoder.stream.metadata, self._info.average_rate
+        for key in [key for key in tags if key.lower() == "timecode"]:
+            elapsed = (pts - (self._info.start_pts or 0)) * self._info.time_base
+            moved = None if rate is None else advanced(tags[key], round(elapsed * rate), rate)
+            if moved is None:
+                del tags[key]  # None is better than a wrong one.
+            else:
+                tags[key] = moved
 
     def _expected_end(self, start: Fraction) -> Fraction | None:
         """Where the part ends, as far as can be known now; only chapters are cut by it."""
@@ -279,8 +298,3 @@ def _common_timescale(info: VideoInfo) -> int:
         finer = lcm(scale, unit)
         scale = finer if finer <= _FINEST_TIMESCALE else scale
     return scale
-
-
-def _name(stream: StreamInfo) -> str:
-    about = ", ".join(part for part in (stream.codec, stream.language, stream.title) if part)
-    return f"{stream.kind} stream #{stream.index} ({about})"

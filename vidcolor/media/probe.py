@@ -263,7 +263,7 @@ def _describe_other(stream: Stream) -> StreamInfo:
         name = (stream.mimetype or name).rpartition("/")[2]
     codec = stream.codec_context.codec.canonical_name if has_decoder(stream) else name
     kind = "data" if stream.type == "unknown" else str(stream.type)
-    title = stream.metadata.get("title")
+    title = stream.metadata.get("title") or stream.metadata.get("name")  # the latter in MP4
     return StreamInfo(stream.index, kind, codec, stream.language, title, _details(stream))
 
 

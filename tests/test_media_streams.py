@@ -1,0 +1,383 @@
+"""Sound, subtitles and the rest on their way into a container that may not take them as they are."""
+
+from __future__ import annotations
+
+import struct
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from av.stream import Disposition
+from clips import Clip, make
+from streams import Sound, Text, clicks, cues, film, heard
+from test_media_writer import payloads, rewrite, settings_for
+
+from vidcolor.media.chapters import part_of
+from vidcolor.media.probe import probe
+from vidcolor.media.subtitles import Cue, Overlay, Run, runs_of, subrip, webvtt
+from vidcolor.media.timecode import advanced
+from vidcolor.media.track import Track
+from vidcolor.settings import RangeSettings
+
+HALF = Fraction(1, 2)
+SYNC = 0.005
+"""Seconds by which sound may move: half of what is noticed at best."""
+
+
+def codec_of(path: Path, kind: str, number: int = 0) -> str:
+    found = [other for other in probe(path).others if other.kind == kind]
+    return found[number].codec
+
+
+# Sound
+
+
+@pytest.mark.parametrize(
+    ("codec", "layout", "source", "target", "becomes"),
+    [
+        ("pcm_s16le", "5.1", ".mkv", ".webm", "opus"),
+        ("mp2", "stereo", ".mkv", ".webm", "opus"),
+        ("ac3", "5.1", ".mkv", ".webm", "opus"),
+        ("aac", "stereo", ".mp4", ".webm", "opus"),
+        ("libopus", "stereo", ".mkv", ".mov", "aac"),
+        ("vorbis", "stereo", ".mkv", ".mov", "aac"),
+        ("flac", "stereo", ".mkv", ".mov", "alac"),
+        ("wavpack", "stereo", ".mkv", ".mov", "alac"),
+        ("tta", "stereo", ".mkv", ".mp4", "flac"),
+        ("pcm_u8", "mono", ".mkv", ".mp4", "flac"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("delay", "crop"),
+    [(Fraction(0), None), (Fraction(3, 10), None), (Fraction(0), (10, 40))],
+    ids=["whole", "late", "part"],
+)
+def test_converted_sound_stays_in_time(
+    tmp_path: Path,
+    codec: str,
+    layout: str,
+    source: str,
+    target: str,
+    becomes: str,
+    delay: Fraction,
+    crop: tuple[int, int] | None,
+) -> None:
+    film_in, film_out = tmp_path / f"in{source}", tmp_path / f"out{target}"
+    film(film_in, [Sound(codec, layout, delay=delay, seconds=2 - delay)])
+    whole = RangeSettings()
+    part = whole if crop is None else RangeSettings(first_frame=crop[0], end_frame=crop[1])
+    writer = rewrite(film_in, film_out, settings_for(target), part)
+    assert [about.kind for about, _ in writer.converted] == ["audio"]
+    assert codec_of(film_out, "audio") == becomes
+    start = 0.0 if crop is None else crop[0] / 25
+    before = [at - start for at in clicks(film_in)]
+    assert len(before) == 2
+    assert clicks(film_out) == pytest.approx(before, abs=SYNC)
+    with av.open(str(film_out)) as made:
+        assert made.streams.audio[0].layout.nb_channels == av.AudioLayout(layout).nb_channels
+
+
+@pytest.mark.parametrize(("codec", "target"), [("flac", ".mov"), ("tta", ".mp4")])
+def test_lossless_sound_stays_lossless(tmp_path: Path, codec: str, target: str) -> None:
+    source, out = tmp_path / "in.mkv", tmp_path / f"out{target}"
+    film(source, [Sound(codec, seconds=Fraction(1))], seconds=1)
+    rewrite(source, out)
+    old, new = (np.concatenate([part for _, part in heard(path)], 1) for path in (source, out))
+    assert old.any()
+    assert np.array_equal(old, new)
+
+
+def test_other_rates_are_resampled_in_time(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.mkv", tmp_path / "out.webm"
+    film(source, [Sound("mp2", rate=44100)])
+    rewrite(source, out, settings_for(".webm"))
+    assert clicks(out) == pytest.approx([0.5, 1.25], abs=SYNC)
+
+
+@pytest.mark.parametrize("until", [Fraction(3, 4), Fraction(9, 4)], ids=["short", "long"])
+def test_a_gap_in_the_sound_stays_a_gap(tmp_path: Path, until: Fraction) -> None:
+    source, out = tmp_path / "in.mkv", tmp_path / "out.webm"
+    places = (Fraction(1, 4), until + Fraction(1, 4))
+    sound = Sound("mp2", seconds=Fraction(3), clicks=places, gap=(HALF, until))
+    film(source, [sound], seconds=3)
+    assert clicks(source) == pytest.approx([float(at) for at in places], abs=SYNC)
+    rewrite(source, out, settings_for(".webm"))
+    assert clicks(out) == pytest.approx([float(at) for at in places], abs=SYNC)
+
+
+def test_a_conversion_is_told_and_keeps_what_names_the_track(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.mkv", tmp_path / "out.webm"
+    about = {"language": "eng", "title": "Remarks"}
+    marks = int(Disposition.default | Disposition.forced)
+    short = {"seconds": HALF, "clicks": ()}
+    film(
+        source,
+        [
+            Sound("mp2", metadata=about, disposition=marks, **short),  # type: ignore[arg-type]
+            Sound("libopus", metadata={"language": "eng"}, **short),  # type: ignore[arg-type]
+        ],
+        seconds=1,
+    )
+    writer = rewrite(source, out, settings_for(".webm"))
+    assert writer.warnings == [
+        "audio stream #1 (mp2, eng, Remarks) is converted to opus, 384 kbit/s, "
+        "because webm cannot hold it"
+    ]
+    with av.open(str(out)) as made:
+        first, second = made.streams.audio
+        assert (first.language, first.metadata["title"]) == ("eng", "Remarks")
+        assert int(first.disposition) == marks
+        assert second.language == "eng"
+    assert payloads(out, "audio")[1] == payloads(source, "audio")[1]
+
+
+def test_sound_before_after_and_longer_than_the_picture(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.mkv", tmp_path / "out.mp4"
+    film(source, [Sound("aac", seconds=Fraction(2), clicks=(HALF, Fraction(7, 4)))], seconds=1)
+    rewrite(source, out)
+    assert clicks(out) == pytest.approx([0.5, 1.75], abs=SYNC)
+    film(source, [], seconds=1)
+    assert not rewrite(source, tmp_path / "silent.mp4").warnings
+
+
+def test_an_unreadable_place_costs_no_more_than_itself(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.mp4", tmp_path / "out.mkv"
+    film(source, [Sound("aac")])
+    data = bytearray(source.read_bytes())
+    # The table of chunks of the sound, the second of two: one chunk goes behind the file's end.
+    table = data.rindex(b"stco")
+    count = struct.unpack_from(">I", data, table + 8)[0]
+    assert count >= 3
+    struct.pack_into(">I", data, table + 12 + 4 * (count // 2), len(data) + 10_000)
+    source.write_bytes(data)
+    writer = rewrite(source, out)
+    assert len(payloads(out, "audio")[0]) > 10
+    assert any("could not be read in" in line for line in writer.warnings)
+
+
+class Stopped:
+    type = "audio"
+
+
+def packet(pts: int | None, duration: int) -> Any:
+    made: Any = av.Packet(b"x")
+    made.pts = made.dts = pts
+    made.duration, made.time_base = duration, Fraction(1, 1000)
+    return made
+
+
+def test_broken_clocks_are_mended() -> None:
+    track = Track(Stopped(), Stopped())  # type: ignore[arg-type]
+    times = []
+    for pts in (5000, 5020, None, 5060, 0, 20):
+        one = packet(pts, 20)
+        track.mend(one)
+        times.append(one.pts)
+    assert times == [5000, 5020, 5040, 5060, 5080, 5100]
+
+
+# Subtitles
+
+LINES = ((100, 600, "one"), (700, 1200, "two & <three>"), (1300, 1800, "four\nlines"))
+SOURCES = {
+    "subrip": (".mkv", lambda n, text: text.encode()),
+    "ass": (".mkv", lambda n, text: f"{n},0,Default,,0,0,0,,".encode() + ass_text(text)),
+    "webvtt": (".webm", lambda n, text: vtt_text(text)),
+    "mov_text": (".mp4", lambda n, text: struct.pack(">H", len(text)) + text.encode()),
+}
+
+
+def ass_text(text: str) -> bytes:
+    return text.replace("\n", "\\N").encode()
+
+
+def vtt_text(text: str) -> bytes:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").encode()
+
+
+def plain(path: Path) -> list[tuple[int, int, str]]:
+    """(start, end, text) of the subtitles in ms, as FFmpeg's decoder reads them."""
+    found = []
+    with av.open(str(path)) as source:
+        track = source.streams.subtitles[0]
+        for one in source.demux(track):
+            if one.size and one.pts is not None:
+                for part in one.decode():
+                    text = part.ass.split(b",", 8)[-1].decode()  # type: ignore[union-attr]
+                    start, end = one.pts * one.time_base, (one.pts + one.duration) * one.time_base
+                    found.append((round(start * 1000), round(end * 1000), text))
+    return found
+
+
+@pytest.mark.parametrize("codec", SOURCES)
+@pytest.mark.parametrize(
+    ("target", "becomes"),
+    [(".mp4", "mov_text"), (".mov", "mov_text"), (".mkv", "subrip"), (".webm", "webvtt")],
+)
+def test_text_survives_into_every_container(
+    tmp_path: Path, codec: str, target: str, becomes: str
+) -> None:
+    suffix, write = SOURCES[codec]
+    # Angle brackets mean tags in SubRip.
+    lines = [
+        (a, b, text.replace("<three>", "3") if codec == "subrip" else text) for a, b, text in LINES
+    ]
+    source, out = tmp_path / f"in{suffix}", tmp_path / f"out{target}"
+    film(source, [Text(codec, [(a, b, write(n, t)) for n, (a, b, t) in enumerate(lines)])])
+    writer = rewrite(source, out, settings_for(target))
+    if target == ".mkv" and codec != "mov_text":
+        becomes = codec
+    assert codec_of(out, "subtitle") == becomes
+    assert len(writer.copied) == (becomes == codec)
+    # What SubRip cannot escape is a tag to its readers, but not to be lost on the way.
+    if becomes == "subrip":
+        found = [(int(a * 1000), int(b * 1000), t.decode()) for a, b, t in cues(out)]
+        assert found == lines
+    else:
+        assert plain(out) == [(a, b, text.replace("\n", "\\N")) for a, b, text in lines]
+
+
+def test_styles_drawings_and_remarks() -> None:
+    line = r"{\pos(3,4)\i1}it{\i0} is{\b1\u1} bo{\r}ld{\p1}m 0 0 l 9 9{\p0}{a remark}\hend"
+    runs = runs_of(line, remarks=True)
+    assert runs == (
+        Run("it", "i"),
+        Run(" is"),
+        Run(" bo", "bu"),
+        Run("ld"),
+        Run("\u00a0end"),
+    )
+    assert subrip(runs).decode() == "<i>it</i> is<b><u> bo</u></b>ld\u00a0end"
+    assert webvtt((Run("a<b & c\n\n\nd"),)) == b"a&lt;b &amp; c\nd"
+    assert runs_of("{kept}") == (Run("{kept}"),)
+    assert runs_of(r"{\p1}m 0 0 l 9 9") == ()
+
+
+def test_bold_reaches_quicktime_text(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.mkv", tmp_path / "out.mov"
+    film(source, [Text("subrip", [(100, 900, b"so <b>bold</b>")])], seconds=1)
+    rewrite(source, out)
+    ((_, _, text),) = plain(out)
+    assert r"{\b1}" in text
+    back = tmp_path / "back.mkv"
+    rewrite(out, back)
+    assert [text for _, _, text in cues(back)] == [b"so <b>bold</b>"]
+
+
+def test_lines_shown_together_are_together_in_quicktime_text() -> None:
+    overlay = Overlay(5000)
+    one, two, three = (Run("one"),), (Run("two"),), (Run("three"),)
+    found = []
+    for cue in (Cue(0, 40, one), Cue(20, 60, two), Cue(20, 60, two), Cue(100, None, three)):
+        found += overlay.add(cue)
+    found += overlay.until(None)
+    both = (*one, Run("\n"), *two)
+    assert found == [
+        Cue(0, 20, one),
+        Cue(20, 40, both),
+        Cue(40, 60, two),
+        Cue(100, 5100, three),
+    ]
+
+
+def test_many_lines_do_not_pile_up() -> None:
+    overlay = Overlay(5000)
+    for number in range(2000):
+        list(overlay.add(Cue(number * 10, number * 10 + 30, (Run(str(number)),))))
+        assert len(overlay._shown) <= 3
+
+
+def test_a_line_on_screen_where_the_part_begins_is_kept(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.mkv", tmp_path / "out.mp4"
+    film(source, [Text("subrip", [(100, 300, b"gone"), (350, 600, b"on"), (700, 900, b"later")])])
+    rewrite(source, out, crop=RangeSettings(first_frame=10, end_frame=20))
+    assert plain(out) == [(0, 200, "on"), (300, 400, "later")]
+
+
+def test_text_in_an_old_encoding(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.mkv", tmp_path / "out.webm"
+    film(source, [Text("subrip", [(100, 900, "déjà".encode("cp1252"))])], seconds=1)
+    rewrite(source, out, settings_for(".webm"))
+    assert [text for _, _, text in cues(out)] == ["déjà".encode()]
+
+
+def test_pictures_of_text_are_left_out(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.mkv", tmp_path / "out.webm"
+    film(source, [Text("dvd_subtitle", [(100, 900, b"\0\4\0\4")])], seconds=1)
+    writer = rewrite(source, out, settings_for(".webm"))
+    assert writer.warnings == ["subtitle stream #1 (dvd_subtitle) is left out: webm cannot hold it"]
+
+
+# Chapters, titles, timecode, attachments
+
+
+def chapter(start: int, end: int, number: int = 1, title: str = "") -> Any:
+    base = Fraction(1, 1000)
+    return {"id": number, "start": start, "end": end, "time_base": base, "metadata": {"t": title}}
+
+
+def test_broken_chapters_are_mended() -> None:
+    broken = [chapter(900, 100), chapter(-50, -(2**63)), chapter(400, 400), chapter(2000, 0)]
+    kept = part_of(broken, None, None, Fraction(3))
+    assert [(c["id"], c["start"], c["end"]) for c in kept] == [
+        (1, 0, 400),
+        (2, 400, 900),
+        (3, 900, 2000),
+        (4, 2000, 3000),
+    ]
+
+
+def test_broken_chapters_do_not_cost_the_film(tmp_path: Path) -> None:
+    first, second = (Fraction(1, 10), Fraction(1, 10), "a"), (Fraction(1, 5), Fraction(2, 5), "b")
+    source = make(Clip("in.mkv", chapters=(first, second)), tmp_path)
+    rewrite(source, tmp_path / "out.mkv")
+    with av.open(str(tmp_path / "out.mkv")) as made:
+        starts = [c["start"] * c["time_base"] for c in made.chapters() if c["time_base"]]
+    assert starts == [first[0], second[0]]
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_a_track_keeps_its_title_through_mp4(tmp_path: Path, suffix: str) -> None:
+    named = Sound("aac", seconds=HALF, clicks=(), metadata={"title": "Remarks"})
+    source = film(tmp_path / "in.mp4", [named], seconds=1)
+    out = tmp_path / f"out{suffix}"
+    rewrite(source, out)
+    assert probe(out).others[0].title == "Remarks"
+
+
+@pytest.mark.parametrize(
+    ("before", "frames", "rate", "after"),
+    [
+        ("01:00:00:05", 25, Fraction(25), "01:00:01:05"),
+        ("23:59:59:24", 1, Fraction(25), "00:00:00:00"),
+        ("00:00:59;29", 1, Fraction(30000, 1001), "00:01:00;02"),
+        ("00:09:59;29", 1, Fraction(30000, 1001), "00:10:00;00"),
+        ("01:00:00;00", 107892, Fraction(30000, 1001), "02:00:00;00"),
+        ("00:00:59;59", 1, Fraction(60000, 1001), "00:01:00;04"),
+        ("00:00:59:29", 1, Fraction(30000, 1001), "00:01:00:00"),
+        ("no time", 1, Fraction(25), None),
+    ],
+)
+def test_timecode_counts_on(before: str, frames: int, rate: Fraction, after: str | None) -> None:
+    assert advanced(before, frames, rate) == after
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mp4", ".mkv"])
+def test_timecode_goes_along(tmp_path: Path, suffix: str) -> None:
+    source = tmp_path / "in.mov"
+    with av.open(str(make(Clip("plain.mp4"), tmp_path))) as old, av.open(str(source), "w") as new:
+        video = new.add_stream_from_template(old.streams.video[0])
+        video.metadata["timecode"] = "01:00:00:00"
+        for one in old.demux():
+            if one.size:
+                one.stream = video
+                new.mux_one(one)
+    out = tmp_path / f"out{suffix}"
+    writer = rewrite(source, out, crop=RangeSettings(first_frame=5, end_frame=9))
+    assert not writer.warnings
+    with av.open(str(out)) as made:
+        tags = {key.lower(): value for key, value in made.streams.video[0].metadata.items()}
+    assert tags["timecode"] == "01:00:00:05"

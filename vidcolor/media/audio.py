@@ -1,0 +1,256 @@
+"""Sound the target's container refuses, decoded and encoded again at exactly the same times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+from types import MappingProxyType
+
+import av
+import numpy as np
+from av.audio.codeccontext import AudioCodecContext
+from av.audio.fifo import AudioFifo
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.codec.codec import Codec
+from av.container import OutputContainer
+from av.packet import Packet
+from av.stream import Stream
+
+from vidcolor.media.faults import FAULTS
+from vidcolor.media.track import Track, time_of
+
+LOSSLESS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"mp4": ("flac", "alac"), "mov": ("alac",), "matroska": ("flac",)}
+)
+"""What takes lossless sound without loss, by container, best first."""
+
+LOSSY: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"mp4": ("aac",), "mov": ("aac",), "matroska": ("aac",), "webm": ("libopus",)}
+)
+"""What takes any sound, by container, best first."""
+
+_NAMES = {"libopus": "opus"}
+_RATE_PER_CHANNEL = 96_000
+_HIGHEST_RATE_PER_CHANNEL = 256_000
+_USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 8: "7.1"}
+_USUAL_BLOCK = 1024
+_TOLERANCE = Fraction(5, 1000)
+"""Seconds by which times may differ from the count of samples: many containers round to 1 ms."""
+_LONGEST_FILL = Fraction(1)
+"""Gaps up to this many seconds are filled with silence; across longer ones the clock jumps."""
+_WARM_UP = Fraction(1)
+"""Seconds decoded before a part begins: most codecs need the packets before for a clean start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a track is encoded; ``format`` is FFmpeg's name of the sample format."""
+
+    encoder: str
+    rate: int
+    layout: str
+    format: str
+    bit_rate: int | None
+
+    def __str__(self) -> str:
+        name = _NAMES.get(self.encoder, self.encoder)
+        return name if self.bit_rate is None else f"{name}, {self.bit_rate // 1000} kbit/s"
+
+    def add(self, output: OutputContainer) -> AudioStream:
+        """Make the stream in ``output``; raises what PyAV does where the container refuses."""
+        stream = output.add_stream(self.encoder, rate=self.rate)
+        assert isinstance(stream, AudioStream)
+        context = stream.codec_context
+        context.layout, context.format = self.layout, self.format
+        stream.time_base = context.time_base = Fraction(1, self.rate)
+        if self.bit_rate is not None:
+            context.bit_rate = self.bit_rate
+        return stream
+
+
+def recipes(stream: AudioStream, container: str) -> Iterator[Recipe]:
+    """Ways to encode ``stream`` for ``container``, best first: lossless sound without loss."""
+    context = stream.codec_context
+    if not context.sample_rate or not context.layout.nb_channels:
+        return
+    lossless = _lossless(context.codec)
+    wide = context.format is None or context.format.bytes > 2
+    for name in (*(LOSSLESS.get(container, ()) if lossless else ()), *LOSSY.get(container, ())):
+        try:
+            codec = Codec(name, "w")
+        except av.FFmpegError:
+            continue  # This build of FFmpeg lacks it.
+        exact = _lossless(codec)
+        source_rate = 0 if lossless else context.bit_rate or 0
+        channels = context.layout.nb_channels
+        asked = max(_RATE_PER_CHANNEL * channels, source_rate)
+        bit_rate = None if exact else min(asked, _HIGHEST_RATE_PER_CHANNEL * channels)
+        for layout in dict.fromkeys((context.layout.name, _USUAL_LAYOUTS.get(channels, ""))):
+            if layout:
+                rate = _rate(codec, context.sample_rate)
+                yield Recipe(name, rate, layout, _format(codec, exact, wide), bit_rate)
+
+
+def _lossless(codec: Codec) -> bool:
+    # Some can be either; WavPack seldom is anything but lossless, DTS seldom is.
+    return codec.lossless and (not codec.lossy or codec.canonical_name == "wavpack")
+
+
+def _rate(codec: Codec, wanted: int) -> int:
+    """The lowest rate the encoder takes that loses nothing, else its highest."""
+    rates = sorted(codec.audio_rates or [wanted])
+    return next((rate for rate in rates if rate >= wanted), rates[-1])
+
+
+def _format(codec: Codec, exact: bool, wide: bool) -> str:
+    names = [form.name for form in codec.audio_formats or []]
+    if exact:
+        return next(name for name in names if name.startswith("s32" if wide else "s16"))
+    return next((name for name in names if name.startswith("flt")), names[0])
+
+
+class Transcoder(Track):
+    """Decodes and encodes; every sample keeps its time, whatever gaps there are.
+
+    Holds at most one block of the encoder, so memory does not grow with the film.
+    """
+
+    def __init__(self, source: AudioStream, target: AudioStream) -> None:
+        super().__init__(source, target)
+        self._decoder: AudioCodecContext = source.codec_context
+        self._encoder: AudioCodecContext = target.codec_context
+        self._base = source.time_base or Fraction(1, self._encoder.sample_rate)
+        self._rate = self._encoder.sample_rate
+        self._fifo = AudioFifo()
+        self._resampler: AudioResampler | None = None
+        self._kind: tuple[str, str, int] | None = None
+        self._expected = Fraction(0)
+        """Where the next sample to be decoded belongs, in samples of the target."""
+        self._head: int | None = None
+        """Where the next sample to be encoded belongs; None before the first one."""
+        self._skip = 0
+        self._limit: int | None = None
+
+    def take(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
+        if self._start is not None and time_of(packet) < self._start - _WARM_UP:
+            return
+        yield from self._decode(lambda: self._decoder.decode(packet))
+
+    def finish(self, end: Fraction | None) -> Iterator[Packet[Stream]]:
+        if end is not None:
+            self._limit = ceil((end - (self._start or 0)) * self._rate)
+        yield from self._decode(lambda: self._decoder.decode(None))
+        yield from self._drain()
+        yield from self._encode(partial=True)
+        if self._head is not None:
+            yield from self._encoder.encode(None)
+
+    def _decode(self, decode: Callable[[], list[AudioFrame]]) -> Iterator[Packet[Stream]]:
+        try:
+            frames = decode()
+        except EOFError:
+            return
+        except FAULTS:
+            self.undecoded += 1
+            return
+        for frame in frames:
+            yield from self._place(frame)
+
+    def _place(self, frame: AudioFrame) -> Iterator[Packet[Stream]]:
+        """Bring the timeline to where ``frame`` belongs, then put its samples there."""
+        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+        at = self._expected
+        if frame.pts is not None:
+            base = frame.time_base or self._base
+            at = (frame.pts * base - (self._start or 0)) * self._rate
+        leap = at - self._expected
+        if self._head is None or kind != self._kind or abs(leap) > _TOLERANCE * self._rate:
+            yield from self._drain()
+            yield from self._leap(round(at))
+            self._expected = Fraction(round(at))
+            self._kind = kind
+        self._expected += Fraction(frame.samples * self._rate, frame.sample_rate)
+        if self._resampler is None:
+            self._resampler = AudioResampler(self._encoder.format, self._encoder.layout, self._rate)
+        frame.pts = None
+        yield from self._append(self._resampler.resample(frame))
+
+    def _leap(self, at: int) -> Iterator[Packet[Stream]]:
+        """Go on at sample ``at``, by silence, a jump of the clock, or leaving samples out."""
+        if self._head is None:
+            # A part of a film begins at 0, what was decoded before only warms the decoder up.
+            self._head = at if self._start is None else max(0, at)
+        gap = at - (self._head + self._fifo_samples)
+        self._skip = max(0, -gap)
+        block = self._block
+        if gap > max(int(_LONGEST_FILL * self._rate), 4 * block):
+            # Encoders mix neighbouring blocks: silence on both sides keeps sound off the jump.
+            self._silence(2 * block - self._fifo_samples % block)
+            yield from self._encode()
+            self._head = at - block
+            gap = block
+        if gap > 0:
+            self._silence(gap)
+            yield from self._encode()
+
+    @property
+    def _block(self) -> int:
+        return self._encoder.frame_size or _USUAL_BLOCK
+
+    @property
+    def _fifo_samples(self) -> int:
+        return int(self._fifo.samples)
+
+    def _drain(self) -> Iterator[Packet[Stream]]:
+        if self._resampler is not None:
+            rest = self._resampler.resample(None)
+            self._resampler = None
+            yield from self._append(rest)
+
+    def _append(self, frames: list[AudioFrame]) -> Iterator[Packet[Stream]]:
+        for frame in frames:
+            if frame is None or not frame.samples:
+                continue
+            first, last = min(self._skip, frame.samples), frame.samples
+            self._skip -= first
+            if self._limit is not None and self._head is not None:
+                room = self._limit - self._head - self._fifo_samples
+                last = min(last, first + max(0, room))
+            self._write(frame, first, last)
+        yield from self._encode()
+
+    def _write(self, frame: AudioFrame, first: int, last: int) -> None:
+        if first >= last:
+            return
+        step = 1 if frame.format.is_planar else frame.layout.nb_channels
+        self._store(frame.to_ndarray()[:, first * step : last * step])
+
+    def _silence(self, samples: int) -> None:
+        form = self._encoder.format
+        channels = self._encoder.layout.nb_channels
+        kind = np.float32 if form.name.startswith("flt") else f"<i{form.bytes}"
+        shape = (channels, samples) if form.is_planar else (1, samples * channels)
+        self._store(np.zeros(shape, kind))
+
+    def _store(self, samples: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> None:
+        frame = AudioFrame.from_ndarray(
+            np.ascontiguousarray(samples), self._encoder.format.name, self._encoder.layout.name
+        )
+        frame.sample_rate = self._rate
+        self._fifo.write(frame)
+
+    def _encode(self, *, partial: bool = False) -> Iterator[Packet[Stream]]:
+        while frame := self._read(partial=partial):
+            assert self._head is not None
+            frame.pts, frame.time_base = self._head, Fraction(1, self._rate)
+            self._head += frame.samples
+            yield from self._encoder.encode(frame)
+
+    def _read(self, *, partial: bool) -> AudioFrame | None:
+        if self._fifo_samples < (1 if partial else self._block):
+            return None
+        return self._fifo.read(self._block, partial)

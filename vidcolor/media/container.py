@@ -1,0 +1,149 @@
+"""What a container takes: streams as they are, streams converted, and what is said of them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import cast
+
+import av
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.stream import AttachmentStream, Stream
+from av.subtitles.stream import SubtitleStream
+
+from vidcolor.media.audio import Recipe, Transcoder, recipes
+from vidcolor.media.faults import FAULTS
+from vidcolor.media.probe import has_decoder, is_cover
+from vidcolor.media.subtitles import TEXT_CODECS, TEXT_SOURCES, Rewriter, add_text
+from vidcolor.media.track import Track
+
+# QuickTime's list has the older of the two codes that some languages have; FFmpeg drops the newer.
+_QUICKTIME_LANGUAGES: Mapping[str, str] = MappingProxyType(
+    {
+        "ces": "cze",
+        "deu": "ger",
+        "ell": "gre",
+        "fra": "fre",
+        "isl": "ice",
+        "nld": "dut",
+        "ron": "rum",
+        "slk": "slo",
+        "zho": "chi",
+    }
+)
+# Others would make it a second picture track.
+_COVER_CONTAINERS = frozenset({"mp4", "matroska"})
+# The muxer writes its own; the source's would be wrong in the target.
+_STALE_KEYS = frozenset(
+    {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "rotate"}
+)
+_STALE_PREFIXES = ("_statistics", "bps", "number_of_", "duration-")
+_UNNAMED = "attachment"
+_OF_ANY_KIND = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """A way into a container for a stream it refuses; ``result`` says it in a few words."""
+
+    source: Stream
+    result: str
+    recipe: Recipe | None = None
+
+    def add(self, output: OutputContainer) -> Track:
+        """Make the stream in ``output``; raises what PyAV does where that is refused."""
+        if isinstance(self.source, AudioStream):
+            assert self.recipe is not None
+            sound = self.recipe.add(output)
+            _label(output, self.source, sound)
+            return Transcoder(self.source, sound)
+        text = add_text(output, self.source)
+        _label(output, self.source, text)
+        return Rewriter(cast(SubtitleStream, self.source), text)
+
+
+def kept_metadata(metadata: dict[str, str]) -> dict[str, str]:
+    """Without what describes the old file rather than the film."""
+    return {
+        key: value
+        for key, value in metadata.items()
+        if key.lower() not in _STALE_KEYS and not key.lower().startswith(_STALE_PREFIXES)
+    }
+
+
+def add_copy(output: OutputContainer, stream: Stream) -> Stream:
+    """Make a stream in ``output`` that takes the packets of ``stream`` as they are."""
+    if isinstance(stream, AttachmentStream):
+        # Matroska insists on both.
+        name = stream.name or f"{_UNNAMED}-{stream.index}"
+        attached = output.add_attachment(name, stream.mimetype or _OF_ANY_KIND, stream.data)
+        attached.metadata.update({**dict(stream.metadata), **dict(attached.metadata)})
+        return attached
+    # ``opaque`` takes the codec as it is; without it PyAV looks for an encoder of the same name.
+    target = output.add_stream_from_template(stream, opaque=True)
+    _label(output, stream, target)
+    return target
+
+
+def refusal(stream: Stream, container: str) -> str | None:
+    """Why ``container`` cannot hold ``stream``, found by writing a header for it alone."""
+    if stream.type == "unknown":
+        return "its kind is unknown"
+    if not has_decoder(stream) and stream.type in ("audio", "subtitle", "video"):
+        return "this build of FFmpeg does not know its codec"
+    if is_cover(stream) and container not in _COVER_CONTAINERS:
+        return f"{container} cannot hold cover art"
+    if _takes(container, lambda output: add_copy(output, stream)):
+        return None
+    return f"{container} cannot hold it"
+
+
+def find_conversion(stream: Stream, container: str) -> Conversion | None:
+    """What ``stream`` can become in a ``container`` that refuses it; None if nothing."""
+    if not has_decoder(stream):
+        return None
+    if isinstance(stream, AudioStream):
+        for recipe in recipes(stream, container):
+            if _takes(container, recipe.add):
+                return Conversion(stream, str(recipe), recipe)
+    elif container in TEXT_CODECS and stream.codec_context.codec.canonical_name in TEXT_SOURCES:
+        result = f"{TEXT_CODECS[container]}, without any style but bold, italics and underlines"
+        if _takes(container, lambda output: add_text(output, stream)):
+            return Conversion(stream, result)
+    return None
+
+
+def is_timecode(stream: Stream, picture: Stream) -> bool:
+    """True for a track that tells no more than the picture's own tag, which is written too."""
+    return (
+        stream.type == "data" and "timecode" in stream.metadata and "timecode" in picture.metadata
+    )
+
+
+def _label(output: OutputContainer, stream: Stream, target: Stream) -> None:
+    metadata = kept_metadata(dict(stream.metadata))
+    # MP4 calls a track's title so when read, but not when written.
+    if "name" in metadata:
+        metadata.setdefault("title", metadata.pop("name"))
+    target.metadata.update(metadata)
+    language = target.metadata.get("language")
+    if output.format.name == "mov" and language in _QUICKTIME_LANGUAGES:
+        target.metadata["language"] = _QUICKTIME_LANGUAGES[language]
+    target.disposition = stream.disposition
+
+
+def _takes(container: str, add: Callable[[OutputContainer], Stream]) -> bool:
+    scratch = av.open(io.BytesIO(), "w", format=container)
+    try:
+        add(scratch)
+        scratch.start_encoding()
+    except FAULTS:
+        return False
+    finally:
+        with suppress(*FAULTS):  # Only the header counts; without packets the end may be refused.
+            scratch.close()
+    return True

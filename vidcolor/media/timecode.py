@@ -1,0 +1,37 @@
+"""Timecode: the hour, minute, second and frame a film counts from, as SMPTE ST 12-1 has it."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+_FORM = re.compile(r"(\d\d):(\d\d):(\d\d)([:;.])(\d\d)")
+_HOURS = 24
+
+
+def advanced(timecode: str, frames: int, rate: Fraction) -> str | None:
+    """``timecode`` of a film of ``rate`` frames per second, ``frames`` later; None if it is none.
+
+    A separator other than a colon marks drop-frame counting: it leaves out the first two numbers
+    (of 30, four of 60) of each minute but every tenth.
+    """
+    match = _FORM.fullmatch(timecode)
+    nominal = round(rate)
+    if match is None or nominal < 1:
+        return None
+    hours, minutes, seconds, frame = (int(match[group]) for group in (1, 2, 3, 5))
+    dropped = nominal // 15 if match[4] != ":" else 0
+    minute = nominal * 60 - dropped
+    ten = 10 * minute + dropped
+    whole_minutes = hours * 60 + minutes
+    count = (whole_minutes * 60 + seconds) * nominal + frame
+    count -= dropped * (whole_minutes - whole_minutes // 10)
+    count = (count + frames) % (ten * 6 * _HOURS)
+    # Back from a count without holes to numbers with them.
+    tens, rest = divmod(count, ten)
+    count += 9 * dropped * tens
+    if rest >= nominal * 60:
+        count += dropped * (1 + (rest - nominal * 60) // minute)
+    whole, frame = divmod(count, nominal)
+    clock = f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}"
+    return f"{clock}{match[4]}{frame:02}"

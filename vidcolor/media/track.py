@@ -1,0 +1,91 @@
+"""One stream's way from the source into the target: ``Track`` hands its packets on as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+from av.packet import Packet
+from av.stream import Stream
+
+_CLOCK_SET_BACK = Fraction(1)
+"""Seconds by which a clock must run back to count as set back, not as untidy."""
+
+
+class Track:
+    """Copies packets, cut and moved for a part of the film.
+
+    ``mend`` repairs the times of a packet as read, ``begin`` is told once where the part starts
+    (None: the whole film, times stay), ``take`` turns a packet of the source into those for
+    ``target``, ``finish`` gives what was held back; ``end`` is where the part ends, in seconds of
+    the source's clock, if it does.
+    """
+
+    def __init__(self, source: Stream, target: Stream) -> None:
+        self.target = target
+        self.undecoded = 0
+        """Packets that had to be decoded and could not be."""
+        self._carries_on = source.type == "audio"
+        self._start: Fraction | None = None
+        self._shift = 0
+        self._last: int | None = None
+        self._next = 0
+
+    def mend(self, packet: Packet[Stream]) -> None:
+        """Give a packet without times the end of the one before; carry on a clock set back."""
+        base = packet.time_base
+        if packet.pts is None and packet.dts is None:
+            packet.pts = packet.dts = self._next
+        elif self._shift:
+            _move(packet, self._shift)
+        clock = _clock(packet)
+        # Only sound has no gaps and no overlaps, so that a leap back can be told from disorder.
+        back = 0 if self._last is None else self._last - clock
+        if self._carries_on and back * base > _CLOCK_SET_BACK:
+            self._shift += self._next - clock
+            _move(packet, self._next - clock)
+            clock = self._next
+        self._last = clock
+        self._next = clock + max(1, packet.duration or 0)
+
+    def begin(self, start: Fraction | None) -> None:
+        self._start = start
+
+    def take(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
+        if self._start is not None:
+            if time_of(packet) < self._start:
+                return
+            _move(packet, -round(self._start / packet.time_base))
+        yield packet
+
+    def finish(self, end: Fraction | None) -> Iterator[Packet[Stream]]:
+        yield from ()
+
+
+class Still(Track):
+    """Cover art: its one picture, at time 0, whatever part of the film is written."""
+
+    def __init__(self, source: Stream, target: Stream) -> None:
+        super().__init__(source, target)
+        self._taken = False
+
+    def take(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
+        if not self._taken:
+            self._taken = True
+            packet.pts = packet.dts = 0
+            yield packet
+
+
+def time_of(packet: Packet[Stream]) -> Fraction:
+    """When a mended packet is due, in seconds."""
+    ticks = packet.pts if packet.pts is not None else packet.dts
+    return (ticks or 0) * packet.time_base
+
+
+def _clock(packet: Packet[Stream]) -> int:
+    return (packet.dts if packet.dts is not None else packet.pts) or 0
+
+
+def _move(packet: Packet[Stream], ticks: int) -> None:
+    packet.pts = None if packet.pts is None else packet.pts + ticks
+    packet.dts = None if packet.dts is None else packet.dts + ticks
