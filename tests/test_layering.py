@@ -27,7 +27,7 @@ LAYERS = (
         "shots",
         "stopwatch",
     ),
-    ("colorize", "hints", "keyframes", "paint", "scenes", "shrink", "stabilize"),
+    ("colorize", "fields", "hints", "keyframes", "paint", "scenes", "shrink", "stabilize"),
     ("plan",),
     ("pipeline", "survey"),
     ("chunks",),

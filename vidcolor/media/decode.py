@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from vidcolor.errors import NoVideoError, SourceError, UsageError
 from vidcolor.frames import Frame, VideoInfo
 from vidcolor.media.faults import FAULTS, reading, reason
+from vidcolor.media.fields import FieldReader, deinterlaced
 from vidcolor.media.picture import picture_of, read_luma
 from vidcolor.media.probe import open_source
 from vidcolor.settings import RangeSettings
@@ -51,8 +52,9 @@ def decode(
     ends are half-open.
 
     Timestamps strictly increase: missing ones are made up from durations or the frame rate, a
-    clock that jumps back is carried on. A packet that cannot be decoded is skipped and counted in
-    ``report``. The file is closed when the generator ends, fails or is closed.
+    clock that jumps back is carried on. With ``info.fields.deinterlace`` each interlaced frame is
+    made into one moment, its time unchanged. A packet that cannot be decoded is skipped and counted
+    in ``report``. The file is closed when the generator ends, fails or is closed.
 
     Raises SourceError when the file cannot be read, the picture changes its size or depth, or
     nothing at all can be decoded; UsageError when the range holds no frame.
@@ -117,9 +119,12 @@ def _all_frames(
                 source.seek(int(seek_to / info.time_base), stream=stream)
             except FAULTS:
                 return
-        clock = _Clock(info, report)
-        for number, picture in enumerate(_pictures(source, stream, info, report)):
-            yield _frame(picture, number, info, clock)
+        clock, reader = _Clock(info, report), FieldReader()
+        pictures = _pictures(source, stream, info, report)
+        if info.fields is not None and info.fields.deinterlace:
+            pictures = deinterlaced(pictures, info.fields)
+        for number, picture in enumerate(pictures):
+            yield _frame(picture, number, info, clock, reader)
 
 
 def _pictures(
@@ -185,7 +190,9 @@ class _Clock:
         return placed
 
 
-def _frame(picture: av.VideoFrame, number: int, info: VideoInfo, clock: _Clock) -> Frame:
+def _frame(
+    picture: av.VideoFrame, number: int, info: VideoInfo, clock: _Clock, reader: FieldReader
+) -> Frame:
     size = picture.width, picture.height
     duration = max(0, picture.duration or 0)
     pts = clock.place(picture.pts, duration)
@@ -202,6 +209,9 @@ def _frame(picture: av.VideoFrame, number: int, info: VideoInfo, clock: _Clock) 
         )
     with reading(info.path, "cannot convert its pictures"):
         luma, owner = read_luma(picture, info.color)
+        first_field = None
+        if info.fields is not None and info.interlaced:
+            first_field = reader.first(picture) if info.fields.flagged else info.fields.first
     return Frame(
         index=number,
         pts=pts,
@@ -209,5 +219,6 @@ def _frame(picture: av.VideoFrame, number: int, info: VideoInfo, clock: _Clock) 
         luma=luma,
         color=info.color,
         damaged=picture.is_corrupt,
+        first_field=first_field,
         owner=owner,
     )

@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 
 from vidcolor.errors import NoVideoError, SourceError
 from vidcolor.frames import ColorSpec, ColorTags, Matrix, StreamInfo, VideoInfo
+from vidcolor.media.combing import find_fields
 from vidcolor.media.faults import FAULTS, reading
 from vidcolor.media.picture import Picture, picture_of
 
@@ -44,7 +45,8 @@ def probe(path: Path | str) -> VideoInfo:
     """Read the header of a film and decode its first picture.
 
     The first picture tells what headers often get wrong or leave out: the true size and pixel
-    format, the colour tags, the rotation, whether it is interlaced.
+    format, the colour tags, the rotation. Whether the film is interlaced is looked for further on
+    as well, see ``combing``.
 
     Raises SourceNotFoundError; SourceError for a directory, an empty, broken or encrypted file, a
     codec without decoder; NoVideoError where there is only sound or cover art, or no picture can
@@ -197,7 +199,7 @@ def _describe(path: Path, source: InputContainer, stream: VideoStream) -> VideoI
         rotation=frame.rotation,
         color=_color_spec(frame, picture, context.codec.canonical_name),
         tags=_color_tags(frame, picture),
-        interlaced=frame.interlaced_frame,
+        fields=find_fields(source, stream, frame, duration, rate),
         others=others,
         chapters=chapters,
         metadata=metadata,
