@@ -45,6 +45,7 @@ HOMES = {
     "cv2": {
         "color",
         "evaluate",
+        "fields",
         "flow",
         "hints",
         "models",  # only to enlarge what a network answers

@@ -72,7 +72,6 @@ TUNINGS: Mapping[str, Tuning] = MappingProxyType(
         "libvpx": Tuning(10, {"b": "8M", "deadline": "good", "cpu-used": "4"}),
         "ffv1": Tuning(None, {"level": "3", "slicecrc": "1"}, fields="frame"),
         "prores_ks": Tuning(None, {"profile": "hq"}, fields="frame"),
-        "mpeg2video": Tuning(None, {"flags": "+qscale", "global_quality": "236"}, fields="frame"),
         "dnxhd": Tuning(None, {"profile": "dnxhr_hq"}),
         # The ffmpeg program's ``-qscale 2``, in FFmpeg's unit of 1/118.
         "mpeg4": Tuning(None, {"flags": "+qscale", "global_quality": "236"}, fields="frame"),
