@@ -34,6 +34,10 @@ def colorize(
     ] = None,
     short_side: Annotated[int | None, Option(help="Of the network's picture, in pixels.")] = None,
     batch_size: Annotated[int | None, Option(help="Frames the network sees at once.")] = None,
+    field_order: Annotated[
+        str | None, Option("--fields", help="auto, progressive, top or bottom (field first).")
+    ] = None,
+    deinterlace: Annotated[bool, Option("--deinterlace", help="Make fields whole frames.")] = False,
     codec: Annotated[str | None, Option(help="h264, h265, av1, vp9, ffv1, prores …")] = None,
     crf: Annotated[float | None, Option(help="Quality; smaller is better and larger.")] = None,
     encoder_options: Annotated[str | None, Option(metavar="K=V[,K=V]")] = None,
@@ -52,6 +56,7 @@ def colorize(
 
     Luma, timestamps, sound, subtitles and chapters are kept as they are.
     """
+    fields = {"order": field_order, "deinterlace": deinterlace or None}
     color = {
         "model": model,
         "device": device,
@@ -62,7 +67,7 @@ def colorize(
         "batch_size": batch_size,
     }
     encoder = {"codec": codec, "crf": crf, "options": encoder_options}
-    settings = with_shots(build_settings(preset, config, color, encoder), shots)
+    settings = with_shots(build_settings(preset, config, color, encoder, fields), shots)
     settings = with_range(settings, parse_range(frames, start, duration), overwrite=overwrite)
     settings = with_limits(settings, limits, strict=strict)
 

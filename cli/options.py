@@ -31,7 +31,11 @@ def load_preset(name: str) -> Settings:
 
 
 def build_settings(
-    preset: str, config: Path | None, color: dict[str, Any], encoder: dict[str, Any]
+    preset: str,
+    config: Path | None,
+    color: dict[str, Any],
+    encoder: dict[str, Any],
+    fields: dict[str, Any] | None = None,
 ) -> Settings:
     """Defaults, then the preset, then the config file, then the flags that were given."""
     settings = load_preset(preset)
@@ -41,8 +45,10 @@ def build_settings(
     base = settings.encoder.for_codec(given.get("codec"))
     given["options"] = {**base.options, **parse_options(given.get("options"))}
     settings = dataclasses.replace(settings, encoder=base).replace("encoder", **given)
-    flags = {name: value for name, value in color.items() if value is not None}
-    return settings.replace("color", **flags)
+    for group, flags in (("color", color), ("fields", fields or {})):
+        flags = {name: value for name, value in flags.items() if value is not None}
+        settings = settings.replace(group, **flags)
+    return settings
 
 
 def parse_options(text: str | None, flag: str = "--encoder-options") -> dict[str, str]:

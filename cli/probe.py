@@ -18,10 +18,12 @@ def probe(
     """Print what is known of a film: picture, timing, colour tags, all other streams."""
     from vidcolor.media.probe import probe as look
 
-    values = dataclasses.asdict(look(file))
+    info = look(file)
+    values = dataclasses.asdict(info)
     if as_json:
         print(json.dumps(values, indent=2, default=str))
         return
+    values["fields"] = info.fields or "progressive"
     others = values.pop("others")
     metadata = values.pop("metadata")
     for name, value in values.items():

@@ -27,7 +27,7 @@ LAYERS = (
         "shots",
         "stopwatch",
     ),
-    ("colorize", "hints", "keyframes", "paint", "scenes", "shrink", "stabilize"),
+    ("colorize", "fields", "hints", "keyframes", "paint", "scenes", "shrink", "stabilize"),
     ("plan",),
     ("pipeline", "survey"),
     ("chunks",),
@@ -45,6 +45,7 @@ HOMES = {
     "cv2": {
         "color",
         "evaluate",
+        "fields",
         "flow",
         "hints",
         "models",  # only to enlarge what a network answers

@@ -100,16 +100,18 @@ def link(previous: Structure, current: Structure) -> Link:
     """The motion both ways between two images that went through `structure`."""
     if previous.shape != current.shape:
         raise ValueError(f"cannot match {previous.shape} with {current.shape}")
-    if min(current.shape) < _LEAST:
-        onward = backward = np.zeros((*current.shape, 2), np.float32)
-    else:
-        matcher = _matcher(current.shape)
-        onward = matcher.calc(current, previous, None)  # type: ignore[call-overload]
-        backward = matcher.calc(previous, current, None)  # type: ignore[call-overload]
+    onward, backward = search(previous, current), search(current, previous)
     return Link(
         Motion(onward, _confidence(current, previous, onward, backward)),
         Motion(backward, _confidence(previous, current, backward, onward)),
     )
+
+
+def search(previous: Structure, current: Structure) -> Float32:
+    """The flow alone that fills ``current`` from ``previous``, at a third of the cost of `link`."""
+    if min(current.shape) < _LEAST:
+        return np.zeros((*current.shape, 2), np.float32)
+    return np.asarray(_matcher(current.shape).calc(current, previous, None))  # type: ignore[call-overload]
 
 
 def half_size(image: NDArray[Any]) -> tuple[int, int]:

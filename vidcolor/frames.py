@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Matrix = Literal["bt601", "bt709", "bt2020", "smpte240m", "fcc"]
+FieldOrder = Literal["top", "bottom"]
+"""The field of an interlaced frame that was taken, and is shown, first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,22 @@ class ColorTags:
     matrix: int = 2
     primaries: int = 2
     transfer: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """That a film is interlaced: a frame's even and odd lines are two fields, two moments."""
+
+    first: FieldOrder
+    """Of the film; single frames may have another order."""
+    flagged: bool = True
+    """Each frame says for itself whether and how it is interlaced; False: none does, all are."""
+    deinterlace: bool = False
+    """The frames are to be made into single moments as they are decoded."""
+
+    def __str__(self) -> str:
+        found = "as its frames say" if self.flagged else "not marked as such"
+        return f"interlaced, {self.first} field first, {found}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +103,16 @@ class VideoInfo:
     """Degrees counter-clockwise the player turns the picture by, a multiple of 90 as a rule."""
     color: ColorSpec
     tags: ColorTags
-    interlaced: bool = False
+    fields: Fields | None = None
+    """None for a progressive film."""
     others: tuple[StreamInfo, ...] = ()
     chapters: int = 0
     metadata: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def interlaced(self) -> bool:
+        """Whether its frames, as decoded and as written, may be interlaced."""
+        return self.fields is not None and not self.fields.deinterlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +131,8 @@ class Frame:
     luma: NDArray[np.uint8] | NDArray[np.uint16]
     color: ColorSpec
     damaged: bool = False
+    first_field: FieldOrder | None = None
+    """None where all lines are of one moment."""
     owner: Any = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -21,22 +21,23 @@ from numpy.typing import NDArray
 
 from vidcolor.color import rgb
 from vidcolor.colorize import colorize
+from vidcolor.fields import paint_fields
 from vidcolor.flow import single_threaded_cv2
-from vidcolor.frames import ColoredFrame, Frame, SmallFrame, VideoInfo
+from vidcolor.frames import ColoredFrame, Frame, PaintedFrame, SmallFrame, VideoInfo
 from vidcolor.keyframes import keyed
 from vidcolor.media.count import frames_before
 from vidcolor.media.decode import DecodeReport, decode
 from vidcolor.media.mux import Writer
-from vidcolor.media.probe import probe
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.paint import paint
 from vidcolor.plan import (
+    doubts,
+    examine,
     expected_frames,
     losses,
     name_stream,
     open_writer,
     small_size,
-    stray_shots,
 )
 from vidcolor.prefetch import Prefetch
 from vidcolor.report import Progress, Report
@@ -77,7 +78,7 @@ def colorize_video(
     """
     watch = Stopwatch()
     warn = warn or (lambda message: None)
-    info = probe(Path(source), settings.limits)
+    info = examine(source, settings)
     total = expected_frames(info, settings)
     damage = DecodeReport()
     done = 0
@@ -85,8 +86,8 @@ def colorize_video(
         # The target is checked before the model is loaded: a typing mistake should not cost time.
         writer = open_writer(target, info, settings)
         stack.enter_context(_ending(writer, watch))
-        astray = list(stray_shots(info, settings))
-        told = [*astray, *writer.warnings]
+        doubtful = list(doubts(info, settings))
+        told = [*doubtful, *writer.warnings]
         for line in told:
             warn(line)
         colorizer = colorizer or Colorizer(settings.color.model, settings.color.device, warn=warn)
@@ -97,9 +98,9 @@ def colorize_video(
             Prefetch(
                 lambda: watch.timed(
                     "paint",
-                    paint(
+                    _painted(
                         watch.timed("wait for colour", counted),
-                        writer.chroma_shape,
+                        writer,
                         settings.color.saturation,
                     ),
                 ),
@@ -113,7 +114,7 @@ def colorize_video(
             done += 1
             if progress is not None:
                 progress(Progress(done, total))
-    warnings = [*astray, *writer.warnings, *losses(info, settings, damage)]
+    warnings = [*doubtful, *writer.warnings, *losses(info, settings, damage)]
     for line in warnings[len(told) :]:
         warn(line)
     return Report(
@@ -148,7 +149,7 @@ def color_frames(
     Made for notebooks: nothing is written. Pictures have the film's stored size, before rotation
     and sample aspect ratio. Close the iterator, or exhaust it, to end its threads.
     """
-    info = probe(Path(source), settings.limits)
+    info = examine(source, settings)
     colorizer = colorizer or Colorizer(settings.color.model, settings.color.device)
     half = (-(-info.height // 2), -(-info.width // 2))
     with ExitStack() as stack:
@@ -172,6 +173,16 @@ def _ending(writer: Writer, watch: Stopwatch) -> Iterator[None]:
         raise
     with watch.running("encode"):
         writer.__exit__(None, None, None)
+
+
+def _painted(
+    frames: Iterable[ColoredFrame], writer: Writer, saturation: float
+) -> Iterator[PaintedFrame]:
+    """Each frame with chroma planes as the target has them: by fields where it is interlaced."""
+    shape, marks = writer.chroma_shape, writer.field_marks
+    if marks is None:
+        return paint(frames, shape, saturation)
+    return paint_fields(frames, shape, saturation, always=marks == "film")
 
 
 def _colored(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 from vidcolor.errors import UsageError
-from vidcolor.frames import StreamInfo, VideoInfo
+from vidcolor.frames import FieldOrder, Fields, StreamInfo, VideoInfo
 from vidcolor.media.damage import Span
 from vidcolor.media.decode import DecodeReport
 from vidcolor.media.mux import Writer
@@ -41,7 +42,7 @@ def plan_video(source: Path | str, target: Path | str, settings: Settings = Sett
     # Imported here, because what only reads films needs the rest of this module, and no network.
     from vidcolor.models.colorizer import Colorizer
 
-    info = probe(Path(source), settings.limits)
+    info = examine(source, settings)
     device = Colorizer(settings.color.model, settings.color.device).description["device"]
     writer = open_writer(target, info, settings)
     try:
@@ -54,10 +55,40 @@ def plan_video(source: Path | str, target: Path | str, settings: Settings = Sett
             writer.pixel_format,
             writer.options,
             tuple(name_stream(item) for item in writer.copied),
-            (*stray_shots(info, settings), *writer.warnings),
+            (*doubts(info, settings), *writer.warnings),
         )
     finally:
         writer.abandon()
+
+
+def examine(source: Path | str, settings: Settings) -> VideoInfo:
+    """`probe` the film, and hold its fields for what the settings say. Raises SourceError."""
+    info, wanted = probe(Path(source), settings.limits), settings.fields
+    fields = info.fields
+    if wanted.order == "progressive":
+        fields = None
+    elif wanted.order != "auto":
+        fields = Fields(cast(FieldOrder, wanted.order), flagged=False)
+    if fields is not None:
+        fields = replace(fields, deinterlace=wanted.deinterlace)
+    return replace(info, fields=fields)
+
+
+def doubts(info: VideoInfo, settings: Settings) -> Iterator[str]:
+    """What the user should know before the work begins, one line each."""
+    yield from stray_shots(info, settings)
+    wanted, fields = settings.fields, info.fields
+    if fields is None:
+        if wanted.deinterlace:
+            yield f"{info.path}: not interlaced, nothing to deinterlace"
+        return
+    if not fields.flagged and wanted.order == "auto":
+        yield (
+            f"{info.path}: looks interlaced, {fields.first} field first, without saying so; "
+            "--fields progressive if it is not"
+        )
+    if fields.deinterlace:
+        yield f"{info.path}: deinterlaced, so half of the luma's lines are not the film's own"
 
 
 def expected_frames(info: VideoInfo, settings: Settings) -> int | None:

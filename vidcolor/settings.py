@@ -59,6 +59,20 @@ class ColorSettings:
     others take their colour along the motion. 1 asks about every frame, as does ``stabilize`` 0."""
 
 
+FIELD_ORDERS = ("auto", "progressive", "top", "bottom")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSettings:
+    """What to do about interlaced film."""
+
+    order: str = "auto"
+    """``auto``: as the film says, or looks. Else what it is held for whatever it says:
+    ``progressive``, or interlaced with the ``top`` or the ``bottom`` field first."""
+    deinterlace: bool = False
+    """Make each interlaced frame one moment; its luma is then no longer the film's own."""
+
+
 @dataclass(frozen=True, slots=True)
 class RangeSettings:
     """Which part of the film: by half-open frame numbers, or by seconds; None is the film's end."""
@@ -88,15 +102,21 @@ class LimitSettings:
     """Stop at the first damage instead of going on over it."""
 
 
+_TABLES = ("color", "encoder", "fields", "limits")
+"""What a preset or config file may hold."""
+_GROUPS = (*_TABLES, "range")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings of one job; see the four groups for their meaning.
+    """All settings of one job; see the groups for their meaning.
 
     What is of one film alone (range, overwrite, shots) cannot be set by a preset or config file.
     """
 
     color: ColorSettings = ColorSettings()
     encoder: EncoderSettings = EncoderSettings()
+    fields: FieldSettings = FieldSettings()
     range: RangeSettings = RangeSettings()
     limits: LimitSettings = LimitSettings()
     overwrite: bool = False
@@ -115,9 +135,9 @@ class Settings:
         if group is None:
             settings: Settings = _override(self, changes, "", "the call")
             return settings
-        if group not in ("color", "encoder", "range", "limits"):
+        if group not in _GROUPS:
             raise SettingsError(
-                f"the call: unknown group {group!r}; valid are color, encoder, range, limits"
+                f"the call: unknown group {group!r}; valid are {', '.join(_GROUPS)}"
             )
         part = _override(getattr(self, group), changes, f"{group}.", "the call")
         return dataclasses.replace(self, **{group: part})
@@ -133,6 +153,10 @@ def _check(settings: Settings) -> None:
         (
             64 <= color.short_side <= 1024 and color.short_side % 32 == 0,
             f"short_side must be a multiple of 32 from 64 to 1024, not {color.short_side}",
+        ),
+        (
+            settings.fields.order in FIELD_ORDERS,
+            f"order must be {', '.join(FIELD_ORDERS)}, not {settings.fields.order!r}",
         ),
         (crf is None or 0 <= crf <= 63, f"crf must be 0 to 63, not {crf}"),
         *(
@@ -168,7 +192,7 @@ def read_toml(path: Path, kind: str) -> dict[str, Any]:
 
 
 def load_settings(path: Path, base: Settings | None = None) -> Settings:
-    """Read a TOML file of tables ``[color]``, ``[encoder]`` and ``[limits]`` over ``base``.
+    """Read a TOML file of the tables in `_TABLES` over ``base``.
 
     Encoder options are added to those of ``base``, unless the file names another codec.
 
@@ -177,12 +201,11 @@ def load_settings(path: Path, base: Settings | None = None) -> Settings:
     """
     table = read_toml(path, "config file")
     settings = base or Settings()
-    valid = ("color", "encoder", "limits")
     for group, values in table.items():
-        if group not in valid or not isinstance(values, dict):
+        if group not in _TABLES or not isinstance(values, dict):
             raise SettingsError(
-                f"{path}: unknown table or key {group!r}; "
-                "valid tables are [color], [encoder] and [limits]"
+                f"{path}: unknown table or key {group!r}; valid tables are "
+                + ", ".join(f"[{name}]" for name in _TABLES)
             )
         part = getattr(settings, group)
         if isinstance(part, EncoderSettings):

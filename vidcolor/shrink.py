@@ -40,12 +40,17 @@ def working_size(
 def shrink(frame: Frame, size: tuple[int, int]) -> NDArray[np.float32]:
     """The frame's lightness at ``size`` (h, w): float32 L*, 0 … 100.
 
+    Of an interlaced frame, that of its first field: the other is another moment, and both together
+    show everything that moves twice.
+
     Averaging by halves first (a box of 2x2 costs next to nothing), then one resampling of what is
     left, less than two to one. No sample of the film is skipped, so fine patterns turn grey
     instead of shimmering, which would unsettle both network and flow.
     """
     height, width = size
     codes = frame.luma
+    if frame.first_field is not None:
+        codes = codes[frame.first_field == "bottom" :: 2]
     while codes.shape[0] >= 2 * height and codes.shape[1] >= 2 * width:
         rows, columns = codes.shape[0] // 2, codes.shape[1] // 2
         even = codes[: 2 * rows, : 2 * columns]

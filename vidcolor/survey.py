@@ -14,8 +14,7 @@ from pathlib import Path
 
 from vidcolor.media.count import frames_before
 from vidcolor.media.decode import DecodeReport, decode
-from vidcolor.media.probe import probe
-from vidcolor.plan import expected_frames, losses, small_size
+from vidcolor.plan import examine, expected_frames, losses, small_size
 from vidcolor.report import Progress
 from vidcolor.scenes import find_cuts
 from vidcolor.settings import Settings
@@ -78,7 +77,7 @@ def find_shots(
 
     Raises SourceError when it cannot be read, UsageError when the range holds no frame.
     """
-    info = probe(Path(source), settings.limits)
+    info = examine(source, settings)
     total = expected_frames(info, settings)
     offset = frames_before(info, settings.range.start or Fraction(0))
     damage = DecodeReport()

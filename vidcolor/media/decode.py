@@ -20,6 +20,7 @@ from vidcolor.frames import Frame, VideoInfo
 from vidcolor.media.clock import Clock
 from vidcolor.media.damage import WORDS, DamageLog, Kind, packets_of
 from vidcolor.media.faults import FAULTS, reading
+from vidcolor.media.fields import FieldReader, deinterlaced
 from vidcolor.media.fitting import Fitting, fits
 from vidcolor.media.picture import read_luma
 from vidcolor.media.probe import open_source
@@ -57,9 +58,10 @@ def decode(
     ends are half-open.
 
     Timestamps strictly increase: missing ones are made up from durations or the frame rate, a
-    clock that jumps back is carried on. A packet that cannot be decoded is skipped, a picture of
-    another size or depth is fitted into the film's; all of it is noted in ``report``. The file is
-    closed when the generator ends, fails or is closed.
+    clock that jumps back is carried on. With ``info.fields.deinterlace`` each interlaced frame is
+    made into one moment, its time unchanged. A packet that cannot be decoded is skipped, a picture
+    of another size or depth is fitted into the film's; all of it is noted in ``report``. The file
+    is closed when the generator ends, fails or is closed.
 
     Raises SourceError when the file cannot be read, has more frames than ``limits`` allow or, if
     they are strict, at the first damage; NoVideoError when nothing at all can be decoded;
@@ -125,6 +127,7 @@ class _Reader:
         self._origin = info.start_pts or 0
         self._clock = Clock(info)
         self._fitting = Fitting(info)
+        self._fields = FieldReader()
 
     def forget(self) -> None:
         """Begin again: nothing of what was noted so far counts."""
@@ -151,7 +154,10 @@ class _Reader:
                 except FAULTS:
                     return
             # A frame's time is judged by that of the frame after it, too.
-            pairs = pairwise(chain(self._pictures(source, stream), [None]))
+            pictures = self._pictures(source, stream)
+            if info.fields is not None and info.fields.deinterlace:
+                pictures = deinterlaced(pictures, info.fields)
+            pairs = pairwise(chain(pictures, [None]))
             for number, (picture, following) in enumerate(pairs):
                 if number + self._report.skipped >= self._limits.frames:
                     raise SourceError(
@@ -257,6 +263,10 @@ class _Reader:
                 self._changed(picture, pts)
                 luma = self._fitting.luma(picture, stream.codec_context.sample_aspect_ratio)
                 owner = picture
+            first_field = None
+            if info.fields is not None and info.interlaced:
+                flagged = info.fields.flagged
+                first_field = self._fields.first(picture) if flagged else info.fields.first
         return Frame(
             index=number,
             pts=pts,
@@ -264,5 +274,6 @@ class _Reader:
             luma=luma,
             color=info.color,
             damaged=picture.is_corrupt,
+            first_field=first_field,
             owner=owner,
         )

@@ -19,6 +19,7 @@ from vidcolor.errors import SettingsError
 from vidcolor.frames import Matrix, PaintedFrame, VideoInfo
 from vidcolor.media.clock import plausible_rate
 from vidcolor.media.encoders import Choice
+from vidcolor.media.fields import FieldMarker
 from vidcolor.media.probe import MATRIX_TAGS
 
 _CANONICAL_TAG: dict[Matrix, int] = {
@@ -61,6 +62,11 @@ class PictureEncoder:
         context.color_primaries = info.tags.primaries
         context.color_trc = info.tags.transfer
         context.field_order = field_order
+        self._marker: FieldMarker | None = None
+        if choice.fields is not None:
+            context.flags |= Flags.interlaced_dct | Flags.interlaced_me
+            self._marker = FieldMarker((info.width, info.height, choice.pixel_format))
+        self._always = info.fields if choice.fields == "film" else None
         # As in the ffmpeg program, whole frames at a time; PyAV's default cuts each into slices.
         context.thread_type = "AUTO"
         # Packets that know how long they last: else MP4 is too short where the rate varies.
@@ -111,6 +117,11 @@ class PictureEncoder:
         self._fill(picture.planes[1], painted.cb)
         self._fill(picture.planes[2], painted.cr)
         picture.pts, picture.time_base, picture.duration = pts, context.time_base, duration
+        if self._marker is not None:
+            first = painted.frame.first_field
+            if first is None and self._always is not None:
+                first = self._always.first
+            picture = self._marker.mark(picture, first)
         self._end = pts + duration
         if self._first_pts is None:
             self._first_pts = pts

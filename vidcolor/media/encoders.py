@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
+from typing import Literal
 
 import av
 
@@ -41,6 +42,10 @@ DEFAULTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 
 
+FieldMarks = Literal["film", "frame"]
+"""How an encoder of interlaced video says so: once for all frames, or of each alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tuning:
     """The options an encoder gets unless the settings say otherwise."""
@@ -50,24 +55,26 @@ class Tuning:
     options: Mapping[str, str] = field(default_factory=dict)
     odd_sizes: bool = True
     """Whether it takes odd widths and heights with halved chroma."""
+    fields: FieldMarks | None = None
+    """None where it writes no interlaced video."""
 
 
 _QUIET_X265 = "log-level=none"
 
 TUNINGS: Mapping[str, Tuning] = MappingProxyType(
     {
-        "libx264": Tuning(18, {"preset": "medium"}, odd_sizes=False),
+        "libx264": Tuning(18, {"preset": "medium"}, odd_sizes=False, fields="film"),
         # Its own log would go straight to stderr, past FFmpeg's.
         "libx265": Tuning(20, {"preset": "medium", "x265-params": _QUIET_X265}, False),
         "libsvtav1": Tuning(24, {"preset": "8"}),
         # ``b=0`` makes the rate factor the only aim; row-mt lets one picture use several cores.
         "libvpx-vp9": Tuning(24, {"b": "0", "row-mt": "1", "deadline": "good", "cpu-used": "4"}),
         "libvpx": Tuning(10, {"b": "8M", "deadline": "good", "cpu-used": "4"}),
-        "ffv1": Tuning(None, {"level": "3", "slicecrc": "1"}),
-        "prores_ks": Tuning(None, {"profile": "hq"}),
+        "ffv1": Tuning(None, {"level": "3", "slicecrc": "1"}, fields="frame"),
+        "prores_ks": Tuning(None, {"profile": "hq"}, fields="frame"),
         "dnxhd": Tuning(None, {"profile": "dnxhr_hq"}),
         # The ffmpeg program's ``-qscale 2``, in FFmpeg's unit of 1/118.
-        "mpeg4": Tuning(None, {"flags": "+qscale", "global_quality": "236"}),
+        "mpeg4": Tuning(None, {"flags": "+qscale", "global_quality": "236"}, fields="frame"),
     }
 )
 
@@ -105,6 +112,8 @@ class Choice:
     """Bits per sample as encoded; more than the source's where the encoder takes no fewer."""
     options: Mapping[str, str]
     warnings: tuple[str, ...] = ()
+    fields: FieldMarks | None = None
+    """How it marks an interlaced film's frames; None for a progressive film."""
 
 
 def choose(info: VideoInfo, settings: EncoderSettings, container: str) -> Choice:
@@ -112,14 +121,15 @@ def choose(info: VideoInfo, settings: EncoderSettings, container: str) -> Choice
 
     The rules, in this order:
 
-    - the encoder is the one asked for, else the container's first default that takes the depth;
+    - the encoder is the one asked for, else the container's first default that takes the depth and
+      can write an interlaced film as such;
     - the depth is the source's; where the encoder only has deeper formats, studio-range codes are
       shifted up, which is exact, and full-range ones are refused;
     - the chroma grid is the source's, 4:2:0 for grey, RGB and palette sources; 4:4:4 for odd sizes
       with encoders that refuse those; else the nearest the encoder has; alpha is dropped.
 
-    Raises EncodeError for an unknown encoder, or one that cannot take the depth (the message names
-    some that can).
+    Raises EncodeError for an unknown encoder, or one that cannot take the depth or an interlaced
+    film (the message names some that can).
     """
     if settings.codec is not None:
         return _with(find_encoder(settings.codec), info, settings)
@@ -127,7 +137,7 @@ def choose(info: VideoInfo, settings: EncoderSettings, container: str) -> Choice
     if not candidates:
         raise EncodeError(f"no encoder for {container} in this build of FFmpeg; give --codec")
     for name in candidates:
-        if _exact(name, info.color.depth):
+        if _exact(name, info.color.depth) and (_marks(name) or not info.interlaced):
             return _with(name, info, settings, instead_of=candidates[0])
     return _with(candidates[0], info, settings)
 
@@ -154,6 +164,10 @@ def _formats(encoder: str) -> frozenset[str]:
     return frozenset(pixels.name for pixels in codec.video_formats or ())
 
 
+def _marks(encoder: str) -> FieldMarks | None:
+    return TUNINGS.get(encoder, Tuning()).fields
+
+
 def _exact(encoder: str, depth: int) -> bool:
     return any(planar(grid, depth) in _formats(encoder) for grid in _NEAREST)
 
@@ -165,6 +179,12 @@ def _with(
     warnings = []
     if instead_of not in (None, encoder):
         warnings.append(f"{instead_of} does not take {info.color.depth} bits, {encoder} is used")
+    if info.interlaced and not tuning.fields:
+        able = ", ".join(name for name in TUNINGS if _marks(name) and _formats(name))
+        raise EncodeError(
+            f"{encoder} writes no interlaced video, which {info.path} is; take one that does "
+            f"({able}), or --deinterlace"
+        )
     if picture.alpha:
         warnings.append("the picture's transparency is dropped")
     depth = _depth(encoder, info)
@@ -174,12 +194,19 @@ def _with(
     odd = bool(info.width % 2 and grid in ("420", "422", "411", "410")) or bool(
         info.height % 2 and grid in ("420", "440", "410")
     )
+    # Then each field has an odd number of lines.
+    halves = info.interlaced and info.height % 4 == 2 and grid == "420" and not odd
     if odd and not tuning.odd_sizes:
         warnings.append(
             f"{encoder} takes no odd sizes such as {info.width}x{info.height} with 4:2:0 or 4:2:2 "
             "chroma: written as 4:4:4"
         )
         grid = "444"
+    elif halves and not tuning.odd_sizes:
+        warnings.append(
+            f"{encoder} takes no interlaced 4:2:0 of {info.height} lines: written as 4:2:2"
+        )
+        grid = "422"
     formats = _formats(encoder)
     fitting = [near for near in _NEAREST[grid] if planar(near, depth) in formats]
     if not fitting or (odd and not tuning.odd_sizes and fitting[0] != "444"):
@@ -195,6 +222,7 @@ def _with(
         depth=depth,
         options=_options(encoder, tuning, settings),
         warnings=tuple(warnings),
+        fields=tuning.fields if info.interlaced else None,
     )
 
 

@@ -16,11 +16,11 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from vidcolor.errors import EncodeError
-from vidcolor.frames import PaintedFrame, StreamInfo, VideoInfo
+from vidcolor.frames import FieldOrder, PaintedFrame, StreamInfo, VideoInfo
 from vidcolor.media.companions import Companions, describe
 from vidcolor.media.container import kept_metadata
 from vidcolor.media.encode import PictureEncoder
-from vidcolor.media.encoders import choose
+from vidcolor.media.encoders import FieldMarks, choose
 from vidcolor.media.faults import writing
 from vidcolor.media.probe import display_matrix, first_picture, open_source
 from vidcolor.media.target import Target
@@ -29,6 +29,8 @@ from vidcolor.settings import EncoderSettings, RangeSettings
 
 # The field has 32 bits, but some readers take it as signed.
 _FINEST_TIMESCALE = 2**31 - 1
+_FIELD_ORDERS: dict[FieldOrder, tuple[int, int]] = {"top": (2, 4), "bottom": (3, 5)}
+"""FFmpeg's numbers by the field shown first: for fields stored apart, and for such in one frame."""
 
 
 class Writer:
@@ -86,6 +88,11 @@ class Writer:
     def pixel_format(self) -> str:
         """FFmpeg's name of the pixel format written."""
         return self._choice.pixel_format
+
+    @property
+    def field_marks(self) -> FieldMarks | None:
+        """How the target marks frames as interlaced; None if it is progressive."""
+        return self._choice.fields
 
     @property
     def options(self) -> Mapping[str, str]:
@@ -280,9 +287,17 @@ def _from_source(info: VideoInfo) -> tuple[tuple[int, ...] | None, int]:
     """What VideoInfo has no place for: the whole display matrix and the order of fields."""
     with open_source(info.path) as source:
         stream = cast(VideoStream, source.streams[info.stream_index])
-        order = stream.codec_context.field_order if info.interlaced else 0
+        order = _field_order(info, stream.codec_context.field_order)
         frame = first_picture(source, stream)
         return None if frame is None else display_matrix(frame), order
+
+
+def _field_order(info: VideoInfo, stored: int) -> int:
+    """FFmpeg's number for the order of fields; the source's own where it says the same."""
+    if info.fields is None or not info.interlaced:
+        return 0
+    plain, woven = _FIELD_ORDERS[info.fields.first]
+    return plain if stored == plain else woven
 
 
 def _common_timescale(info: VideoInfo) -> int:

@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 
 from vidcolor.errors import NoVideoError, SourceError
 from vidcolor.frames import ColorSpec, ColorTags, Matrix, StreamInfo, VideoInfo
+from vidcolor.media.combing import find_fields
 from vidcolor.media.damage import packets_of
 from vidcolor.media.faults import FAULTS, reading
 from vidcolor.media.picture import Picture, picture_of
@@ -47,7 +48,8 @@ def probe(path: Path | str, limits: LimitSettings = LimitSettings()) -> VideoInf
     """Read the header of a film and decode its first picture.
 
     The first picture tells what headers often get wrong or leave out: the true size and pixel
-    format, the colour tags, the rotation, whether it is interlaced.
+    format, the colour tags, the rotation. Whether the film is interlaced is looked for further on
+    as well, see ``combing``.
 
     Raises SourceNotFoundError; SourceError for a directory, a pipe, a playlist, an empty, broken or
     encrypted file, one over the ``limits``, a codec without decoder; NoVideoError where there is
@@ -135,7 +137,7 @@ def first_picture(source: InputContainer, stream: VideoStream) -> av.VideoFrame 
 
     Raises SourceError for an encrypted stream.
     """
-    packets = packets_of(source, stream, lambda fault: None)
+    packets = packets_of(source, [stream], lambda fault: None)
     for tried, packet in enumerate(packets, 1):
         if packet.size and _encrypted(packet, stream):
             raise SourceError(f"{source.name}: the video is encrypted and cannot be decoded")
@@ -215,7 +217,7 @@ def _describe(path: Path, source: InputContainer, stream: VideoStream) -> VideoI
         rotation=frame.rotation,
         color=_color_spec(frame, picture, context.codec.canonical_name),
         tags=_color_tags(frame, picture),
-        interlaced=frame.interlaced_frame,
+        fields=find_fields(source, stream, frame, duration, rate),
         others=others,
         chapters=chapters,
         metadata=metadata,

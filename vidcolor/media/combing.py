@@ -1,0 +1,94 @@
+"""Whether a film is interlaced: by what its frames say, and where they say nothing by looking.
+
+Captures are often interlaced without saying so. Where something moves, the lines of such a frame
+fit their neighbours in the frame before or after better than those beside them; FFmpeg's ``idet``
+measures that. A few frames are looked at in several places, as films begin with stills.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from fractions import Fraction
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from vidcolor.frames import FieldOrder, Fields
+from vidcolor.media.faults import FAULTS
+from vidcolor.media.fields import FieldReader, chain, pull, shape_of
+
+_PLACES = 6
+_FRAMES = 12
+"""Looked at in each place, one after the other."""
+_LINES = ((400, 600), (1080, 1088))
+"""Heights of interlaced video, whole or cropped; a scaled film keeps no fields to speak of."""
+_FASTEST = 31
+"""Frames per second: more are no pairs of fields."""
+_LEAST = 4
+_SHARE = 0.25
+"""Combed frames at least, and their share of those that show either: of film made into 60 fields a
+second, two in five are combed. In 40 progressive films one frame was taken for combed."""
+_STRAY = 0.1
+"""Combed frames may claim the other order; in progressive films such claims are by chance."""
+_ORDERS: dict[str, FieldOrder] = {"tff": "top", "bff": "bottom"}
+
+
+def find_fields(
+    source: InputContainer,
+    stream: VideoStream,
+    first: av.VideoFrame,
+    duration: Fraction | None,
+    rate: Fraction | None,
+) -> Fields | None:
+    """How the film is interlaced, None if it is not. ``first`` is its first picture.
+
+    The first picture decides where it is marked; else some are looked at throughout the film, which
+    moves ``source``.
+    """
+    reader = FieldReader()
+    order = reader.first(first)
+    if order is not None:
+        return Fields(order)
+    likely = any(low <= first.height <= high for low, high in _LINES)
+    if not likely or (rate or 0) > _FASTEST:
+        return None
+    marked: Counter[FieldOrder] = Counter()
+    seen: Counter[str] = Counter()
+    for place in range(_PLACES if duration else 1):
+        pictures = _pictures(source, stream, place * (duration or Fraction(0)) / _PLACES)
+        if not pictures:
+            continue
+        marked.update(order for picture in pictures if (order := reader.first(picture)))
+        graph = chain(shape_of(pictures[0]), ("idet", None))
+        for picture in (*pictures, None):
+            graph.push(picture)
+            seen.update(item.metadata["lavfi.idet.single.current_frame"] for item in pull(graph))
+    if marked:
+        return Fields(marked.most_common(1)[0][0])
+    return _combed(seen)
+
+
+def _combed(seen: Counter[str]) -> Fields | None:
+    (name, most), (_, other) = sorted(
+        ((name, seen[name]) for name in _ORDERS), key=lambda item: -item[1]
+    )
+    enough = most >= max(_LEAST, _SHARE * (most + other + seen["progressive"]))
+    return Fields(_ORDERS[name], flagged=False) if enough and other <= _STRAY * most else None
+
+
+def _pictures(source: InputContainer, stream: VideoStream, after: Fraction) -> list[av.VideoFrame]:
+    """Some undamaged pictures in a row, all of one shape, ``after`` seconds into the film."""
+    found: list[av.VideoFrame] = []
+    assert stream.time_base is not None
+    try:
+        source.seek((stream.start_time or 0) + int(after / stream.time_base), stream=stream)
+        for picture in source.decode(stream):
+            if picture.is_corrupt or (found and shape_of(picture) != shape_of(found[0])):
+                continue
+            found.append(picture)
+            if len(found) == _FRAMES:
+                break
+    except FAULTS:
+        pass
+    return found
