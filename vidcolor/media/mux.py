@@ -178,7 +178,13 @@ class Writer:
             return {"avoid_negative_ts": "disabled"}
         if self._target.container in ("mp4", "mov"):
             # The unit of late starts; FFmpeg's default, 1 ms, is too coarse for exact times.
-            return {"movie_timescale": str(_common_timescale(self._info))}
+            options = {"movie_timescale": str(_common_timescale(self._info))}
+            if self._target.container == "mp4":
+                # The index before the pictures, so that players on the web need not wait for the
+                # end; costs another pass over the file, and no room beside it. Films for editing
+                # are much larger, and stay where they were made.
+                options["movflags"] = "+faststart"
+            return options
         return {}
 
     def _start(self, start: Fraction | None, end: Fraction | None) -> None:
