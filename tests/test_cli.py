@@ -18,7 +18,7 @@ from networks import tiny_checkpoint
 from vidcolor.errors import SettingsError, UsageError
 from vidcolor.settings import RangeSettings
 from vidcolor_cli.main import run
-from vidcolor_cli.options import PRESETS, build_settings, parse_options, parse_range
+from vidcolor_cli.options import PRESETS, build_settings, parse_options, parse_range, presets
 
 Clips = Callable[[str], Path]
 
@@ -374,7 +374,7 @@ def test_the_help_names_every_preset() -> None:
 
 
 def test_an_unknown_preset_names_the_known_ones() -> None:
-    with pytest.raises(SettingsError, match="default, fast"):
+    with pytest.raises(SettingsError, match="default, edit, fast"):
         build_settings("best", None, {}, {})
 
 
