@@ -174,7 +174,8 @@ class PictureEncoder:
             buffer=memoryview(plane),
             strides=(plane.line_size, 2 if wide else 1),
         )
-        room[:] = samples if moved is None else moved[samples]
+        # Raw films may hold codes beyond their depth.
+        room[:] = samples if moved is None else moved.take(samples, mode="clip")
 
 
 def _moved(

@@ -156,7 +156,7 @@ def _with(
     if odd and not tuning.odd_sizes:
         warnings.append(
             f"{encoder} takes no odd sizes such as {info.width}x{info.height} with 4:2:0 or 4:2:2 "
-            "chroma: written as 4:4:4"
+            "chroma: written as 4:4:4, which some players do not show"
         )
         grid = "444"
     formats = _formats(encoder)
