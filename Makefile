@@ -45,9 +45,8 @@ lint: $(READY_DEV)
 bench: $(READY_DEV)
 	$(VENV)/bin/python benchmarks/speed.py
 
-# SVT-AV1, which makes some of the films, talks unless told not to.
 conformance: $(READY_DEV)
-	SVT_LOG=1 PYTHONPATH=tests $(VENV)/bin/python -m conformance $(if $(FILES),--files "$(FILES)")
+	PYTHONPATH=tests $(VENV)/bin/python -m conformance $(if $(FILES),--files "$(FILES)")
 
 # pip is the last thing venv puts in place, so its presence means a whole environment.
 define make_venv

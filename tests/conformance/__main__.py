@@ -12,16 +12,15 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from clips import make
 from networks import tiny_checkpoint
 
 from conformance.mutations import PER_FILM, kind_of, mutate
 from conformance.results import TABLE, Run, load, save, summarise
-from conformance.sources import SOURCES, TARGETS, TO_DAMAGE
+from conformance.sources import SOURCES, TARGETS, TO_DAMAGE, film
 from conformance.watch import COMMAND, color
 
 Job = tuple[str, str, Path, str]
-"""Row, column, source, and the target's suffix."""
+"""Row (empty: what the source holds), column, source, and the target's suffix."""
 
 
 def main() -> int:
@@ -35,9 +34,9 @@ def main() -> int:
     results, broken = load(), 0
     with tempfile.TemporaryDirectory() as room:
         parts = {
-            "sources": lambda folder: _sources(folder),
-            "mutations": lambda folder: _mutations(folder),
-            "files": lambda folder: _files(asked.files) if asked.files else (),
+            "sources": _sources,
+            "mutations": _mutations,
+            "files": lambda _: _files(asked.files) if asked.files else (),
         }
         options = (
             *("--preset", "fast", "--short-side", "64"),
@@ -59,15 +58,15 @@ def main() -> int:
 
 
 def _sources(folder: Path) -> Iterator[Job]:
-    for name, clip in SOURCES.items():
-        source = make(clip, folder)
+    for name in SOURCES:
+        source = film(name, folder)
         for suffix in TARGETS:
             yield name, suffix, source, suffix
 
 
 def _mutations(folder: Path) -> Iterator[Job]:
     for name in TO_DAMAGE:
-        content = make(SOURCES[name], folder).read_bytes()
+        content = film(name, folder).read_bytes()
         for number in range(PER_FILM):
             damaged = folder / f"{number} {name}"
             damaged.write_bytes(mutate(content, name, number))
@@ -77,7 +76,7 @@ def _mutations(folder: Path) -> Iterator[Job]:
 def _files(folder: Path) -> Iterator[Job]:
     for source in sorted(path for path in folder.iterdir() if path.is_file()):
         suffix = source.suffix.lower()
-        yield _kind(source), "", source, suffix if suffix in TARGETS else ".mkv"
+        yield "", "", source, suffix if suffix in TARGETS else ".mkv"
 
 
 def _kind(source: Path) -> str:
@@ -95,7 +94,7 @@ def _run(jobs: list[Job], options: Iterable[str], at_once: int) -> Iterator[Run]
 
     def one(job: Job) -> Run:
         label, column, source, suffix = job
-        return Run(label, column, color(source, suffix, options))
+        return Run(label or _kind(source), column, color(source, suffix, options))
 
     with ThreadPoolExecutor(at_once) as pool:
         for job, run in zip(jobs, pool.map(one, jobs), strict=True):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 
-from clips import VARIABLE, Clip
+from clips import VARIABLE, Clip, make
+
+from vidcolor.media.encode import quiet_svt
 
 TARGETS = (".mp4", ".mov", ".mkv", ".webm")
 
@@ -112,6 +115,13 @@ def _matrix() -> Iterator[Clip]:
 
 SOURCES = {clip.name: clip for clip in _matrix()}
 """Every film of the matrix by its file name."""
+
+
+def film(name: str, folder: Path) -> Path:
+    """Make the film of this name in ``folder``."""
+    with quiet_svt():
+        return make(SOURCES[name], folder)
+
 
 TO_DAMAGE = (
     "sound.mp4",

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clips import make
 from networks import tiny_checkpoint
 
 from conformance import results, watch
 from conformance.mutations import KINDS, kind_of, mutate
-from conformance.sources import SOURCES, TARGETS, TO_DAMAGE
+from conformance.sources import SOURCES, TARGETS, TO_DAMAGE, film
 from vidcolor_cli.main import run as run_here
 
 TAKEN = {name: TARGETS[number % 4] for number, name in enumerate(list(SOURCES)[::4])}
@@ -47,7 +46,7 @@ def test_the_table_is_true(
 ) -> None:
     suffix, folder = TAKEN[name], tmp_path / "target"
     folder.mkdir()
-    source, report = make(SOURCES[name], tmp_path), tmp_path / "report.json"
+    source, report = film(name, tmp_path), tmp_path / "report.json"
     capfd.readouterr()
     target = folder / f"out{suffix}"
     end = ended(capfd, [str(source), str(target), "--report", str(report), *options])
@@ -60,7 +59,7 @@ def test_the_table_is_true(
 def test_damaged_films_are_coloured_or_refused(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], options: Sequence[str], name: str
 ) -> None:
-    content = make(SOURCES[name], tmp_path).read_bytes()
+    content = film(name, tmp_path).read_bytes()
     number = TO_DAMAGE.index(name) % len(KINDS)
     source, folder = tmp_path / f"damaged {name}", tmp_path / "target"
     source.write_bytes(mutate(content, name, number))

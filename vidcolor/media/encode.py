@@ -79,7 +79,7 @@ class PictureEncoder:
             stream.set_display_matrix(matrix)
         elif info.rotation:
             stream.set_display_rotation(info.rotation)
-        with _quiet_svt():
+        with quiet_svt():
             context.open()
         if context.options:  # What it did not take.
             names = ", ".join(sorted(context.options))
@@ -208,7 +208,7 @@ def _matrix_tag(info: VideoInfo) -> int:
 
 
 @contextmanager
-def _quiet_svt() -> Iterator[None]:
+def quiet_svt() -> Iterator[None]:
     """SVT-AV1 logs to stderr by itself, and listens to nothing but this variable."""
     before = os.environ.get("SVT_LOG")
     os.environ["SVT_LOG"] = before or "1"

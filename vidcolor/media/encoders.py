@@ -65,8 +65,8 @@ def choose(info: VideoInfo, settings: EncoderSettings, container: str) -> Choice
             return _with(name, written, info, settings, instead_of=candidates[0])
     able = [name for name in TUNINGS if _written(name, info.color, settings)]
     raise EncodeError(
-        f"{' and '.join(candidates)} cannot keep {_codes(info.color)} in {container}; encoders "
-        f"that can: {', '.join(able) or 'none'} (ffv1 goes into .mkv)"
+        f"{' and '.join(candidates)} cannot keep {_codes(info.color)}; name an .mkv file, or give "
+        f"--codec one that can: {', '.join(able) or 'none'}"
     )
 
 
