@@ -2,6 +2,7 @@
 #
 #   PYTHON                 which Python makes the virtual environment (python3)
 #   VENV                   where the environment lies (.venv)
+#   FILES                  a folder of films that `make conformance` also goes through
 #   VIDCOLOR_TORCH_INDEX   address of a package index with CPU builds of torch, asked besides the
 #                          usual one; without it, Linux gets the much larger CUDA build
 
@@ -21,13 +22,14 @@ INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check 
 	--constraint constraints.txt $(EXTRA_INDEX) --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench
+.PHONY: help demo test lint bench conformance
 
 help:
 	@echo "make demo   set up, then colour $(CLIP) into $(DEMO)"
 	@echo "make test   set up, then run the tests"
 	@echo "make lint   set up, then run ruff and mypy"
 	@echo "make bench  set up, then measure against a plain re-encode"
+	@echo "make conformance  set up, then put all kinds of files through, FILES=folder of yours too"
 
 demo: $(READY)
 	$(VENV)/bin/vidcolor $(CLIP) $(DEMO) --overwrite
@@ -42,6 +44,9 @@ lint: $(READY_DEV)
 
 bench: $(READY_DEV)
 	$(VENV)/bin/python benchmarks/speed.py
+
+conformance: $(READY_DEV)
+	PYTHONPATH=tests $(VENV)/bin/python -m conformance $(if $(FILES),--files "$(FILES)")
 
 # pip is the last thing venv puts in place, so its presence means a whole environment.
 define make_venv

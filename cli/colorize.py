@@ -8,7 +8,14 @@ from typing import Annotated
 
 from typer import Argument, Exit, Option
 
-from .options import build_settings, parse_range, with_limits, with_range, with_shots
+from .options import (
+    PRESETS,
+    build_settings,
+    parse_range,
+    with_limits,
+    with_range,
+    with_shots,
+)
 
 EPILOG = """Other commands: vidcolor probe FILE, what is known of a film; vidcolor shots FILE, where
 its shots begin; vidcolor eval PHOTOS, how close a model's colours come; vidcolor train RECIPE,
@@ -18,7 +25,7 @@ train a network. Each has its own --help."""
 def colorize(
     source: Annotated[Path, Argument(help="The film.", metavar="SOURCE")],
     target: Annotated[Path, Argument(help="The new file: mp4, mov, mkv …", metavar="TARGET")],
-    preset: Annotated[str, Option(help="default, fast, quality or archive.")] = "default",
+    preset: Annotated[str, Option(help=PRESETS)] = "default",
     config: Annotated[Path | None, Option(help="A TOML file over the preset.")] = None,
     model: Annotated[str | None, Option(help="A model's name, or a checkpoint.")] = None,
     device: Annotated[str | None, Option(help="auto, cpu, cuda or cuda:N.")] = None,

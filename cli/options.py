@@ -13,6 +13,8 @@ from vidcolor.errors import SettingsError, UsageError
 from vidcolor.settings import RangeSettings, Settings, load_settings
 from vidcolor.shots import read_shots
 
+PRESETS = "default, fast, quality, share, small, edit or archive."
+
 _CLOCK = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 SAMPLE_RATE = 16000
 FAST = {
     "libx264": {"preset": "ultrafast", "qp": "0", "threads": "1"},
+    "libx265": {"preset": "ultrafast", "x265-params": "log-level=none"},
     "libvpx-vp9": {"deadline": "realtime", "threads": "1"},
 }
 
@@ -75,9 +76,20 @@ def fill(frame: av.VideoFrame, index: int, samples: NDArray[Any]) -> None:
     np.ndarray(samples.shape, samples.dtype, memoryview(plane), 0, strides)[:] = samples
 
 
+def _packed(pixels: av.VideoFormat) -> bool:
+    """Whether one plane holds samples of several kinds, or none of them is luma."""
+    planes = {part.plane for part in pixels.components}
+    return pixels.is_rgb or pixels.has_palette or len(planes) < len(pixels.components)
+
+
 def picture(clip: Clip, number: int) -> av.VideoFrame:
     """Frame ``number`` of ``clip``: its luma, and neutral chroma where there is any."""
     frame = av.VideoFrame(clip.width, clip.height, clip.pixel_format)
+    if _packed(frame.format):
+        # Samples of several kinds in one plane, or none that are luma: swscale sorts them.
+        return picture(replace(clip, pixel_format="yuv420p"), number).reformat(
+            format=clip.pixel_format
+        )
     depth = frame.format.components[0].bits
     fill(frame, 0, luma(number, clip.width, clip.height, depth))
     for index, plane in enumerate(frame.planes[1:], 1):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from networks import tiny_checkpoint
 from vidcolor.errors import SettingsError, UsageError
 from vidcolor.settings import RangeSettings
 from vidcolor_cli.main import run
-from vidcolor_cli.options import build_settings, parse_options, parse_range, presets
+from vidcolor_cli.options import PRESETS, build_settings, parse_options, parse_range, presets
 
 Clips = Callable[[str], Path]
 
@@ -351,24 +352,29 @@ def test_only_an_interrupted_film_leaves_nothing(
 
 
 def test_presets_and_flags_override_in_order(tmp_path: Path) -> None:
-    assert {"default", "fast", "quality", "archive"} <= presets().keys()
     config = tmp_path / "my.toml"
     config.write_text("[color]\nsaturation = 0.5\nbatch_size = 2", encoding="utf-8")
     settings = build_settings("fast", config, {"batch_size": 3, "model": None}, {"crf": 20.0})
     assert settings.color.saturation == 0.5
     assert settings.color.batch_size == 3
     assert settings.encoder.crf == 20
-    assert settings.encoder.options["preset"] == "veryfast"
+    assert settings.encoder.effort == "fast"
 
 
 def test_another_codec_drops_the_options_of_the_presets_own() -> None:
-    settings = build_settings("fast", None, {}, {"codec": "av1", "options": "preset=9"})
+    settings = build_settings("archive", None, {}, {"codec": "av1", "options": "preset=9"})
     assert settings.encoder.options == {"preset": "9"}
     assert build_settings("archive", None, {}, {"codec": "h264"}).encoder.container is None
+    share = build_settings("share", None, {}, {"codec": "h265"}).encoder
+    assert (share.container, share.depth, share.chroma) == (None, None, None)
+
+
+def test_the_help_names_every_preset() -> None:
+    assert set(re.findall("[a-z]+", PRESETS)) - {"or"} == presets().keys()
 
 
 def test_an_unknown_preset_names_the_known_ones() -> None:
-    with pytest.raises(SettingsError, match="default, fast"):
+    with pytest.raises(SettingsError, match="default, edit, fast"):
         build_settings("best", None, {}, {})
 
 

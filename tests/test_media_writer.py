@@ -161,7 +161,7 @@ def test_shallow_source_in_a_deep_codec_is_shifted_exactly(clip: Clips, tmp_path
     source, target = clip("plain.mp4"), tmp_path / "out.mov"
     writer = rewrite(source, target, EncoderSettings(codec="prores"))
     assert writer.pixel_format == "yuv422p10le"
-    assert any("written exactly in 10" in line for line in writer.warnings)
+    assert any("in 10 bits of studio range, exactly" in line for line in writer.warnings)
     old, new = next(iter(decode(probe(source)))), next(iter(decode(probe(target))))
     assert np.abs(new.luma.astype(int) - old.luma.astype(int) * 4).mean() < 20
 

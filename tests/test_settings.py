@@ -156,6 +156,23 @@ def test_numbers_have_bounds(key: str, bad: tuple[float, ...], good: tuple[float
             Settings().replace("color", **{key: value})
 
 
+@pytest.mark.parametrize(
+    ("key", "bad", "good"),
+    [
+        ("effort", ("", "Fast", "careful"), ("fast", "normal", "slow")),
+        ("crf_shift", (-8.5, 21.0, float("nan")), (-8.0, 0, 20.0)),
+        ("depth", (7, 17), (None, 8, 16)),
+        ("chroma", ("4:2:0", "411", ""), (None, "420", "422", "444")),
+    ],
+)
+def test_encoder_settings_have_bounds(key: str, bad: Any, good: Any) -> None:
+    for value in good:
+        assert getattr(Settings().replace("encoder", **{key: value}).encoder, key) == value
+    for value in bad:
+        with pytest.raises(SettingsError, match=key):
+            Settings().replace("encoder", **{key: value})
+
+
 def test_a_file_out_of_bounds_is_refused(load: Any) -> None:
     with pytest.raises(SettingsError, match="saturation"):
         load("[color]\nsaturation = 3")
@@ -206,7 +223,7 @@ def test_a_range_that_cannot(crop: RangeSettings) -> None:
 
 
 def test_the_promised_presets_are_installed() -> None:
-    assert {"default", "fast", "quality", "archive"} <= PRESETS
+    assert {"default", "fast", "quality", "share", "small", "edit", "archive"} == PRESETS
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))

@@ -23,20 +23,32 @@ class EncoderSettings:
     """How the picture is written. None means: what suits the target's container."""
 
     codec: str | None = None
-    """FFmpeg's encoder name or a common name: ``h264``, ``h265``, ``av1``, ``vp9``, ``ffv1`` …"""
+    """FFmpeg's encoder name or a common name: ``h264``, ``h265``, ``av1``, ``vp9``, ``ffv1`` …
+    With commas between several: the first that takes the film's depth and range."""
     crf: float | None = None
     """Constant rate factor, where the encoder has one; smaller is better and larger."""
     options: Mapping[str, str] = field(default_factory=dict)
     """Handed to the encoder as they are."""
     container: str | None = None
     """The suffix, such as ``mkv``, that the target must have with these settings; None for any."""
+    effort: str = "normal"
+    """``fast``, ``normal`` or ``slow``: how long the encoder, whichever it is, may search."""
+    crf_shift: float = 0.0
+    """Added to the encoder's usual rate factor, whichever that is; ``crf`` comes before it."""
+    depth: int | None = None
+    """Bits per sample at most: what cannot be kept exactly within these, luma included, is rounded.
+    None keeps the film's own codes."""
+    chroma: str | None = None
+    """The chroma grid: ``420``, ``422`` or ``444``. None keeps the film's own."""
 
     def for_codec(self, codec: str | None) -> EncoderSettings:
-        """These settings with another codec, if one is named: options and container are words of
-        the codec they were written for, and stay behind."""
+        """These settings with another codec, if one is named: options, container, depth and grid
+        were chosen for the codec they were written for, and stay behind."""
         if codec is None or codec == self.codec:
             return self
-        return dataclasses.replace(self, codec=codec, options={}, container=None)
+        return dataclasses.replace(
+            self, codec=codec, options={}, container=None, depth=None, chroma=None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +156,8 @@ class Settings:
 
 
 def _check(settings: Settings) -> None:
-    color, crop, crf = settings.color, settings.range, settings.encoder.crf
+    color, crop, encoder = settings.color, settings.range, settings.encoder
+    crf, depth = encoder.crf, encoder.depth
     rules = (
         (0 <= color.stabilize <= 1, f"stabilize must be 0 to 1, not {color.stabilize}"),
         (0 <= color.saturation <= 2, f"saturation must be 0 to 2, not {color.saturation}"),
@@ -159,6 +172,16 @@ def _check(settings: Settings) -> None:
             f"order must be {', '.join(FIELD_ORDERS)}, not {settings.fields.order!r}",
         ),
         (crf is None or 0 <= crf <= 63, f"crf must be 0 to 63, not {crf}"),
+        (-8 <= encoder.crf_shift <= 20, f"crf_shift must be -8 to 20, not {encoder.crf_shift}"),
+        (
+            encoder.effort in ("fast", "normal", "slow"),
+            f"effort must be fast, normal or slow, not {encoder.effort!r}",
+        ),
+        (depth is None or 8 <= depth <= 16, f"depth must be 8 to 16, not {depth}"),
+        (
+            encoder.chroma in (None, "420", "422", "444"),
+            f"chroma must be 420, 422 or 444, not {encoder.chroma!r}",
+        ),
         *(
             (getattr(settings.limits, name) >= 1, f"the limit of {name} must be 1 or more")
             for name in ("pixels", "frames", "streams")

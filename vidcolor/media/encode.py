@@ -15,8 +15,9 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from vidcolor.color import chroma_scale, luma_scale
 from vidcolor.errors import SettingsError
-from vidcolor.frames import Matrix, PaintedFrame, VideoInfo
+from vidcolor.frames import ColorSpec, Matrix, PaintedFrame, VideoInfo
 from vidcolor.media.clock import plausible_rate
 from vidcolor.media.encoders import Choice
 from vidcolor.media.fields import FieldMarker
@@ -47,7 +48,7 @@ class PictureEncoder:
         field_order: int = 0,
     ) -> None:
         self._choice = choice
-        self._shift = choice.depth - info.color.depth
+        self._moved = _moved(info.color, choice.color)
         rate = plausible_rate(info.average_rate)
         options = dict(choice.options)
         stream = cast(VideoStream, output.add_stream(choice.encoder, rate=rate, options=options))
@@ -58,6 +59,8 @@ class PictureEncoder:
         context.time_base = stream.time_base = info.time_base
         context.sample_aspect_ratio = info.sample_aspect_ratio
         context.color_range = info.tags.range or (2 if info.color.full_range else 0)
+        if choice.color.full_range != info.color.full_range:
+            context.color_range = 1
         context.colorspace = _matrix_tag(info)
         context.color_primaries = info.tags.primaries
         context.color_trc = info.tags.transfer
@@ -67,6 +70,9 @@ class PictureEncoder:
             context.flags |= Flags.interlaced_dct | Flags.interlaced_me
             self._marker = FieldMarker((info.width, info.height, choice.pixel_format))
         self._always = info.fields if choice.fields == "film" else None
+        if context.codec.canonical_name == "hevc" and output.format.name in ("mp4", "mov"):
+            # Apple's players pass over FFmpeg's own choice, hev1.
+            context.codec_tag = "hvc1"
         # As in the ffmpeg program, whole frames at a time; PyAV's default cuts each into slices.
         context.thread_type = "AUTO"
         # Packets that know how long they last: else MP4 is too short where the rate varies.
@@ -75,7 +81,7 @@ class PictureEncoder:
             stream.set_display_matrix(matrix)
         elif info.rotation:
             stream.set_display_rotation(info.rotation)
-        with _quiet_svt():
+        with quiet_svt():
             context.open()
         if context.options:  # What it did not take.
             names = ", ".join(sorted(context.options))
@@ -113,9 +119,13 @@ class PictureEncoder:
         # A new frame each time: the decoded one carries its picture type, which would steer the
         # encoder, and its memory, which the decoder still predicts from.
         picture = av.VideoFrame(context.width, context.height, self._choice.pixel_format)
-        self._fill(picture.planes[0], painted.frame.luma)
-        self._fill(picture.planes[1], painted.cb)
-        self._fill(picture.planes[2], painted.cr)
+        # ProRes takes its tags from the pictures.
+        picture.color_range, picture.colorspace = context.color_range, context.colorspace
+        picture.color_primaries, picture.color_trc = context.color_primaries, context.color_trc
+        luma, chroma = self._moved
+        self._fill(picture.planes[0], painted.frame.luma, luma)
+        self._fill(picture.planes[1], painted.cb, chroma)
+        self._fill(picture.planes[2], painted.cr, chroma)
         picture.pts, picture.time_base, picture.duration = pts, context.time_base, duration
         if self._marker is not None:
             first = painted.frame.first_field
@@ -158,18 +168,43 @@ class PictureEncoder:
         if missing > 0:
             packet.dts = max(packet.dts, min(packet.pts, packet.dts + missing))
 
-    def _fill(self, plane: av.video.plane.VideoPlane, samples: NDArray[Any]) -> None:
-        wide = self._choice.depth > 8
+    def _fill(
+        self,
+        plane: av.video.plane.VideoPlane,
+        samples: NDArray[Any],
+        moved: NDArray[np.uint16] | None,
+    ) -> None:
+        wide = self._choice.color.depth > 8
         room: NDArray[Any] = np.ndarray(
             samples.shape,
             "<u2" if wide else "u1",
             buffer=memoryview(plane),
             strides=(plane.line_size, 2 if wide else 1),
         )
-        if self._shift:
-            np.left_shift(samples, self._shift, out=room, dtype=room.dtype)
-        else:
-            room[:] = samples
+        # Raw films may hold codes beyond their depth.
+        room[:] = samples if moved is None else moved.take(samples, mode="clip")
+
+
+def _moved(
+    color: ColorSpec, written: ColorSpec
+) -> tuple[NDArray[np.uint16], NDArray[np.uint16]] | tuple[None, None]:
+    """What each luma code and each chroma code becomes; None where all stay as they are.
+
+    To more bits of studio range this is a shift. Else it is the nearest code, halves upwards, and
+    not dithered: a flat area stays flat.
+    """
+    if written == color:
+        return None, None
+    codes = np.arange(1 << color.depth)
+
+    def table(old: tuple[float, float], new: tuple[float, float]) -> NDArray[np.uint16]:
+        scaled = np.floor((codes - old[0]) * (new[1] / old[1]) + new[0] + 0.5)
+        return np.asarray(np.clip(scaled, 0, (1 << written.depth) - 1), np.uint16)
+
+    return (
+        table(luma_scale(color), luma_scale(written)),
+        table(chroma_scale(color), chroma_scale(written)),
+    )
 
 
 def _matrix_tag(info: VideoInfo) -> int:
@@ -180,7 +215,7 @@ def _matrix_tag(info: VideoInfo) -> int:
 
 
 @contextmanager
-def _quiet_svt() -> Iterator[None]:
+def quiet_svt() -> Iterator[None]:
     """SVT-AV1 logs to stderr by itself, and listens to nothing but this variable."""
     before = os.environ.get("SVT_LOG")
     os.environ["SVT_LOG"] = before or "1"

@@ -3,89 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cache
-from types import MappingProxyType
-from typing import Literal
 
 import av
 
 from vidcolor.errors import EncodeError
-from vidcolor.frames import VideoInfo
+from vidcolor.frames import ColorSpec, VideoInfo
+from vidcolor.media.codecs import (
+    DEFAULTS,
+    LOSSLESS,
+    NAMES,
+    REFUSED,
+    TUNINGS,
+    FieldMarks,
+    Tuning,
+)
 from vidcolor.media.picture import picture_of, planar
 from vidcolor.settings import EncoderSettings
-
-# Common names, each with the encoders that can stand for it, best first.
-NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "h264": ("libx264",),
-        "avc": ("libx264",),
-        "h265": ("libx265",),
-        "hevc": ("libx265",),
-        "av1": ("libsvtav1", "libaom-av1", "librav1e"),
-        "vp9": ("libvpx-vp9",),
-        "vp8": ("libvpx",),
-        "prores": ("prores_ks", "prores"),
-        "dnxhd": ("dnxhd",),
-        "dnxhr": ("dnxhd",),
-    }
-)
-
-# What a container gets if nothing is asked for: the first that takes the source's depth.
-DEFAULTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "mp4": ("libx264", "libx265"),
-        "mov": ("libx264", "libx265"),
-        "matroska": ("libx264", "libx265", "ffv1"),
-        "webm": ("libvpx-vp9", "libsvtav1"),
-    }
-)
-
-
-FieldMarks = Literal["film", "frame"]
-"""How an encoder of interlaced video says so: once for all frames, or of each alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tuning:
-    """The options an encoder gets unless the settings say otherwise."""
-
-    crf: float | None = None
-    """None where the encoder has no constant rate factor."""
-    options: Mapping[str, str] = field(default_factory=dict)
-    odd_sizes: bool = True
-    """Whether it takes odd widths and heights with halved chroma."""
-    fields: FieldMarks | None = None
-    """None where it writes no interlaced video."""
-
-
-_QUIET_X265 = "log-level=none"
-
-TUNINGS: Mapping[str, Tuning] = MappingProxyType(
-    {
-        "libx264": Tuning(18, {"preset": "medium"}, odd_sizes=False, fields="film"),
-        # Its own log would go straight to stderr, past FFmpeg's.
-        "libx265": Tuning(20, {"preset": "medium", "x265-params": _QUIET_X265}, False),
-        "libsvtav1": Tuning(24, {"preset": "8"}),
-        # ``b=0`` makes the rate factor the only aim; row-mt lets one picture use several cores.
-        "libvpx-vp9": Tuning(24, {"b": "0", "row-mt": "1", "deadline": "good", "cpu-used": "4"}),
-        "libvpx": Tuning(10, {"b": "8M", "deadline": "good", "cpu-used": "4"}),
-        "ffv1": Tuning(None, {"level": "3", "slicecrc": "1"}, fields="frame"),
-        "prores_ks": Tuning(None, {"profile": "hq"}, fields="frame"),
-        "dnxhd": Tuning(None, {"profile": "dnxhr_hq"}),
-        # The ffmpeg program's ``-qscale 2``, in FFmpeg's unit of 1/118.
-        "mpeg4": Tuning(None, {"flags": "+qscale", "global_quality": "236"}, fields="frame"),
-    }
-)
-
-_LOSSLESS: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {
-        "libx264": {"qp": "0"},
-        "libx265": {"x265-params": f"{_QUIET_X265}:lossless=1"},
-        "libvpx-vp9": {"crf": "0", "lossless": "1"},
-        "libsvtav1": {"svtav1-params": "lossless=1"},
-    }
-)
 
 # Asked for by hand, these replace the default rate factor, which would win over them.
 _OTHER_RATES = frozenset({"b", "qp"})
@@ -108,8 +43,8 @@ class Choice:
 
     encoder: str
     pixel_format: str
-    depth: int
-    """Bits per sample as encoded; more than the source's where the encoder takes no fewer."""
+    color: ColorSpec
+    """How the codes are to be read as encoded; the source's own as a rule."""
     options: Mapping[str, str]
     warnings: tuple[str, ...] = ()
     fields: FieldMarks | None = None
@@ -121,36 +56,54 @@ def choose(info: VideoInfo, settings: EncoderSettings, container: str) -> Choice
 
     The rules, in this order:
 
-    - the encoder is the one asked for, else the container's first default that takes the depth and
-      can write an interlaced film as such;
+    - the encoder is the first of those asked for, else of the container's defaults, that takes the
+      depth and the range and can write an interlaced film as such;
     - the depth is the source's; where the encoder only has deeper formats, studio-range codes are
-      shifted up, which is exact, and full-range ones are refused;
-    - the chroma grid is the source's, 4:2:0 for grey, RGB and palette sources; 4:4:4 for odd sizes
-      with encoders that refuse those; else the nearest the encoder has; alpha is dropped.
+      shifted up, which is exact, and full-range ones are refused; if the settings limit the depth,
+      what cannot be kept exactly is rounded instead;
+    - the chroma grid is the settings', else the source's, 4:2:0 for grey, RGB and palette sources;
+      4:4:4 for odd sizes with encoders that refuse those; else the nearest the encoder has; alpha
+      is dropped.
 
     Raises EncodeError for an unknown encoder, or one that cannot take the depth or an interlaced
     film (the message names some that can).
     """
-    if settings.codec is not None:
-        return _with(find_encoder(settings.codec), info, settings)
-    candidates = [name for name in DEFAULTS.get(container, ("libx264",)) if _formats(name)]
-    if not candidates:
-        raise EncodeError(f"no encoder for {container} in this build of FFmpeg; give --codec")
+    candidates = _candidates(settings, container)
     for name in candidates:
-        if _exact(name, info.color.depth) and (_marks(name) or not info.interlaced):
-            return _with(name, info, settings, instead_of=candidates[0])
-    return _with(candidates[0], info, settings)
-
-
-def find_encoder(name: str) -> str:
-    """The encoder that ``name`` (common or FFmpeg's own) stands for. Raises EncodeError."""
-    for encoder in NAMES.get(name.lower(), (name,)):
-        if _formats(encoder):
-            return encoder
+        written = _written(name, info.color, settings)
+        if written is not None and (_marks(name) or not info.interlaced):
+            return _with(name, written, info, settings, instead_of=candidates[0])
+    able = [name for name in TUNINGS if _written(name, info.color, settings)]
+    if info.interlaced and set(able) & set(candidates):
+        able = [name for name in able if _marks(name) and _formats(name)]
+        raise EncodeError(
+            f"{' and '.join(candidates)} cannot write interlaced video, which {info.path} is; give "
+            f"--codec one that can ({', '.join(able)}), or --deinterlace"
+        )
     raise EncodeError(
-        f"no video encoder {name!r} in this build of FFmpeg; try one of {', '.join(sorted(NAMES))}"
-        ", ffv1"
+        f"{' and '.join(candidates)} cannot keep {_codes(info.color)}; name an .mkv file, or give "
+        f"--codec one that can: {', '.join(able) or 'none'}"
     )
+
+
+def _candidates(settings: EncoderSettings, container: str) -> list[str]:
+    """The encoders to choose from that this build has, best first. Raises EncodeError if none."""
+    if settings.codec is None:
+        names = DEFAULTS.get(container, ("libx264",))
+        missing = f"no encoder for {container} in this build of FFmpeg; give --codec"
+    else:
+        names = tuple(name.strip() for name in settings.codec.split(","))
+        missing = (
+            f"no video encoder {settings.codec!r} in this build of FFmpeg; "
+            f"try one of {', '.join(sorted(NAMES))}"
+        )
+    found = []
+    for name in names:
+        found += [coder for coder in NAMES.get(name.lower(), (name,)) if _formats(coder)][:1]
+    if not found:
+        raise EncodeError(missing)
+    # One asked for alone is tried all the same: the container itself knows best.
+    return [coder for coder in found if coder not in REFUSED.get(container, ())] or found
 
 
 @cache
@@ -168,29 +121,55 @@ def _marks(encoder: str) -> FieldMarks | None:
     return TUNINGS.get(encoder, Tuning()).fields
 
 
-def _exact(encoder: str, depth: int) -> bool:
-    return any(planar(grid, depth) in _formats(encoder) for grid in _NEAREST)
+def _depths(encoder: str) -> list[int]:
+    """The depths it has planar Y'CbCr formats for, rising."""
+    formats = _formats(encoder)
+    depths = {picture_of(name).depth for name in formats if name.startswith("yuv")}
+    return sorted(
+        bits for bits in depths if any(planar(grid, bits) in formats for grid in _NEAREST)
+    )
+
+
+def _written(encoder: str, color: ColorSpec, settings: EncoderSettings) -> ColorSpec | None:
+    """The codes in which it keeps those of ``color``; None if it cannot.
+
+    They are moved without loss, unless the settings limit the depth: that allows rounding.
+    """
+    exact = settings.depth is None
+    depth = min(color.depth, settings.depth or color.depth)
+    full_range = color.full_range and TUNINGS.get(encoder, Tuning()).full_range
+    fitting = [bits for bits in _depths(encoder) if bits >= depth]
+    if not fitting:
+        return None
+    if exact and color.full_range and not (full_range and fitting[0] == depth):
+        return None
+    return replace(color, depth=fitting[0], full_range=full_range)
+
+
+def _codes(color: ColorSpec) -> str:
+    return f"{color.depth} bits of {'full' if color.full_range else 'studio'} range"
 
 
 def _with(
-    encoder: str, info: VideoInfo, settings: EncoderSettings, instead_of: str | None = None
+    encoder: str, color: ColorSpec, info: VideoInfo, settings: EncoderSettings, *, instead_of: str
 ) -> Choice:
     picture, tuning = picture_of(info.pixel_format), TUNINGS.get(encoder, Tuning())
+    own, depth = info.color, color.depth
     warnings = []
-    if instead_of not in (None, encoder):
-        warnings.append(f"{instead_of} does not take {info.color.depth} bits, {encoder} is used")
-    if info.interlaced and not tuning.fields:
-        able = ", ".join(name for name in TUNINGS if _marks(name) and _formats(name))
-        raise EncodeError(
-            f"{encoder} writes no interlaced video, which {info.path} is; take one that does "
-            f"({able}), or --deinterlace"
-        )
+    if instead_of != encoder:
+        warnings.append(f"{instead_of} does not take {_codes(own)}, {encoder} is used")
     if picture.alpha:
         warnings.append("the picture's transparency is dropped")
-    depth = _depth(encoder, info)
-    if depth != info.color.depth:
-        warnings.append(f"{encoder} takes no {info.color.depth} bits: written exactly in {depth}")
-    grid = picture.subsampling
+    if color != own:
+        exact = depth > own.depth and not own.full_range
+        kept = "exactly" if exact else "rounded: luma is not kept exactly"
+        warnings.append(f"{_codes(own)} are written in {_codes(color)}, {kept}")
+    if tuning.matrix not in (None, own.matrix):
+        warnings.append(
+            f"{encoder} always says {tuning.matrix}, the colours are of {own.matrix}: they will "
+            "look a little off"
+        )
+    grid = settings.chroma or picture.subsampling
     odd = bool(info.width % 2 and grid in ("420", "422", "411", "410")) or bool(
         info.height % 2 and grid in ("420", "440", "410")
     )
@@ -199,7 +178,7 @@ def _with(
     if odd and not tuning.odd_sizes:
         warnings.append(
             f"{encoder} takes no odd sizes such as {info.width}x{info.height} with 4:2:0 or 4:2:2 "
-            "chroma: written as 4:4:4"
+            "chroma: written as 4:4:4, which some players do not show"
         )
         grid = "444"
     elif halves and not tuning.odd_sizes:
@@ -215,42 +194,33 @@ def _with(
             "use ffv1, or scale the film to an even size"
         )
     if _FINENESS[fitting[0]] < _FINENESS[grid]:
-        warnings.append(f"{encoder} has no 4:{grid[1]}:{grid[2]}: colour is written as 4:2:0")
+        have, lack = (":".join(chroma) for chroma in (fitting[0], grid))
+        warnings.append(f"{encoder} has no {lack}: colour is written as {have}")
+    pixel_format = planar(fitting[0], depth)
     return Choice(
         encoder=encoder,
-        pixel_format=planar(fitting[0], depth),
-        depth=depth,
-        options=_options(encoder, tuning, settings),
+        pixel_format=pixel_format,
+        color=color,
+        options=_options(encoder, tuning, settings, pixel_format),
         warnings=tuple(warnings),
         fields=tuning.fields if info.interlaced else None,
     )
 
 
-def _depth(encoder: str, info: VideoInfo) -> int:
-    depth = info.color.depth
-    known = sorted({picture_of(name).depth for name in _formats(encoder) if name.startswith("yuv")})
-    known = [bits for bits in known if _exact(encoder, bits)]
-    if depth in known:
-        return depth
-    deeper = [bits for bits in known if bits > depth]
-    if deeper and not info.color.full_range:
-        return deeper[0]
-    able = [name for name in TUNINGS if _formats(name) and _exact(name, depth)]
-    raise EncodeError(
-        f"{encoder} takes {' or '.join(map(str, known)) or 'no usable'} bits per sample, the film "
-        f"has {depth}; encoders that can: {', '.join(able) or 'none'}"
-    )
-
-
-def _options(encoder: str, tuning: Tuning, settings: EncoderSettings) -> dict[str, str]:
-    options = dict(tuning.options)
-    crf = None if _OTHER_RATES & settings.options.keys() else tuning.crf
-    crf = crf if settings.crf is None else settings.crf
+def _options(
+    encoder: str, tuning: Tuning, settings: EncoderSettings, pixel_format: str
+) -> dict[str, str]:
+    options = {**tuning.options, **tuning.efforts.get(settings.effort, {})}
+    if pixel_format in tuning.profiles:
+        options["profile"] = tuning.profiles[pixel_format]
     if settings.crf is not None and tuning.crf is None and encoder in TUNINGS:
         raise EncodeError(f"{encoder} has no constant rate factor; leave --crf out")
+    crf = settings.crf
+    if crf is None and tuning.crf is not None and not _OTHER_RATES & settings.options.keys():
+        crf = tuning.crf + settings.crf_shift
     if crf is not None:
         # Rate factor 0 means lossless to users; to the encoders it does so in 8-bit x264 alone.
-        exact = _LOSSLESS.get(encoder) if crf == 0 else None
+        exact = LOSSLESS.get(encoder) if crf == 0 else None
         options.update(exact or {"crf": f"{crf:g}"})
     for key, value in settings.options.items():
         if key == "x265-params" and key in options:

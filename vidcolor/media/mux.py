@@ -17,10 +17,11 @@ from av.video.stream import VideoStream
 
 from vidcolor.errors import EncodeError
 from vidcolor.frames import FieldOrder, PaintedFrame, StreamInfo, VideoInfo
+from vidcolor.media.codecs import FieldMarks
 from vidcolor.media.companions import Companions, describe
 from vidcolor.media.container import kept_metadata
 from vidcolor.media.encode import PictureEncoder
-from vidcolor.media.encoders import FieldMarks, choose
+from vidcolor.media.encoders import choose
 from vidcolor.media.faults import writing
 from vidcolor.media.probe import display_matrix, first_picture, open_source
 from vidcolor.media.target import Target
@@ -193,7 +194,13 @@ class Writer:
             return {"avoid_negative_ts": "disabled"}
         if self._target.container in ("mp4", "mov"):
             # The unit of late starts; FFmpeg's default, 1 ms, is too coarse for exact times.
-            return {"movie_timescale": str(_common_timescale(self._info))}
+            options = {"movie_timescale": str(_common_timescale(self._info))}
+            if self._target.container == "mp4":
+                # The index before the pictures, so that players on the web need not wait for the
+                # end; costs another pass over the file, and no room beside it. Films for editing
+                # are much larger, and stay where they were made.
+                options["movflags"] = "+faststart"
+            return options
         return {}
 
     def _start(self, start: Fraction | None, end: Fraction | None) -> None:

@@ -1,0 +1,181 @@
+"""Encoders: lossless ones keep every bit, presets fit their targets, and the files play."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from clips import Clip, make
+from conftest import Clips
+from test_media_writer import rewrite
+
+from vidcolor.errors import EncodeError
+from vidcolor.media.codecs import TUNINGS
+from vidcolor.media.decode import decode
+from vidcolor.media.encoders import choose
+from vidcolor.media.picture import planar
+from vidcolor.media.probe import probe
+from vidcolor.settings import EncoderSettings
+from vidcolor_cli.options import load_preset, presets
+
+PRESETS = {name: load_preset(name).encoder for name in presets()}
+SUFFIXES = (".mp4", ".mov", ".mkv", ".webm")
+
+
+def lumas(path: Path) -> list[Any]:
+    return [np.array(frame.luma) for frame in decode(probe(path))]
+
+
+def film(folder: Path, depth: int, *, full_range: bool = False) -> Path:
+    """Three frames of random luma over all codes of this depth."""
+    tags = (2, 1, 1, 1) if full_range else (1, 1, 1, 1)
+    clip = Clip("film.mkv", 3, codec="ffv1", pixel_format=planar("420", depth), tags=tags)
+    return make(clip, folder)
+
+
+LOSSLESS = [("ffv1", depth) for depth in (8, 9, 10, 12, 14, 16)]
+LOSSLESS += [("h264", 8), ("h264", 10), ("h265", 8), ("h265", 10), ("h265", 12)]
+LOSSLESS += [("vp9", 8), ("av1", 8), ("av1", 10)]
+
+
+@pytest.mark.parametrize(("codec", "depth"), LOSSLESS)
+def test_lossless_encoders_keep_luma_to_the_bit(tmp_path: Path, codec: str, depth: int) -> None:
+    source, target = film(tmp_path, depth), tmp_path / "out.mkv"
+    crf = None if codec == "ffv1" else 0.0
+    writer = rewrite(source, target, EncoderSettings(codec, crf, effort="fast"))
+    assert writer.pixel_format == planar("420", depth)
+    assert writer.warnings == []
+    for before, after in zip(lumas(source), lumas(target), strict=True):
+        assert np.array_equal(before, after)
+
+
+@pytest.mark.parametrize("codec", ["h264", "h265"])
+def test_a_deeper_format_keeps_studio_codes_exactly(tmp_path: Path, codec: str) -> None:
+    source, target = film(tmp_path, 9), tmp_path / "out.mkv"
+    writer = rewrite(source, target, EncoderSettings(codec, 0.0, effort="fast"))
+    (told,) = writer.warnings
+    assert told.endswith("written in 10 bits of studio range, exactly")
+    for before, after in zip(lumas(source), lumas(target), strict=True):
+        assert np.array_equal(before << 1, after)
+
+
+@pytest.mark.parametrize("full_range", [False, True])
+@pytest.mark.parametrize("depth", [10, 16])
+def test_sharing_rounds_luma_to_the_nearest_code(
+    tmp_path: Path, depth: int, full_range: bool
+) -> None:
+    source, target = film(tmp_path, depth, full_range=full_range), tmp_path / "out.mp4"
+    writer = rewrite(source, target, replace(PRESETS["share"], options={"qp": "0"}))
+    assert writer.pixel_format == "yuv420p"
+    assert any("not kept exactly" in line for line in writer.warnings)
+    assert probe(target).color.full_range == full_range
+    for before, after in zip(lumas(source), lumas(target), strict=True):
+        codes = before.astype(int)
+        if full_range:
+            top = (1 << depth) - 1
+            nearest = (codes * 255 * 2 + top) // (2 * top)
+        else:
+            nearest = (codes + (1 << (depth - 9))) >> (depth - 8)
+        assert np.array_equal(after, np.minimum(nearest, 255))
+
+
+def test_full_range_that_prores_cannot_say(tmp_path: Path) -> None:
+    source, target = film(tmp_path, 8, full_range=True), tmp_path / "out.mov"
+    with pytest.raises(EncodeError, match="full range"):
+        rewrite(source, target, EncoderSettings("prores"))
+    writer = rewrite(source, target, PRESETS["edit"])
+    assert any("not kept exactly" in line for line in writer.warnings)
+    assert not probe(target).color.full_range
+    # Codes 0 and 255 become 64 and 940, whichever part of the way ProRes loses.
+    before, after = lumas(source)[0].astype(float), lumas(target)[0].astype(float)
+    assert abs((after - 64) / 876 - before / 255).mean() < 0.02
+
+
+PROFILES = {
+    ("default", ".mp4"): ("h264", "High", "avc1"),
+    ("fast", ".mov"): ("h264", "High", "avc1"),
+    ("quality", ".webm"): ("vp9", "Profile 0", None),
+    ("share", ".mp4"): ("h264", "High", "avc1"),
+    ("small", ".mp4"): ("av1", "Main", "av01"),
+    ("small", ".mov"): ("hevc", "Main", "hvc1"),
+    ("edit", ".mov"): ("prores", "HQ", "apch"),
+    ("archive", ".mkv"): ("ffv1", None, None),
+}
+
+
+@pytest.mark.parametrize(("preset", "suffix"), PROFILES)
+def test_what_players_go_by(tmp_path: Path, clip: Clips, preset: str, suffix: str) -> None:
+    target = tmp_path / f"out{suffix}"
+    rewrite(clip("wide.mp4"), target, PRESETS[preset])
+    codec, profile, tag = PROFILES[preset, suffix]
+    with av.open(str(target)) as source:
+        context = source.streams.video[0].codec_context
+        assert context.codec.canonical_name == codec
+        assert context.profile == profile
+        assert tag is None or context.codec_tag == tag
+    info = probe(target)
+    assert (info.tags.matrix, info.tags.primaries, info.tags.transfer) == (1, 1, 1)
+    assert info.color.full_range is False
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("depth", [8, 10, 12])
+def test_a_preset_fits_every_target_it_allows(
+    tmp_path: Path, clip: Clips, preset: str, depth: int
+) -> None:
+    settings = PRESETS[preset]
+    info = probe(film(tmp_path, depth))
+    for suffix in SUFFIXES:
+        if settings.container not in (None, suffix[1:]):
+            continue
+        if suffix == ".webm" and depth == 12 and settings.depth is None:
+            with pytest.raises(EncodeError, match="12 bits of studio range"):
+                choose(info, settings, "webm")
+            continue
+        writer = rewrite(info.path, tmp_path / f"out{suffix}", settings)
+        assert writer.pixel_format.startswith("yuv4")
+
+
+@pytest.mark.parametrize("encoder", TUNINGS)
+@pytest.mark.parametrize("effort", ["fast", "slow"])
+def test_effort_and_shift_reach_every_encoder(
+    tmp_path: Path, clip: Clips, encoder: str, effort: str
+) -> None:
+    info, tuning = probe(clip("plain.mp4")), TUNINGS[encoder]
+    usual = choose(info, EncoderSettings(encoder), "matroska").options
+    other = choose(info, EncoderSettings(encoder, effort=effort, crf_shift=3), "matroska").options
+    assert dict(usual) | tuning.efforts.get(effort, {}) == dict(other) | {
+        key: value for key, value in usual.items() if key == "crf"
+    }
+    assert (usual != other) == bool(tuning.efforts or tuning.crf)
+    if tuning.crf is not None:
+        assert float(other["crf"]) == tuning.crf + 3
+        by_hand = EncoderSettings(encoder, 11, crf_shift=3)
+        assert choose(info, by_hand, "matroska").options["crf"] == "11"
+
+
+def test_players_find_the_index_of_an_mp4_at_its_front(tmp_path: Path, clip: Clips) -> None:
+    target = tmp_path / "out.mp4"
+    rewrite(clip("sound.mp4"), target, PRESETS["fast"])
+    content = target.read_bytes()
+    assert 0 < content.index(b"moov") < content.index(b"mdat")
+
+
+def test_a_matrix_that_the_encoder_cannot_say_is_told(tmp_path: Path) -> None:
+    source = make(Clip("film.mp4", 2, width=256, height=128, tags=(1, 5, 5, 6)), tmp_path)
+    choice = choose(probe(source), EncoderSettings("dnxhr"), "mov")
+    assert any("bt709" in line and "bt601" in line for line in choice.warnings)
+
+
+def test_the_first_codec_of_several_that_can(tmp_path: Path) -> None:
+    several = EncoderSettings("nope, av1, h265")
+    for depth, encoder in ((8, "libsvtav1"), (12, "libx265")):
+        folder = tmp_path / str(depth)
+        folder.mkdir()
+        info = probe(film(folder, depth))
+        assert choose(info, several, "matroska").encoder == encoder
+        assert choose(info, several, "mov").encoder == "libx265"
