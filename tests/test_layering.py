@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 API = "vidcolor/__init__"
 LAYERS = (
     ("errors", "frames", "settings"),
+    ("transfer",),
+    ("gamut",),
     (
         "batching",
         "color",

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Matrix = Literal["bt601", "bt709", "bt2020", "smpte240m", "fcc"]
+Transfer = Literal["sdr", "pq", "hlg"]
+Primaries = Literal["bt709", "bt2020"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +24,15 @@ class ColorSpec:
     """How a film's Y'CbCr codes are meant to be read.
 
     ``matrix`` names the luma coefficients; ``full_range`` tells whether codes span the whole of
-    0 … 2**depth - 1 or the studio range; ``depth`` is in bits, 8 to 16.
+    0 … 2**depth - 1 or the studio range; ``depth`` is in bits, 8 to 16. ``transfer`` tells what
+    light R'G'B' stands for, ``primaries`` of which colours.
     """
 
     matrix: Matrix
     full_range: bool
     depth: int
+    transfer: Transfer = "sdr"
+    primaries: Primaries = "bt709"
 
     def __post_init__(self) -> None:
         if not 8 <= self.depth <= 16:

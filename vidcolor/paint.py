@@ -27,10 +27,10 @@ from vidcolor.color import (
     lightness_table,
     luma_scale,
     quantise,
-    rgb_factors,
 )
 from vidcolor.flow import half_size
 from vidcolor.frames import ColoredFrame, ColorSpec, PaintedFrame
+from vidcolor.gamut import rgb_factors
 
 Float32: TypeAlias = NDArray[np.float32]
 

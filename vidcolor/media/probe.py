@@ -16,7 +16,7 @@ from av.stream import AttachmentStream, Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
 from vidcolor.errors import NoVideoError, SourceError
-from vidcolor.frames import ColorSpec, ColorTags, Matrix, StreamInfo, VideoInfo
+from vidcolor.frames import ColorSpec, ColorTags, Matrix, Primaries, StreamInfo, Transfer, VideoInfo
 from vidcolor.media.faults import FAULTS, reading
 from vidcolor.media.picture import Picture, picture_of
 
@@ -31,6 +31,8 @@ MATRIX_TAGS: dict[int, Matrix] = {
     14: "bt2020",
 }
 """FFmpeg's matrix tags that tell how luma is weighted; anything else counts as untagged."""
+_TRANSFERS: dict[int, Transfer] = {16: "pq", 18: "hlg"}
+_BT2020_PRIMARIES = 9
 
 _HD_HEIGHT = 720
 # Codecs whose bit streams say "studio range" by saying nothing, grey pictures included.
@@ -227,15 +229,20 @@ def _color_tags(frame: av.VideoFrame, picture: Picture) -> ColorTags:
 
 
 def _color_spec(frame: av.VideoFrame, picture: Picture, codec: str) -> ColorSpec:
-    by_size: Matrix = "bt709" if frame.height >= _HD_HEIGHT else "bt601"
     full = picture.full_range_by_name or (picture.grey and codec not in _STUDIO_BY_DEFAULT)
     if frame.color_range in (1, 2):
         full = frame.color_range == 2
-    if not picture.coded:
-        # We choose the codes ourselves then, see ``picture``.
-        return ColorSpec(by_size, full_range=False, depth=picture.depth)
-    matrix = MATRIX_TAGS.get(int(frame.colorspace), by_size)
-    return ColorSpec(matrix, full_range=full, depth=picture.depth)
+    matrix = MATRIX_TAGS.get(int(frame.colorspace)) if picture.coded else None
+    transfer: Transfer = _TRANSFERS.get(int(frame.color_trc), "sdr")
+    # BT.2100 knows no other primaries for HDR, and BT.2020's matrix is of no use without them.
+    tag = int(frame.color_primaries)
+    wide = tag == _BT2020_PRIMARIES or transfer != "sdr" or (tag == 2 and matrix == "bt2020")
+    primaries: Primaries = "bt2020" if wide else "bt709"
+    if matrix is None:
+        by_size: Matrix = "bt709" if frame.height >= _HD_HEIGHT else "bt601"
+        matrix = "bt2020" if wide else by_size
+    # Where the picture holds no Y'CbCr we choose the codes ourselves, see ``picture``.
+    return ColorSpec(matrix, full and picture.coded, picture.depth, transfer, primaries)
 
 
 def _describe_other(stream: Stream) -> StreamInfo:
