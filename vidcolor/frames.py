@@ -50,6 +50,19 @@ class ColorTags:
 
 
 @dataclass(frozen=True, slots=True)
+class LightMetadata:
+    """What HDR film tells of the light it was made for (SMPTE ST 2086, CTA-861.3)."""
+
+    mastering: tuple[float, ...] | None = None
+    """x and y of red, green, blue and white of the display it was mastered on; its least and
+    greatest luminance in cd/m2."""
+    content: tuple[int, int] | None = None
+    """Greatest luminance of any pixel and of any frame's mean, in cd/m2."""
+    dynamic: tuple[str, ...] = ()
+    """Names of the metadata that changes from scene to scene, such as ``Dolby Vision``."""
+
+
+@dataclass(frozen=True, slots=True)
 class StreamInfo:
     """One stream of the source other than the picture."""
 
@@ -91,6 +104,7 @@ class VideoInfo:
     color: ColorSpec
     tags: ColorTags
     interlaced: bool = False
+    light: LightMetadata | None = None
     others: tuple[StreamInfo, ...] = ()
     chapters: int = 0
     metadata: dict[str, str] = field(default_factory=dict)

@@ -11,6 +11,7 @@ import av
 
 from vidcolor.errors import EncodeError
 from vidcolor.frames import VideoInfo
+from vidcolor.media.hdr import light_options
 from vidcolor.media.picture import picture_of, planar
 from vidcolor.settings import EncoderSettings
 
@@ -189,11 +190,13 @@ def _with(
         )
     if _FINENESS[fitting[0]] < _FINENESS[grid]:
         warnings.append(f"{encoder} has no 4:{grid[1]}:{grid[2]}: colour is written as 4:2:0")
+    light, lost = light_options(encoder, info.light)
+    warnings += lost
     return Choice(
         encoder=encoder,
         pixel_format=planar(fitting[0], depth),
         depth=depth,
-        options=_options(encoder, tuning, settings),
+        options=_options(encoder, tuning, settings, light),
         warnings=tuple(warnings),
     )
 
@@ -214,7 +217,9 @@ def _depth(encoder: str, info: VideoInfo) -> int:
     )
 
 
-def _options(encoder: str, tuning: Tuning, settings: EncoderSettings) -> dict[str, str]:
+def _options(
+    encoder: str, tuning: Tuning, settings: EncoderSettings, light: Mapping[str, str]
+) -> dict[str, str]:
     options = dict(tuning.options)
     crf = None if _OTHER_RATES & settings.options.keys() else tuning.crf
     crf = crf if settings.crf is None else settings.crf
@@ -224,8 +229,8 @@ def _options(encoder: str, tuning: Tuning, settings: EncoderSettings) -> dict[st
         # Rate factor 0 means lossless to users; to the encoders it does so in 8-bit x264 alone.
         exact = _LOSSLESS.get(encoder) if crf == 0 else None
         options.update(exact or {"crf": f"{crf:g}"})
-    for key, value in settings.options.items():
-        if key == "x265-params" and key in options:
-            value = f"{options[key]}:{value}"
-        options[key] = value
+    # Lists of parameters add up; of a parameter given twice the last counts.
+    for key, value in (*light.items(), *settings.options.items()):
+        joined = key.endswith("-params") and key in options
+        options[key] = f"{options[key]}:{value}" if joined else value
     return options

@@ -11,13 +11,13 @@ from typing import cast
 
 import av
 from av.container import InputContainer
-from av.sidedata.sidedata import SideData
 from av.stream import AttachmentStream, Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
 from vidcolor.errors import NoVideoError, SourceError
 from vidcolor.frames import ColorSpec, ColorTags, Matrix, Primaries, StreamInfo, Transfer, VideoInfo
 from vidcolor.media.faults import FAULTS, reading
+from vidcolor.media.hdr import light_metadata, side_data
 from vidcolor.media.picture import Picture, picture_of
 
 MATRIX_TAGS: dict[int, Matrix] = {
@@ -139,13 +139,8 @@ def display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
 
     Rotation alone would lose a mirrored picture.
     """
-    try:
-        # The stubs take it for a mapping; it iterates over its values.
-        entries = cast(Iterator[SideData], iter(frame.side_data))
-        found = [bytes(entry) for entry in entries if entry.type.name == "DISPLAYMATRIX"]
-    except ValueError:
-        return None  # PyAV gives up on a frame that also carries a kind of data unknown to it.
-    return tuple(struct.unpack("=9i", found[0])) if found and len(found[0]) == 36 else None
+    data = side_data(frame).get("DISPLAYMATRIX", b"")
+    return tuple(struct.unpack("=9i", data)) if len(data) == 36 else None
 
 
 def _rank(stream: VideoStream) -> tuple[bool, int, int]:
@@ -200,6 +195,7 @@ def _describe(path: Path, source: InputContainer, stream: VideoStream) -> VideoI
         color=_color_spec(frame, picture, context.codec.canonical_name),
         tags=_color_tags(frame, picture),
         interlaced=frame.interlaced_frame,
+        light=light_metadata(frame, path),
         others=others,
         chapters=chapters,
         metadata=metadata,
