@@ -3,8 +3,9 @@
 Three transfers: ``sdr``, for which the display model is sRGB's curve; ``pq`` (SMPTE ST 2084, codes
 of cd/m2) and ``hlg`` (ARIB STD-B67), both as in ITU-R BT.2100. The networks know SDR pictures only,
 so HDR is shown to them toned down: luminance as it is up to a quarter of reference white, which is
-203 cd/m2 (ITU-R BT.2408), and from there bent so that the brightest light comes near white. The
-curve has an inverse; the film itself is never toned.
+203 cd/m2 (ITU-R BT.2408), and from there bent so that the brightest light is white, as in Reinhard
+et al.: Photographic Tone Reproduction for Digital Images, SIGGRAPH 2002, equation 4. The curve has
+an inverse; the film itself is never toned.
 """
 
 from __future__ import annotations
@@ -79,8 +80,9 @@ def toned(luminance: Float64, transfer: Transfer) -> Float64:
         return luminance
     peak, gamma = _display(transfer)
     shown = peak * np.maximum(luminance, 0) ** gamma
-    bent = 1 - (1 - _KNEE) ** 2 / np.maximum(shown + 1 - 2 * _KNEE, _KNEE)
-    return np.where(shown <= _KNEE, shown, bent)
+    above, white = np.maximum(shown - _KNEE, 0) / (1 - _KNEE), (peak - _KNEE) / (1 - _KNEE)
+    bent = above * (1 + above / white**2) / (1 + above)
+    return np.where(shown <= _KNEE, shown, _KNEE + (1 - _KNEE) * bent)
 
 
 def untoned(luminance: Float64, transfer: Transfer) -> Float64:
@@ -88,8 +90,10 @@ def untoned(luminance: Float64, transfer: Transfer) -> Float64:
     if transfer == "sdr":
         return luminance
     peak, gamma = _display(transfer)
-    straight = (1 - _KNEE) ** 2 / np.maximum(1 - luminance, 1e-9) - (1 - 2 * _KNEE)
-    shown = np.where(luminance <= _KNEE, luminance, straight)
+    bent, white = (luminance - _KNEE) / (1 - _KNEE), (peak - _KNEE) / (1 - _KNEE)
+    bent = np.maximum(bent, 0)
+    above = white**2 / 2 * (bent - 1 + np.sqrt((1 - bent) ** 2 + 4 * bent / white**2))
+    shown = np.where(luminance <= _KNEE, luminance, _KNEE + (1 - _KNEE) * above)
     return np.asarray((np.clip(shown, 0, peak) / peak) ** (1 / gamma), np.float64)
 
 
