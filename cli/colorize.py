@@ -8,11 +8,12 @@ from typing import Annotated
 
 from typer import Argument, Exit, Option
 
-from .options import build_settings, parse_range, with_range, with_shots
+from .options import build_settings, parse_range, with_keep, with_range, with_shots
 
 EPILOG = """Other commands: vidcolor probe FILE, what is known of a film; vidcolor shots FILE, where
 its shots begin; vidcolor eval PHOTOS, how close a model's colours come; vidcolor train RECIPE,
 train a network. Each has its own --help."""
+KEEP = "Frames that keep the colour they have; auto: all that are in colour."
 
 
 def colorize(
@@ -29,9 +30,8 @@ def colorize(
     saturation: Annotated[float | None, Option(help="0 (grey) to 2; 1 as it comes.")] = None,
     stabilize: Annotated[float | None, Option(help="Steadiness, 0 (off) to 1.")] = None,
     no_stabilize: Annotated[bool, Option("--no-stabilize", help="Same as 0.")] = False,
-    keyframes: Annotated[
-        int | None, Option(help="Ask the network every N frames at least.")
-    ] = None,
+    keep_colour: Annotated[str | None, Option(metavar="A:B[,C:D]|auto", help=KEEP)] = None,
+    keyframes: Annotated[int | None, Option(help="Ask the network every N frames or more.")] = None,
     short_side: Annotated[int | None, Option(help="Of the network's picture, in pixels.")] = None,
     batch_size: Annotated[int | None, Option(help="Frames the network sees at once.")] = None,
     codec: Annotated[str | None, Option(help="h264, h265, av1, vp9, ffv1, prores …")] = None,
@@ -61,6 +61,7 @@ def colorize(
     }
     encoder = {"codec": codec, "crf": crf, "options": encoder_options}
     settings = with_shots(build_settings(preset, config, color, encoder), shots)
+    settings = with_keep(settings, keep_colour)
     settings = with_range(settings, parse_range(frames, start, duration), overwrite=overwrite)
 
     # Imported here so that --help need not wait for torch.

@@ -126,6 +126,8 @@ class Frame:
     luma: NDArray[np.uint8] | NDArray[np.uint16]
     color: ColorSpec
     damaged: bool = False
+    keeps_color: bool = False
+    """Whether the film's own chroma is handed on instead of ours."""
     owner: Any = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from vidcolor.errors import SettingsError
 from vidcolor.frames import Matrix, PaintedFrame, VideoInfo
 from vidcolor.media.encoders import Choice
-from vidcolor.media.probe import MATRIX_TAGS
+from vidcolor.media.probe import MATRIX_TAGS, keeps_chroma
 
 _USUAL_RATE = Fraction(25)
 _SLOWEST, _FASTEST = Fraction(1, 10), Fraction(240)
@@ -167,7 +167,7 @@ class PictureEncoder:
 
 def _matrix_tag(info: VideoInfo) -> int:
     """The source's tag where it says what we painted with; else our own, so that it is said."""
-    if MATRIX_TAGS.get(info.tags.matrix) == info.color.matrix and info.tags.matrix not in (10, 14):
+    if MATRIX_TAGS.get(info.tags.matrix) == info.color.matrix and keeps_chroma(info):
         return info.tags.matrix
     return _CANONICAL_TAG[info.color.matrix]
 

@@ -31,8 +31,12 @@ MATRIX_TAGS: dict[int, Matrix] = {
     14: "bt2020",
 }
 """FFmpeg's matrix tags that tell how luma is weighted; anything else counts as untagged."""
+_OTHER_CHROMA = frozenset({10, 14})
+"""Those of them whose luma, where there is colour, and chroma are made in other ways (constant
+luminance, ICtCp): grey pictures are the same."""
 _TRANSFERS: dict[int, Transfer] = {16: "pq", 18: "hlg"}
 _BT2020_PRIMARIES = 9
+_UNTAGGED = 2
 
 _HD_HEIGHT = 720
 # Codecs whose bit streams say "studio range" by saying nothing, grey pictures included.
@@ -57,6 +61,12 @@ def probe(path: Path | str) -> VideoInfo:
         stream = main_video(source, path)
         with reading(path):
             return _describe(path, source, stream)
+
+
+def keeps_chroma(info: VideoInfo) -> bool:
+    """Whether the film's chroma means in the target, as we tag it, what it means in the source."""
+    tag = info.tags.matrix
+    return tag == _UNTAGGED or (tag in MATRIX_TAGS and tag not in _OTHER_CHROMA)
 
 
 @contextmanager
@@ -232,7 +242,9 @@ def _color_spec(frame: av.VideoFrame, picture: Picture, codec: str) -> ColorSpec
     transfer: Transfer = _TRANSFERS.get(int(frame.color_trc), "sdr")
     # BT.2100 knows no other primaries for HDR, and BT.2020's matrix is of no use without them.
     tag = int(frame.color_primaries)
-    wide = tag == _BT2020_PRIMARIES or transfer != "sdr" or (tag == 2 and matrix == "bt2020")
+    wide = (
+        tag == _BT2020_PRIMARIES or transfer != "sdr" or (tag == _UNTAGGED and matrix == "bt2020")
+    )
     primaries: Primaries = "bt2020" if wide else "bt709"
     if matrix is None:
         by_size: Matrix = "bt709" if frame.height >= _HD_HEIGHT else "bt601"
