@@ -12,6 +12,7 @@ from .options import (
     PRESETS,
     build_settings,
     parse_range,
+    with_keep,
     with_limits,
     with_range,
     with_shots,
@@ -20,6 +21,7 @@ from .options import (
 EPILOG = """Other commands: vidcolor probe FILE, what is known of a film; vidcolor shots FILE, where
 its shots begin; vidcolor eval PHOTOS, how close a model's colours come; vidcolor train RECIPE,
 train a network. Each has its own --help."""
+KEEP = "Frames that keep the colour they have; auto: all that are in colour."
 
 
 def colorize(
@@ -36,9 +38,8 @@ def colorize(
     saturation: Annotated[float | None, Option(help="0 (grey) to 2; 1 as it comes.")] = None,
     stabilize: Annotated[float | None, Option(help="Steadiness, 0 (off) to 1.")] = None,
     no_stabilize: Annotated[bool, Option("--no-stabilize", help="Same as 0.")] = False,
-    keyframes: Annotated[
-        int | None, Option(help="Ask the network every N frames at least.")
-    ] = None,
+    keep_colour: Annotated[str | None, Option(metavar="A:B[,C:D]|auto", help=KEEP)] = None,
+    keyframes: Annotated[int | None, Option(help="Ask the network every N frames or more.")] = None,
     short_side: Annotated[int | None, Option(help="Of the network's picture, in pixels.")] = None,
     batch_size: Annotated[int | None, Option(help="Frames the network sees at once.")] = None,
     field_order: Annotated[
@@ -75,6 +76,7 @@ def colorize(
     }
     encoder = {"codec": codec, "crf": crf, "options": encoder_options}
     settings = with_shots(build_settings(preset, config, color, encoder, fields), shots)
+    settings = with_keep(settings, keep_colour)
     settings = with_range(settings, parse_range(frames, start, duration), overwrite=overwrite)
     settings = with_limits(settings, limits, strict=strict)
 

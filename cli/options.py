@@ -67,13 +67,16 @@ def parse_options(text: str | None, flag: str = "--encoder-options") -> dict[str
 
 def parse_range(frames: str | None, start: str | None, duration: str | None) -> RangeSettings:
     """``A:B`` frame numbers, half-open, and seconds or hh:mm:ss. Raises UsageError."""
-    first = end = None
-    if frames is not None:
-        match = re.fullmatch(r"(\d*):(\d*)", frames)
-        if match is None or frames == ":":
-            raise UsageError(f"--frames {frames}: give first:end, such as 100:250, :250 or 100:")
-        first, end = (int(part) if part else None for part in match.groups())
+    first, end = (None, None) if frames is None else _numbers("--frames", frames)
     return RangeSettings(first, end, _seconds("--start", start), _seconds("--duration", duration))
+
+
+def _numbers(flag: str, text: str) -> tuple[int | None, int | None]:
+    match = re.fullmatch(r"(\d*):(\d*)", text)
+    if match is None or text == ":":
+        raise UsageError(f"{flag} {text}: give first:end, such as 100:250, :250 or 100:")
+    first, end = (int(part) if part else None for part in match.groups())
+    return first, end
 
 
 def _seconds(flag: str, text: str | None) -> Fraction | None:
@@ -104,3 +107,11 @@ def with_limits(settings: Settings, text: str | None, *, strict: bool) -> Settin
 def with_shots(settings: Settings, path: Path | None) -> Settings:
     """``settings`` with the shots of the list at ``path``, if there is one."""
     return settings if path is None else settings.replace(shots=read_shots(path).starts)
+
+
+def with_keep(settings: Settings, text: str | None) -> Settings:
+    """``settings`` that keep the film's own colour in the ranges of ``text``, or by ``auto``."""
+    if text is None or text == "auto":
+        return settings.replace(keep_color=text)
+    ranges = [_numbers("--keep-colour", part) for part in text.split(",")]
+    return settings.replace(keep_color=tuple((first or 0, end) for first, end in ranges))

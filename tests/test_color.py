@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage.color import rgb2lab
 
-from vidcolor import color
+from vidcolor import color, gamut
 from vidcolor.frames import ColorSpec, Matrix
 
 MATRICES: list[Matrix] = ["bt601", "bt709", "bt2020", "smpte240m", "fcc"]
@@ -27,7 +27,7 @@ def shown(lightness: np.ndarray, chroma: np.ndarray, matrix: Matrix) -> np.ndarr
     encoded = np.where(
         linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-12) ** (1 / 2.4) - 0.055
     )
-    r_cr, b_cb, g_cb, g_cr = color.rgb_factors(matrix)
+    r_cr, b_cb, g_cb, g_cr = gamut.rgb_factors(matrix)
     cb, cr = chroma.astype(np.float64)
     return np.stack(
         [encoded + r_cr * cr, encoded + g_cb * cb + g_cr * cr, encoded + b_cb * cb], axis=-1
@@ -76,7 +76,7 @@ def test_wanted_hue_and_chroma_under_the_luma_that_is_there(matrix: Matrix) -> N
     assert np.percentile(error, 95) < 0.5
     # L* is free to move, for strong colours it must: Y' is what is kept.
     assert np.abs(lab[..., 0] - light).max() > 0.5
-    red, blue = color.LUMA_WEIGHTS[matrix]
+    red, blue = gamut.LUMA_WEIGHTS[matrix]
     kept = rgb @ np.array([red, 1 - red - blue, blue])
     grey = shown(light, np.zeros((2, *light.shape)), matrix)[..., 0]
     np.testing.assert_allclose(kept, grey, atol=1e-6)

@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 API = "vidcolor/__init__"
 LAYERS = (
     ("errors", "frames", "settings"),
+    ("transfer",),
+    ("gamut",),
     (
         "batching",
         "color",
@@ -27,7 +29,7 @@ LAYERS = (
         "shots",
         "stopwatch",
     ),
-    ("colorize", "fields", "hints", "keyframes", "paint", "scenes", "shrink", "stabilize"),
+    ("colorize", "fields", "hints", "keyframes", "paint", "scenes", "shrink", "stabilize", "tint"),
     ("plan",),
     ("pipeline", "survey"),
     ("chunks",),
@@ -53,6 +55,7 @@ HOMES = {
         "scenes",
         "shrink",
         "stabilize",
+        "tint",
         "train",
     },
     "ffmpeg": {"media"},

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vidcolor import color
+from vidcolor import color, gamut
 from vidcolor.frames import ColoredFrame, ColorSpec, Frame
 from vidcolor.paint import Painter, paint
 from vidcolor.shrink import shrink
@@ -83,7 +83,7 @@ def test_gamut_holds_at_full_size(reach: float) -> None:
     painted = Painter((180, 320)).paint(frame)
     luma = np.ascontiguousarray(painted.frame.luma[::2, ::2])
     y = (luma.astype(np.float64) - 16) / 219
-    r_cr, b_cb, g_cb, g_cr = color.rgb_factors("bt709")
+    r_cr, b_cb, g_cb, g_cr = gamut.rgb_factors("bt709")
     cb, cr = ((plane.astype(np.float64) - 128) / 224 for plane in (painted.cb, painted.cr))
     rgb = np.stack([y + r_cr * cr, y + g_cb * cb + g_cr * cr, y + b_cb * cb])
     assert rgb.min() > -0.01 and rgb.max() < 1.01  # rounding of codes: 2 / 224

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 Matrix = Literal["bt601", "bt709", "bt2020", "smpte240m", "fcc"]
 FieldOrder = Literal["top", "bottom"]
 """The field of an interlaced frame that was taken, and is shown, first."""
+Transfer = Literal["sdr", "pq", "hlg"]
+Primaries = Literal["bt709", "bt2020"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +26,15 @@ class ColorSpec:
     """How a film's Y'CbCr codes are meant to be read.
 
     ``matrix`` names the luma coefficients; ``full_range`` tells whether codes span the whole of
-    0 … 2**depth - 1 or the studio range; ``depth`` is in bits, 8 to 16.
+    0 … 2**depth - 1 or the studio range; ``depth`` is in bits, 8 to 16. ``transfer`` tells what
+    light R'G'B' stands for, ``primaries`` of which colours.
     """
 
     matrix: Matrix
     full_range: bool
     depth: int
+    transfer: Transfer = "sdr"
+    primaries: Primaries = "bt709"
 
     def __post_init__(self) -> None:
         if not 8 <= self.depth <= 16:
@@ -60,6 +65,19 @@ class Fields:
     def __str__(self) -> str:
         found = "as its frames say" if self.flagged else "not marked as such"
         return f"interlaced, {self.first} field first, {found}"
+
+
+@dataclass(frozen=True, slots=True)
+class LightMetadata:
+    """What HDR film tells of the light it was made for (SMPTE ST 2086, CTA-861.3)."""
+
+    mastering: tuple[float, ...] | None = None
+    """x and y of red, green, blue and white of the display it was mastered on; its least and
+    greatest luminance in cd/m2."""
+    content: tuple[int, int] | None = None
+    """Greatest luminance of any pixel and of any frame's mean, in cd/m2."""
+    dynamic: tuple[str, ...] = ()
+    """Names of the metadata that changes from scene to scene, such as ``Dolby Vision``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +123,7 @@ class VideoInfo:
     tags: ColorTags
     fields: Fields | None = None
     """None for a progressive film."""
+    light: LightMetadata | None = None
     others: tuple[StreamInfo, ...] = ()
     chapters: int = 0
     metadata: dict[str, str] = field(default_factory=dict)
@@ -133,6 +152,8 @@ class Frame:
     damaged: bool = False
     first_field: FieldOrder | None = None
     """None where all lines are of one moment."""
+    keeps_color: bool = False
+    """Whether the film's own chroma is handed on instead of ours."""
     owner: Any = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -27,10 +27,11 @@ from vidcolor.color import (
     lightness_table,
     luma_scale,
     quantise,
-    rgb_factors,
 )
 from vidcolor.flow import half_size
 from vidcolor.frames import ColoredFrame, ColorSpec, PaintedFrame
+from vidcolor.gamut import rgb_factors
+from vidcolor.tint import kept
 
 Float32: TypeAlias = NDArray[np.float32]
 
@@ -92,10 +93,11 @@ class Painter:
 def paint(
     frames: Iterable[ColoredFrame], chroma_shape: tuple[int, int], saturation: float = 1.0
 ) -> Iterator[PaintedFrame]:
-    """Each frame with its chroma planes; see `Painter`."""
+    """Each frame with its chroma planes, ours by `Painter` or its own; see `vidcolor.tint`."""
     painter = Painter(chroma_shape, saturation)
     for frame in frames:
-        yield painter.paint(frame)
+        own = frame.frame.keeps_color
+        yield kept(frame.frame, chroma_shape) if own else painter.paint(frame)
 
 
 def _coefficients(lightness: Float32, chroma: Float32) -> tuple[list[Float32], list[Float32]]:

@@ -2,7 +2,7 @@
 
 ::
 
-    decode -> find_cuts -> motions -> choose_keys -> colorize -> stabilize -> paint -> write
+    decode -> find_cuts -> mark -> motions -> choose_keys -> colorize -> stabilize -> paint -> write
 
 No stage starts threads; `Prefetch` decides where one ends and the next begins.
 """
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from vidcolor.color import rgb
 from vidcolor.colorize import colorize
+from vidcolor.errors import UsageError
 from vidcolor.fields import paint_fields
 from vidcolor.flow import single_threaded_cv2
 from vidcolor.frames import ColoredFrame, Frame, PaintedFrame, SmallFrame, VideoInfo
@@ -28,6 +29,7 @@ from vidcolor.keyframes import keyed
 from vidcolor.media.count import frames_before
 from vidcolor.media.decode import DecodeReport, decode
 from vidcolor.media.mux import Writer
+from vidcolor.media.probe import keeps_chroma
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.paint import paint
 from vidcolor.plan import (
@@ -45,6 +47,7 @@ from vidcolor.scenes import find_cuts, given_cuts
 from vidcolor.settings import Settings
 from vidcolor.stabilize import stabilize
 from vidcolor.stopwatch import Stopwatch
+from vidcolor.tint import ColorWatch
 
 _AHEAD = 4
 """Frames that may wait before each thread: enough to hide hiccups, little enough for memory."""
@@ -86,13 +89,14 @@ def colorize_video(
         # The target is checked before the model is loaded: a typing mistake should not cost time.
         writer = open_writer(target, info, settings)
         stack.enter_context(_ending(writer, watch))
-        doubtful = list(doubts(info, settings))
-        told = [*doubtful, *writer.warnings]
+        known = len(writer.warnings)
+        told = [*doubts(info, settings), *writer.warnings]
         for line in told:
             warn(line)
         colorizer = colorizer or Colorizer(settings.color.model, settings.color.device, warn=warn)
         stack.enter_context(single_threaded_cv2())
-        colored = _colored(info, settings, colorizer, damage, watch, stack)
+        seen = _color_watch(info, settings)
+        colored = _colored(info, settings, colorizer, damage, watch, stack, seen)
         counted = _Counted(colored)
         painted = stack.enter_context(
             Prefetch(
@@ -112,10 +116,14 @@ def colorize_video(
             with watch.running("encode"):
                 writer.write(frame)
             done += 1
+            for line in seen.notes(info.path, ended=False):
+                told.append(line)
+                warn(line)
             if progress is not None:
                 progress(Progress(done, total))
-    warnings = [*doubtful, *writer.warnings, *losses(info, settings, damage)]
-    for line in warnings[len(told) :]:
+    late = [*writer.warnings[known:], *losses(info, settings, damage)]
+    late += seen.notes(info.path, ended=True)
+    for line in late:
         warn(line)
     return Report(
         source=str(source),
@@ -131,7 +139,8 @@ def colorize_video(
         copied=[name_stream(item) for item in writer.copied],
         converted=[f"{name_stream(item)}: {result}" for item, result in writer.converted],
         dropped=[f"{name_stream(item)}: {why}" for item, why in writer.dropped],
-        warnings=warnings,
+        warnings=[*told, *late],
+        kept_color=seen.kept,
         damaged=damage.damaged,
         skipped=damage.skipped,
         damage=[span.to_dict() for span in damage.damage.spans],
@@ -151,10 +160,11 @@ def color_frames(
     """
     info = examine(source, settings)
     colorizer = colorizer or Colorizer(settings.color.model, settings.color.device)
+    seen = _color_watch(info, settings)
     half = (-(-info.height // 2), -(-info.width // 2))
     with ExitStack() as stack:
         stack.enter_context(single_threaded_cv2())
-        colored = _colored(info, settings, colorizer, DecodeReport(), Stopwatch(), stack)
+        colored = _colored(info, settings, colorizer, DecodeReport(), Stopwatch(), stack, seen)
         origin = info.start_pts or 0
         for item in paint(colored, half, settings.color.saturation):
             frame = item.frame
@@ -192,6 +202,7 @@ def _colored(
     damage: DecodeReport,
     watch: Stopwatch,
     stack: ExitStack,
+    seen: ColorWatch,
 ) -> Iterator[ColoredFrame]:
     """Decode, find cuts, colour and steady: two threads, one before the network and one with it."""
     color = settings.color
@@ -200,7 +211,9 @@ def _colored(
     stack.callback(decoded.close)
     small = stack.enter_context(
         Prefetch(
-            lambda: watch.timed("shrink and find cuts", _in_shots(decoded, info, settings)),
+            lambda: watch.timed(
+                "shrink and find cuts", seen.mark(_in_shots(decoded, info, settings))
+            ),
             _AHEAD,
             "decode",
         )
@@ -221,6 +234,18 @@ def _in_shots(frames: Iterable[Frame], info: VideoInfo, settings: Settings) -> I
     # In a range by time, frames are numbered from its start.
     before = frames_before(info, settings.range.start or Fraction(0))
     return given_cuts(frames, size, {start - before for start in settings.shots})
+
+
+def _color_watch(info: VideoInfo, settings: Settings) -> ColorWatch:
+    if settings.keep_color is not None and not keeps_chroma(info):
+        raise UsageError(
+            f"{info.path}: its colour is coded in a way (matrix {info.tags.matrix} of H.273) that "
+            "cannot be kept; leave --keep-colour out"
+        )
+    by_number = isinstance(settings.keep_color, tuple)
+    # In a range by time, frames are numbered from its start.
+    before = frames_before(info, settings.range.start or Fraction(0)) if by_number else 0
+    return ColorWatch(settings.keep_color, before)
 
 
 class _Counted(Iterator[ColoredFrame]):

@@ -40,6 +40,8 @@ class Report:
     converted: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    kept_color: int = 0
+    """Frames that kept the film's own colour."""
     damaged: int = 0
     """Frames the decoder patched over damage."""
     skipped: int = 0

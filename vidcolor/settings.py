@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, get_origin, get_type_hints
+from typing import Any, TypeAlias, get_origin, get_type_hints
 
 from vidcolor.errors import SettingsError, UsageError
+
+KeepColor: TypeAlias = str | tuple[tuple[int, int | None], ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,8 @@ _GROUPS = (*_TABLES, "range")
 class Settings:
     """All settings of one job; see the groups for their meaning.
 
-    What is of one film alone (range, overwrite, shots) cannot be set by a preset or config file.
+    What is of one film alone (range, overwrite, shots, keep_color) cannot be set by a preset or
+    config file.
     """
 
     color: ColorSettings = ColorSettings()
@@ -135,6 +138,9 @@ class Settings:
     shots: tuple[int, ...] | None = None
     """Number in the film, from 0, of the first frame of each shot: 0 first, then rising, as
     `vidcolor.shots.read_shots` reads them from a file. None: they are found by the detector."""
+    keep_color: KeepColor = None
+    """Where the film's own colour is kept: half-open ranges of frame numbers in the film, from 0
+    (an end of None is the film's), or ``auto`` for wherever there is some. None: nowhere."""
 
     def __post_init__(self) -> None:
         _check(self)
@@ -193,6 +199,12 @@ def _check(settings: Settings) -> None:
     shots = settings.shots
     if shots is not None and (shots[:1] != (0,) or any(a >= b for a, b in pairwise(shots))):
         raise SettingsError("shots must be the first frame of every shot: 0, and rising from there")
+    kept = settings.keep_color
+    if isinstance(kept, str) and kept != "auto":
+        raise SettingsError(f"keep_color must be auto or ranges of frames, not {kept!r}")
+    for first, end in kept if isinstance(kept, tuple) else ():
+        if first < 0 or (end is not None and end <= first):
+            raise SettingsError(f"keep_color: the frame range {first}:{end} holds no frame")
     by_frame = crop.first_frame is not None or crop.end_frame is not None
     by_time = crop.start is not None or crop.duration is not None
     if by_frame and by_time:

@@ -21,7 +21,7 @@ from vidcolor.frames import ColorSpec, Matrix, PaintedFrame, VideoInfo
 from vidcolor.media.clock import plausible_rate
 from vidcolor.media.encoders import Choice
 from vidcolor.media.fields import FieldMarker
-from vidcolor.media.probe import MATRIX_TAGS
+from vidcolor.media.probe import MATRIX_TAGS, keeps_chroma
 
 _CANONICAL_TAG: dict[Matrix, int] = {
     "bt709": 1,
@@ -209,7 +209,7 @@ def _moved(
 
 def _matrix_tag(info: VideoInfo) -> int:
     """The source's tag where it says what we painted with; else our own, so that it is said."""
-    if MATRIX_TAGS.get(info.tags.matrix) == info.color.matrix and info.tags.matrix not in (10, 14):
+    if MATRIX_TAGS.get(info.tags.matrix) == info.color.matrix and keeps_chroma(info):
         return info.tags.matrix
     return _CANONICAL_TAG[info.color.matrix]
 

@@ -19,6 +19,7 @@ from vidcolor.media.codecs import (
     FieldMarks,
     Tuning,
 )
+from vidcolor.media.hdr import light_options
 from vidcolor.media.picture import picture_of, planar
 from vidcolor.settings import EncoderSettings
 
@@ -197,18 +198,24 @@ def _with(
         have, lack = (":".join(chroma) for chroma in (fitting[0], grid))
         warnings.append(f"{encoder} has no {lack}: colour is written as {have}")
     pixel_format = planar(fitting[0], depth)
+    light, lost = light_options(encoder, info.light)
+    warnings += lost
     return Choice(
         encoder=encoder,
         pixel_format=pixel_format,
         color=color,
-        options=_options(encoder, tuning, settings, pixel_format),
+        options=_options(encoder, tuning, settings, pixel_format, light),
         warnings=tuple(warnings),
         fields=tuning.fields if info.interlaced else None,
     )
 
 
 def _options(
-    encoder: str, tuning: Tuning, settings: EncoderSettings, pixel_format: str
+    encoder: str,
+    tuning: Tuning,
+    settings: EncoderSettings,
+    pixel_format: str,
+    light: Mapping[str, str],
 ) -> dict[str, str]:
     options = {**tuning.options, **tuning.efforts.get(settings.effort, {})}
     if pixel_format in tuning.profiles:
@@ -222,8 +229,8 @@ def _options(
         # Rate factor 0 means lossless to users; to the encoders it does so in 8-bit x264 alone.
         exact = LOSSLESS.get(encoder) if crf == 0 else None
         options.update(exact or {"crf": f"{crf:g}"})
-    for key, value in settings.options.items():
-        if key == "x265-params" and key in options:
-            value = f"{options[key]}:{value}"
-        options[key] = value
+    # Lists of parameters add up; of a parameter given twice the last counts.
+    for key, value in (*light.items(), *settings.options.items()):
+        joined = key.endswith("-params") and key in options
+        options[key] = f"{options[key]}:{value}" if joined else value
     return options

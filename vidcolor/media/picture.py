@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import av
 import numpy as np
@@ -24,6 +24,8 @@ from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
 from vidcolor.frames import ColorSpec, Matrix
+
+Samples: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 
 # Samples per luma sample and the first luma sample's place, in packed Y'CbCr and grey + alpha.
 _INTERLEAVED = {
@@ -136,9 +138,7 @@ def _subsampling(pixels: av.VideoFormat) -> str:
     return known.get((across, down), "410")
 
 
-def read_luma(
-    frame: av.VideoFrame, color: ColorSpec
-) -> tuple[NDArray[np.uint8] | NDArray[np.uint16], av.VideoFrame]:
+def read_luma(frame: av.VideoFrame, color: ColorSpec) -> tuple[Samples, av.VideoFrame]:
     """The luma of a decoded frame, (height, width), and the frame whose memory it looks into.
 
     uint8 for 8 bits, else native uint16, in the codes of ``color``. No copy is made unless the
@@ -148,29 +148,52 @@ def read_luma(
     picture = picture_of(frame.format.name)
     # A negative line size (a picture stored bottom-up) cannot be addressed through PyAV's buffers.
     if picture.converted is not None or frame.planes[0].line_size < 0:
-        frame = _convert(frame, picture, color)
+        frame = _convert(frame, picture, color, planar("444", picture.depth))
         picture = picture_of(frame.format.name)
-    plane = frame.planes[0]
+    return _plane(frame, 0, (frame.height, frame.width), picture), frame
+
+
+def read_chroma(frame: av.VideoFrame, color: ColorSpec) -> tuple[Samples, Samples] | None:
+    """Cb and Cr of a frame that `read_luma` handed back: (rows, columns) each, at the size the film
+    has them; None for grey pictures.
+
+    Codes, type and memory are as there. Formats that interleave the two are converted.
+    """
+    picture = picture_of(frame.format.name)
+    if picture.grey:
+        return None
+    if len(frame.planes) < 3:
+        frame = _convert(frame, picture, color, planar(picture.subsampling, picture.depth))
+        picture = picture_of(frame.format.name)
+    size = frame.format.chroma_height(frame.height), frame.format.chroma_width(frame.width)
+    cb, cr = (_plane(frame, index, size, picture) for index in (1, 2))
+    return cb, cr
+
+
+def _plane(
+    frame: av.VideoFrame, index: int, shape: tuple[int, int], picture: Picture
+) -> NDArray[Any]:
+    """A view of a plane's samples, or an array of the same codes where they need moving."""
+    plane = frame.planes[index]
     size = picture.dtype.itemsize
-    luma: NDArray[Any] = np.ndarray(
-        (frame.height, frame.width),
+    step, offset = (picture.step, picture.offset) if index == 0 else (1, 0)
+    samples: NDArray[Any] = np.ndarray(
+        shape,
         picture.dtype,
         buffer=memoryview(plane),
-        offset=picture.offset * size,
-        strides=(plane.line_size, picture.step * size),
+        offset=offset * size,
+        strides=(plane.line_size, step * size),
     )
-    luma.flags.writeable = False
+    samples.flags.writeable = False
     if picture.shift:
-        luma = luma >> picture.shift
-    if not luma.dtype.isnative:
-        luma = luma.astype(np.uint16)
-    return luma, frame
+        samples = samples >> picture.shift
+    return samples if samples.dtype.isnative else samples.astype(np.uint16)
 
 
-def _convert(frame: av.VideoFrame, picture: Picture, color: ColorSpec) -> av.VideoFrame:
+def _convert(frame: av.VideoFrame, picture: Picture, color: ColorSpec, to: str) -> av.VideoFrame:
     wanted = ColorRange.JPEG if color.full_range else ColorRange.MPEG
     return frame.reformat(
-        format=planar("444", picture.depth),
+        format=to,
         # Luma that is only moved must not be rescaled: the same range on both sides.
         src_color_range=wanted if picture.coded else ColorRange.JPEG,
         dst_color_range=wanted,

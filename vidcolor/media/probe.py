@@ -11,15 +11,15 @@ from typing import cast
 
 import av
 from av.container import InputContainer
-from av.sidedata.sidedata import SideData
 from av.stream import AttachmentStream, Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
 from vidcolor.errors import NoVideoError, SourceError
-from vidcolor.frames import ColorSpec, ColorTags, Matrix, StreamInfo, VideoInfo
+from vidcolor.frames import ColorSpec, ColorTags, Matrix, Primaries, StreamInfo, Transfer, VideoInfo
 from vidcolor.media.combing import find_fields
 from vidcolor.media.damage import packets_of
 from vidcolor.media.faults import FAULTS, reading
+from vidcolor.media.hdr import light_metadata, side_data
 from vidcolor.media.picture import Picture, picture_of
 from vidcolor.media.safety import check_pixels, check_source, opening_options, picture_options
 from vidcolor.settings import LimitSettings
@@ -35,6 +35,12 @@ MATRIX_TAGS: dict[int, Matrix] = {
     14: "bt2020",
 }
 """FFmpeg's matrix tags that tell how luma is weighted; anything else counts as untagged."""
+_OTHER_CHROMA = frozenset({10, 14})
+"""Those of them whose luma, where there is colour, and chroma are made in other ways (constant
+luminance, ICtCp): grey pictures are the same."""
+_TRANSFERS: dict[int, Transfer] = {16: "pq", 18: "hlg"}
+_BT2020_PRIMARIES = 9
+_UNTAGGED = 2
 
 _HD_HEIGHT = 720
 # Codecs whose bit streams say "studio range" by saying nothing, grey pictures included.
@@ -68,6 +74,12 @@ def probe(path: Path | str, limits: LimitSettings = LimitSettings()) -> VideoInf
         context.options = picture_options(limits)
         with reading(path):
             return _describe(path, source, stream)
+
+
+def keeps_chroma(info: VideoInfo) -> bool:
+    """Whether the film's chroma means in the target, as we tag it, what it means in the source."""
+    tag = info.tags.matrix
+    return tag == _UNTAGGED or (tag in MATRIX_TAGS and tag not in _OTHER_CHROMA)
 
 
 @contextmanager
@@ -157,13 +169,8 @@ def display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
 
     Rotation alone would lose a mirrored picture.
     """
-    try:
-        # The stubs take it for a mapping; it iterates over its values.
-        entries = cast(Iterator[SideData], iter(frame.side_data))
-        found = [bytes(entry) for entry in entries if entry.type.name == "DISPLAYMATRIX"]
-    except ValueError:
-        return None  # PyAV gives up on a frame that also carries a kind of data unknown to it.
-    return tuple(struct.unpack("=9i", found[0])) if found and len(found[0]) == 36 else None
+    data = side_data(frame).get("DISPLAYMATRIX", b"")
+    return tuple(struct.unpack("=9i", data)) if len(data) == 36 else None
 
 
 def _rank(stream: VideoStream) -> tuple[bool, int, int]:
@@ -218,6 +225,7 @@ def _describe(path: Path, source: InputContainer, stream: VideoStream) -> VideoI
         color=_color_spec(frame, picture, context.codec.canonical_name),
         tags=_color_tags(frame, picture),
         fields=find_fields(source, stream, frame, duration, rate),
+        light=light_metadata(frame, path),
         others=others,
         chapters=chapters,
         metadata=metadata,
@@ -247,15 +255,22 @@ def _color_tags(frame: av.VideoFrame, picture: Picture) -> ColorTags:
 
 
 def _color_spec(frame: av.VideoFrame, picture: Picture, codec: str) -> ColorSpec:
-    by_size: Matrix = "bt709" if frame.height >= _HD_HEIGHT else "bt601"
     full = picture.full_range_by_name or (picture.grey and codec not in _STUDIO_BY_DEFAULT)
     if frame.color_range in (1, 2):
         full = frame.color_range == 2
-    if not picture.coded:
-        # We choose the codes ourselves then, see ``picture``.
-        return ColorSpec(by_size, full_range=False, depth=picture.depth)
-    matrix = MATRIX_TAGS.get(int(frame.colorspace), by_size)
-    return ColorSpec(matrix, full_range=full, depth=picture.depth)
+    matrix = MATRIX_TAGS.get(int(frame.colorspace)) if picture.coded else None
+    transfer: Transfer = _TRANSFERS.get(int(frame.color_trc), "sdr")
+    # BT.2100 knows no other primaries for HDR, and BT.2020's matrix is of no use without them.
+    tag = int(frame.color_primaries)
+    wide = (
+        tag == _BT2020_PRIMARIES or transfer != "sdr" or (tag == _UNTAGGED and matrix == "bt2020")
+    )
+    primaries: Primaries = "bt2020" if wide else "bt709"
+    if matrix is None:
+        by_size: Matrix = "bt709" if frame.height >= _HD_HEIGHT else "bt601"
+        matrix = "bt2020" if wide else by_size
+    # Where the picture holds no Y'CbCr we choose the codes ourselves, see ``picture``.
+    return ColorSpec(matrix, full and picture.coded, picture.depth, transfer, primaries)
 
 
 def _describe_other(stream: Stream) -> StreamInfo:

@@ -1,0 +1,184 @@
+"""Sources that are not plainly grey: a tint over the whole picture, or true colour.
+
+A toned film (sepia, cyanotype, a cast from an old transfer) has chroma that depends on luma alone;
+what is left of chroma beside that is colour. Both are measured on pictures of 64x36, where noise
+has averaged out.
+
+Kept colour is the film's own chroma, handed on in place of ours. Nothing travels between kept and
+coloured frames: where one follows the other, a shot begins.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
+from itertools import takewhile
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vidcolor.color import chroma_scale
+from vidcolor.frames import Frame, PaintedFrame, SmallFrame
+from vidcolor.media.picture import read_chroma
+from vidcolor.settings import KeepColor
+
+Look: TypeAlias = Literal["grey", "tinted", "colored"]
+
+LOOK_AHEAD = 3
+"""Frames that must look the same as this one before a shot changes from kept to coloured or back,
+as in a dissolve or where a shot comes up from black."""
+
+_SIZE = (64, 36)
+_BINS = 13
+_FAINT = 0.012
+"""Mean chroma, of 0.5: three codes of 8 bits. Less than that is no tint anyone would see."""
+_BESIDE = 0.008
+"""Chroma beside the tint. Old black-and-white transfers kept under 0.003, 15 clips in colour and
+an overcast sky were above 0.008, most of them above 0.02."""
+_BESIDE_SHARE = 0.15
+"""The same as a share of all chroma: strong toning is not even to the last code."""
+_STILL = 0.6
+"""Factor on both for a picture that follows one in colour."""
+_SAMPLE = 12
+"""Every so many frames are looked at where nothing depends on it but a warning."""
+_EARLY = 8
+"""Samples in colour that are enough to say so while the film runs."""
+
+
+def look(small: SmallFrame, before: Look = "grey") -> Look:
+    """Whether a frame's own chroma is nothing, a function of its luma, or colour.
+
+    ``before`` is the look of the frame before: what was in colour stays so until it is clearly not.
+    """
+    planes = read_chroma(small.frame.owner, small.frame.color)
+    if planes is None:
+        return "grey"
+    neutral, span = chroma_scale(small.frame.color)
+    chroma = [
+        (cv2.resize(plane, _SIZE, interpolation=cv2.INTER_AREA).astype(np.float64) - neutral) / span
+        for plane in planes
+    ]
+    light = cv2.resize(small.lightness, _SIZE, interpolation=cv2.INTER_AREA)
+    level = np.clip(light * ((_BINS - 1) / 100) + 0.5, 0, _BINS - 1).astype(np.intp).ravel()
+    count = np.maximum(np.bincount(level, minlength=_BINS), 1)
+    beside = 0.0
+    for plane in chroma:
+        toned = np.bincount(level, plane.ravel(), _BINS) / count
+        beside += float(np.mean((plane.ravel() - toned[level]) ** 2))
+    strength = float(np.sqrt(sum(np.mean(plane**2) for plane in chroma)))
+    least = max(_BESIDE, _BESIDE_SHARE * strength) * (_STILL if before == "colored" else 1)
+    if beside**0.5 > least:
+        return "colored"
+    return "tinted" if strength > _FAINT else "grey"
+
+
+class ColorWatch:
+    """Sees a film's frames go by, marks those whose colour is kept, and knows what it saw.
+
+    ``keep`` is as in the settings; ``before`` is how many frames of the film precede the first.
+    """
+
+    def __init__(self, keep: KeepColor, before: int = 0) -> None:
+        self._keep = keep
+        self._before = before
+        # All three from the start: it is read by one thread while another counts.
+        self._looks: dict[Look, int] = {"grey": 0, "tinted": 0, "colored": 0}
+        self._told = False
+        self.kept = 0
+        """Frames so far that keep the film's own colour."""
+
+    def mark(self, frames: Iterable[SmallFrame]) -> Iterator[SmallFrame]:
+        """The frames, ``keeps_color`` set where it applies and a cut wherever that changes."""
+        marked = self._by_look(frames) if self._keep == "auto" else self._by_number(frames)
+        before = False
+        for small in marked:
+            self.kept += small.frame.keeps_color
+            changed = small.frame.keeps_color != before
+            before = small.frame.keeps_color
+            yield replace(small, cut=True) if changed else small
+
+    def notes(self, path: Path, *, ended: bool) -> Iterator[str]:
+        """At most one line, once: what the user should know of the film's own colour."""
+        seen = sum(self._looks.values())
+        if self._told or self._keep is not None or seen == 0:
+            return
+        share = self._looks["colored"] / seen
+        line = None
+        if share > 0.5 and (ended or self._looks["colored"] >= _EARLY):
+            line = "this film is in colour already, and is coloured anew"
+        elif ended and share > 0.02:
+            line = f"about {share:.0%} of this film is in colour already, and is coloured anew"
+        if line is not None:
+            line += "; --keep-colour auto keeps what there is"
+        elif ended and self._looks["tinted"] > seen / 2:
+            line = "the picture is tinted (sepia or the like); it is coloured as if it were grey"
+        if line is not None:
+            self._told = True
+            yield f"{path}: {line}"
+
+    def _by_number(self, frames: Iterable[SmallFrame]) -> Iterator[SmallFrame]:
+        ranges = self._keep if isinstance(self._keep, tuple) else ()
+        for count, small in enumerate(frames):
+            if count % _SAMPLE == 0:
+                self._looks[look(small)] += 1
+            number = small.frame.index + self._before
+            yield _keeping(
+                small,
+                any(first <= number and (end is None or number < end) for first, end in ranges),
+            )
+
+    def _by_look(self, frames: Iterable[SmallFrame]) -> Iterator[SmallFrame]:
+        """By shot: what most of its first frames are, until as many in a row are otherwise."""
+        waiting: deque[tuple[SmallFrame, bool]] = deque()
+        before: Look = "grey"
+        keep = False
+        for small in frames:
+            before = look(small, "grey" if small.cut else before)
+            self._looks[before] += 1
+            waiting.append((small, before == "colored"))
+            if len(waiting) > LOOK_AHEAD:
+                keep = _decided(waiting, keep)
+                yield _keeping(waiting.popleft()[0], keep)
+        while waiting:
+            keep = _decided(waiting, keep)
+            yield _keeping(waiting.popleft()[0], keep)
+
+
+def _decided(waiting: Collection[tuple[SmallFrame, bool]], keep: bool) -> bool:
+    """Whether the first of the frames keeps its colour, if the one before did as ``keep`` tells."""
+    (first, own), *others = waiting
+    votes = [own, *(colored for _, colored in takewhile(lambda item: not item[0].cut, others))]
+    if first.cut:
+        return 2 * sum(votes) > len(votes)
+    return not keep if all(colored != keep for colored in votes) else keep
+
+
+def _keeping(small: SmallFrame, keep: bool) -> SmallFrame:
+    return replace(small, frame=replace(small.frame, keeps_color=True)) if keep else small
+
+
+def kept(frame: Frame, shape: tuple[int, int]) -> PaintedFrame:
+    """The frame with its own chroma, in its own codes; resampled only to planes of another shape.
+
+    Grey pictures have none: their planes are neutral.
+    """
+    planes = read_chroma(frame.owner, frame.color)
+    if planes is None:
+        neutral = np.full(shape, 1 << (frame.color.depth - 1), frame.luma.dtype)
+        return PaintedFrame(frame, neutral, neutral)
+    cb, cr = (_fitted(plane, shape) for plane in planes)
+    return PaintedFrame(frame, cb, cr)
+
+
+def _fitted(
+    plane: NDArray[np.uint8] | NDArray[np.uint16], shape: tuple[int, int]
+) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    if plane.shape == shape:
+        return plane
+    smaller = plane.shape[0] >= shape[0] and plane.shape[1] >= shape[1]
+    how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    return cv2.resize(plane, shape[::-1], interpolation=how)  # type: ignore[return-value]
