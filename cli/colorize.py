@@ -11,8 +11,9 @@ from typer import Argument, Exit, Option
 from .options import build_settings, parse_range, with_range, with_shots
 
 EPILOG = """Other commands: vidcolor probe FILE, what is known of a film; vidcolor shots FILE, where
-its shots begin; vidcolor eval PHOTOS, how close a model's colours come; vidcolor train RECIPE,
-train a network. Each has its own --help."""
+its shots begin; vidcolor verify SOURCE TARGET, whether all but the colour is as it was; vidcolor
+eval PHOTOS, how close a model's colours come; vidcolor train RECIPE, train a network. Each has its
+own --help."""
 
 
 def colorize(
@@ -39,6 +40,7 @@ def colorize(
     encoder_options: Annotated[str | None, Option(metavar="K=V[,K=V]")] = None,
     report: Annotated[Path | None, Option(metavar="FILE.json", help="Write a report.")] = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace TARGET.")] = False,
+    verify: Annotated[bool, Option("--verify", help="Compare TARGET with SOURCE after.")] = False,
     dry_run: Annotated[bool, Option("--dry-run", help="Print the plan, do nothing.")] = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="Only errors.")] = False,
     verbose: Annotated[bool, Option("--verbose", "-v", help="Stages and their speed.")] = False,
@@ -69,7 +71,7 @@ def colorize(
     if dry_run:
         print(job.describe_plan(source, target, settings, report))
     else:
-        job.run_job(source, target, settings, report, quiet=quiet, verbose=verbose)
+        job.run_job(source, target, settings, report, verified=verify, quiet=quiet, verbose=verbose)
 
 
 def _version(on: bool) -> None:

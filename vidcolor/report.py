@@ -43,6 +43,8 @@ class Report:
     """Frames the decoder patched over damage."""
     skipped: int = 0
     """Packets of the picture that could not be decoded at all."""
+    verification: dict[str, Any] | None = None
+    """What `vidcolor.verify` found, as plain values; None if it was not asked."""
 
     @property
     def frames_per_second(self) -> float:

@@ -20,6 +20,7 @@ from av.stream import Discard, Stream
 
 from vidcolor.frames import StreamInfo, VideoInfo
 from vidcolor.media.faults import FAULTS, on_disk, reading, reason
+from vidcolor.media.packets import packet_time
 from vidcolor.media.probe import has_decoder, is_cover, open_source
 
 if TYPE_CHECKING:  # It exists in the stubs only.
@@ -33,7 +34,7 @@ _COVER_NAMES = {
     "gif": ("cover.gif", "image/gif"),
 }
 # QuickTime's list has the older of the two codes that some languages have; FFmpeg drops the newer.
-_QUICKTIME_LANGUAGES = {
+QUICKTIME_LANGUAGES = {
     "ces": "cze",
     "deu": "ger",
     "ell": "gre",
@@ -163,7 +164,7 @@ class Companions:
                 self._packets = None
                 return
             self._pending = packet
-            at = _time(packet)
+            at = packet_time(packet)
             if until is not None and at is not None and at >= until:
                 return
             self._pending = None
@@ -233,18 +234,13 @@ def kept_metadata(metadata: dict[str, str]) -> dict[str, str]:
     }
 
 
-def _time(packet: Packet[Stream]) -> Fraction | None:
-    ticks = packet.pts if packet.pts is not None else packet.dts
-    return None if ticks is None else ticks * packet.time_base
-
-
 def _add(output: OutputContainer, stream: Stream) -> Stream:
     # ``opaque`` takes the codec as it is; without it PyAV looks for an encoder of the same name.
     target = output.add_stream_from_template(stream, opaque=True)
     target.metadata.update(kept_metadata(dict(stream.metadata)))
     language = target.metadata.get("language")
-    if output.format.name == "mov" and language in _QUICKTIME_LANGUAGES:
-        target.metadata["language"] = _QUICKTIME_LANGUAGES[language]
+    if output.format.name == "mov" and language in QUICKTIME_LANGUAGES:
+        target.metadata["language"] = QUICKTIME_LANGUAGES[language]
     target.disposition = stream.disposition
     return target
 

@@ -18,10 +18,11 @@ from av.video.stream import VideoStream
 from vidcolor.errors import EncodeError
 from vidcolor.frames import PaintedFrame, StreamInfo, VideoInfo
 from vidcolor.media.companions import Companions, kept_metadata
+from vidcolor.media.contents import turning_and_fields
 from vidcolor.media.encode import PictureEncoder
 from vidcolor.media.encoders import choose
 from vidcolor.media.faults import writing
-from vidcolor.media.probe import display_matrix, first_picture, open_source
+from vidcolor.media.probe import open_source
 from vidcolor.media.target import Target
 from vidcolor.settings import EncoderSettings, RangeSettings
 
@@ -149,7 +150,7 @@ class Writer:
 
     def _open(self) -> None:
         info, container = self._info, self._target.container
-        matrix, field_order = _from_source(info)
+        matrix, field_order = turning_and_fields(info)
         with writing(self._path, f"{container} or {self._choice.encoder} refuses this film"):
             self._output = av.open(
                 str(self._target.part.absolute()),
@@ -255,15 +256,6 @@ class Writer:
         finally:
             # The file goes anyway, also at a second Ctrl-C.
             self._target.discard()
-
-
-def _from_source(info: VideoInfo) -> tuple[tuple[int, ...] | None, int]:
-    """What VideoInfo has no place for: the whole display matrix and the order of fields."""
-    with open_source(info.path) as source:
-        stream = cast(VideoStream, source.streams[info.stream_index])
-        order = stream.codec_context.field_order if info.interlaced else 0
-        frame = first_picture(source, stream)
-        return None if frame is None else display_matrix(frame), order
 
 
 def _common_timescale(info: VideoInfo) -> int:
