@@ -10,10 +10,9 @@ from typer import Argument, Exit, Option
 
 from .options import build_settings, parse_range, with_range, with_shots
 
-EPILOG = """Other commands: vidcolor probe FILE, what is known of a film; vidcolor shots FILE, where
-its shots begin; vidcolor verify SOURCE TARGET, whether all but the colour is as it was; vidcolor
-eval PHOTOS, how close a model's colours come; vidcolor train RECIPE, train a network. Each has its
-own --help."""
+EPILOG = """Other commands, each with its own --help: vidcolor probe FILE, what is known of a film;
+shots FILE, where its shots begin; verify SOURCE TARGET, whether all but the colour is as it was;
+eval PHOTOS, how close a model's colours come; train RECIPE, train a network."""
 
 
 def colorize(
@@ -64,14 +63,13 @@ def colorize(
     encoder = {"codec": codec, "crf": crf, "options": encoder_options}
     settings = with_shots(build_settings(preset, config, color, encoder), shots)
     settings = with_range(settings, parse_range(frames, start, duration), overwrite=overwrite)
-
     # Imported here so that --help need not wait for torch.
     from . import job
 
     if dry_run:
         print(job.describe_plan(source, target, settings, report))
     else:
-        job.run_job(source, target, settings, report, verified=verify, quiet=quiet, verbose=verbose)
+        job.run_job(source, target, settings, report, verify, quiet=quiet, verbose=verbose)
 
 
 def _version(on: bool) -> None:

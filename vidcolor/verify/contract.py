@@ -18,7 +18,9 @@ from vidcolor.verify.labels import chapter_check, picture_labels, text_labels
 from vidcolor.verify.pictures import LumaErrors, Pictures, Tally, compare_pictures
 from vidcolor.verify.tracks import track_checks
 
-_LEAST_PSNR = 15.0
+_LEAST_PSNR = 16.0
+"""dB of a single frame of a lossy film. Measured on five films with x264, the worst frame had 37 at
+rate factor 18, 24 at 40 and 20 at 51, its last; a frame of another shot has 8 to 17."""
 _GREY = 0.5
 """Mean chroma, in 8-bit codes, that is no colour to anybody's eye."""
 
@@ -148,6 +150,8 @@ def _luma(luma: LumaErrors, peak: int, exact: bool) -> Check:
     if exact:
         says = f"{luma.differing} samples differ{_at(luma.first_at)} in a lossless film; {says}"
         return Check("luma", "changed", says, numbers)
+    if luma.out_of_step:
+        return Check("luma", "changed", f"frames show their neighbours' pictures; {says}", numbers)
     if luma.misplaced.count:
         says = f"{_told('showing a neighbour', luma.misplaced)}; {says}"
         return Check("luma", "changed", says, numbers)

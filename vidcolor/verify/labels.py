@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -83,14 +84,15 @@ def text_labels(
     wanted = {key.lower(): value for key, value in kept_metadata(source.metadata).items()}
     got = {key.lower(): value for key, value in target.metadata.items()}
     missing = sorted(wanted.keys() - got.keys())
-    other = sorted(key for key in wanted.keys() & got.keys() if wanted[key] != got[key])
+    both = wanted.keys() & got.keys()
+    other = sorted(key for key in both if _value(key, wanted[key]) != _value(key, got[key]))
     if other:
         yield Check("metadata", "changed", f"another value of {', '.join(other)}")
     if missing:
         says = f"without {', '.join(missing)}"
         yield Check("metadata", "lost" if roomy else "note", says)
     if not other and not missing:
-        yield Check("metadata", "same", plural(len(wanted), "entry").replace("entrys", "entries"))
+        yield Check("metadata", "same", f"{len(wanted)} of {len(wanted)} kept")
 
 
 def _tracks(pairs: list[tuple[Track, Track]], roomy: bool) -> Iterator[Check]:
@@ -107,6 +109,13 @@ def _tracks(pairs: list[tuple[Track, Track]], roomy: bool) -> Iterator[Check]:
         if old.flags != new.flags and not old.cover:
             was, now = (" ".join(sorted(track.flags)) or "none" for track in (old, new))
             yield Check(f"flags, {name}", "changed" if roomy else "note", f"{now}, was {was}")
+
+
+def _value(key: str, text: str) -> object:
+    """Containers write times and places in forms of their own: ``.0`` and ``.000000``."""
+    if key in ("creation_time", "location"):
+        return [float(number) for number in re.findall(r"[-+]?\d+(?:\.\d+)?", text)]
+    return text
 
 
 def _language(code: str | None) -> str:

@@ -20,8 +20,11 @@ from vidcolor.report import Progress
 from vidcolor.settings import RangeSettings
 
 _NEARER = 4.0
-"""A frame is misplaced if its neighbour's luma fits better by this factor of squared error, 6 dB.
-Frames that an encoder copied from the one before stay well under it."""
+"""A frame is misplaced if a neighbour's luma fits better by this factor of squared error, 6 dB.
+Measured at x264's rate factors 18, 40 and 51, none of 674 rightly placed ones was above 1.5."""
+_NEARER_ON_AVERAGE = 1.1
+"""The same for all frames of a film. Measured likewise, right films have 0.01 to 1.04, films a
+frame late 1.07 (a calm one at 51) to 160."""
 
 
 class Timed(NamedTuple):
@@ -63,8 +66,16 @@ class LumaErrors:
     worst_at: Fraction | None = None
     first_at: Fraction | None = None
     """Where the first sample differs, in seconds of the source."""
+    beside: dict[int, list[float]] = field(default_factory=lambda: {-1: [0, 0], 1: [0, 0]})
+    """Squared errors of all frames that have a neighbour before (-1) or after (1): to their own
+    picture, and to that neighbour's."""
     misplaced: Tally = field(default_factory=Tally)
     """Frames that show a neighbour's picture."""
+
+    @property
+    def out_of_step(self) -> bool:
+        """True if, over the film, the frames show their neighbours' pictures rather than theirs."""
+        return any(own > _NEARER_ON_AVERAGE * near for own, near in self.beside.values())
 
     def psnr(self, peak: int) -> float:
         """Over all samples, in dB."""
@@ -222,9 +233,15 @@ def _measure(luma: LumaErrors, trio: Trio, other: Frame, shift: int) -> None:
     psnr = _psnr(squared / unit**2 / apart.size, (1 << frame.color.depth) - 1)
     if psnr < luma.worst_psnr:
         luma.worst_psnr, luma.worst_at = psnr, at
-    near = [_shifted(item.frame, shift) for item in (last, coming) if item is not None]
-    if any(cv2.norm(plane, got, cv2.NORM_L2SQR) * _NEARER < squared for plane in near):
-        luma.misplaced.add(at)
+    for side, neighbour in ((-1, last), (1, coming)):
+        if neighbour is None:
+            continue
+        near = float(cv2.norm(_shifted(neighbour.frame, shift), got, cv2.NORM_L2SQR))
+        luma.beside[side][0] += squared
+        luma.beside[side][1] += near
+        if near * _NEARER < squared:
+            luma.misplaced.add(at)
+            break
 
 
 def _shifted(frame: Frame, shift: int) -> NDArray[Any]:
