@@ -31,7 +31,7 @@ class Check:
         return self.outcome in ("same", "note")
 
     def __str__(self) -> str:
-        return f"{self.outcome:<9}{self.name:<22}{self.says}"
+        return f"{self.outcome}: {self.name}: {self.says}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,9 @@ class Verification:
 
     def to_text(self) -> str:
         """A table of the checks, and a line that sums them up."""
-        return "\n".join([*map(str, self.checks), self.summary()])
+        width = max(len(check.name) for check in self.checks)
+        rows = [f"{c.outcome:<9}{c.name:<{width}}  {c.says}" for c in self.checks]
+        return "\n".join([*rows, self.summary()])
 
     def summary(self) -> str:
         """One line: whether the promise is kept, and how many checks say what."""

@@ -61,10 +61,7 @@ def verify(
 def _frame_checks(source: VideoInfo, target: VideoInfo, found: Pictures) -> Iterator[Check]:
     yield from _damage(found)
     frames = plural(found.paired + found.missing.count, "frame")
-    faults = [
-        _told("missing", found.missing),
-        _told("added", found.added),
-    ]
+    faults = (_told("missing", found.missing), _told("added", found.added))
     said = "; ".join(filter(None, faults))
     outcome: Outcome = "same" if not said else ("changed" if found.added.count else "lost")
     numbers = {
@@ -148,15 +145,18 @@ def _luma(luma: LumaErrors, peak: int, exact: bool) -> Check:
         f"{_at(luma.worst_at)}; at most {luma.largest:g} codes off"
     )
     if exact:
-        says = f"{luma.differing} samples differ{_at(luma.first_at)} in a lossless film; {says}"
+        count = plural(luma.differing, "sample")
+        says = f"{count} changed{_at(luma.first_at)} in a lossless film; {says}"
         return Check("luma", "changed", says, numbers)
-    if luma.out_of_step:
-        return Check("luma", "changed", f"frames show their neighbours' pictures; {says}", numbers)
+    why = ""
     if luma.misplaced.count:
-        says = f"{_told('showing a neighbour', luma.misplaced)}; {says}"
-        return Check("luma", "changed", says, numbers)
-    if luma.worst_psnr < _LEAST_PSNR:
-        return Check("luma", "changed", f"another picture; {says}", numbers)
+        why = _told("showing a neighbour", luma.misplaced)
+    elif luma.worst_psnr < _LEAST_PSNR:
+        why = "another picture"
+    elif luma.out_of_step:
+        why = "frames show their neighbours' pictures"
+    if why:
+        return Check("luma", "changed", f"{why}; {says}", numbers)
     return Check("luma", "same", f"as its lossy codec left it: {says}", numbers)
 
 

@@ -113,7 +113,7 @@ def _tracks(pairs: list[tuple[Track, Track]], roomy: bool) -> Iterator[Check]:
 
 def _value(key: str, text: str) -> object:
     """Containers write times and places in forms of their own: ``.0`` and ``.000000``."""
-    if key in ("creation_time", "location"):
+    if key.partition("-")[0] in ("creation_time", "location"):
         return [float(number) for number in re.findall(r"[-+]?\d+(?:\.\d+)?", text)]
     return text
 

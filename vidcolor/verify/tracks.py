@@ -85,7 +85,13 @@ def track_checks(
 
 
 def _encoded_anew(pair: Pair) -> bool:
-    return pair[0].kind == "audio" and pair[0].about.codec != pair[1].about.codec
+    return pair[0].kind == "audio" and not _same_codec(pair)
+
+
+def _same_codec(pair: Pair) -> bool:
+    # MP4 has one name for MPEG audio of all layers.
+    old, new = ("mp3" if t.about.codec in ("mp1", "mp2") else t.about.codec for t in pair)
+    return old == new
 
 
 def _lost(track: Track, target: VideoInfo) -> Check:
@@ -131,7 +137,7 @@ def _compare(
     lanes, twins = {}, {}
     for old, new in pairs:
         tick = max(old.tick or Fraction(0), new.tick or Fraction(0))
-        lane = Lane(pictures.origin, tick, old.about.codec == new.about.codec)
+        lane = Lane(pictures.origin, tick, _same_codec((old, new)))
         if span is not None:
             # The range ends where its last frame does, which not every file tells.
             lane.forgiven = ((-tick, tick), (span[1] - span[0] - pictures.step - tick, None))
