@@ -18,9 +18,9 @@ from .options import (
     with_shots,
 )
 
-EPILOG = """Other commands: vidcolor probe FILE, what is known of a film; vidcolor shots FILE, where
-its shots begin; vidcolor eval PHOTOS, how close a model's colours come; vidcolor train RECIPE,
-train a network. Each has its own --help."""
+EPILOG = """Other commands, each with its own --help: vidcolor probe FILE, what is known of a film;
+shots FILE, where its shots begin; verify SOURCE TARGET, whether all but the colour is as it was;
+eval PHOTOS, how close a model's colours come; train RECIPE, train a network."""
 KEEP = "Frames that keep the colour they have; auto: all that are in colour."
 
 
@@ -53,6 +53,7 @@ def colorize(
     strict: Annotated[bool, Option("--strict", help="Stop at the first damage.")] = False,
     report: Annotated[Path | None, Option(metavar="FILE.json", help="Write a report.")] = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace TARGET.")] = False,
+    verify: Annotated[bool, Option("--verify", help="Compare TARGET with SOURCE after.")] = False,
     dry_run: Annotated[bool, Option("--dry-run", help="Print the plan, do nothing.")] = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="Only errors.")] = False,
     verbose: Annotated[bool, Option("--verbose", "-v", help="Stages and their speed.")] = False,
@@ -86,7 +87,7 @@ def colorize(
     if dry_run:
         print(job.describe_plan(source, target, settings, report))
     else:
-        job.run_job(source, target, settings, report, quiet=quiet, verbose=verbose)
+        job.run_job(source, target, settings, report, verify, quiet=quiet, verbose=verbose)
 
 
 def _version(on: bool) -> None:

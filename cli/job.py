@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from vidcolor.pipeline import colorize_video
@@ -11,6 +12,7 @@ from vidcolor.settings import Settings
 
 from .progress import show_progress
 from .reports import check_report, write_report
+from .verify import check, tell
 
 
 def run_job(
@@ -18,21 +20,31 @@ def run_job(
     target: Path,
     settings: Settings,
     report: Path | None,
+    verified: bool,
     *,
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Colour the film, showing progress on stderr and the outcome on stdout."""
+    """Colour the film, showing progress on stderr and the outcome on stdout.
+
+    Raises VerificationError, after all else is done, if the target is ``verified`` and fails.
+    """
     if report is not None:
         check_report(report, source, target)
     with show_progress(quiet=quiet) as (progress, note):
         result = colorize_video(source, target, settings, progress=progress, warn=note)
+    found = None
+    if verified:
+        found = check(source, target, settings.range, quiet=quiet)
+        result = dataclasses.replace(result, verification=found.to_dict())
     if report is not None:
         write_report(report, result.to_json())
     if not quiet:
         print(_outcome(result))
     if verbose:
         print(_stages(result))
+    if found is not None:
+        tell(found, quiet=quiet)
 
 
 def describe_plan(source: Path, target: Path, settings: Settings, report: Path | None) -> str:

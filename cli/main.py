@@ -11,9 +11,9 @@ import typer
 
 from vidcolor.errors import VidcolorError
 
-from . import colorize, evaluate, probe, shots, train
+from . import colorize, evaluate, probe, shots, train, verify
 
-COMMANDS = ("eval", "probe", "shots", "train")
+COMMANDS = ("eval", "probe", "shots", "train", "verify")
 """A first word that is none of these is the name of a film."""
 
 _INTERRUPTED = 130
@@ -26,6 +26,7 @@ app.command("eval")(evaluate.evaluate)
 app.command("probe")(probe.probe)
 app.command("shots")(shots.shots)
 app.command("train")(train.train)
+app.command("verify")(verify.verify)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -12,7 +12,8 @@
     │   ├── TargetExistsError     4  it exists, and no --overwrite (also a FileExistsError)
     │   └── EncodeError           4  the encoder or the container refused what we gave it
     ├── ModelError                5  unknown model, broken or foreign checkpoint
-    └── DeviceError               6  the wanted device is missing or out of memory
+    ├── DeviceError               6  the wanted device is missing or out of memory
+    └── VerificationError         7  the target differs from its source in more than colour
 
 The message of each names the file or the option, what failed, and what to do next. The command
 line prints that message on one line and exits with ``exit_code``; Ctrl-C exits with 130.
@@ -77,3 +78,9 @@ class DeviceError(VidcolorError):
     """The wanted device is missing, or its memory does not suffice."""
 
     exit_code = 6
+
+
+class VerificationError(VidcolorError):
+    """The target differs from its source in more than colour."""
+
+    exit_code = 7

@@ -49,6 +49,8 @@ class Report:
     damage: list[dict[str, Any]] = field(default_factory=list)
     """Where the picture was damaged or not as promised: each ``kind``, ``start`` and ``end`` in
     seconds since the film's first timestamp, and ``count`` of frames or packets."""
+    verification: dict[str, Any] | None = None
+    """What `vidcolor.verify` found, as plain values; None if it was not asked."""
 
     @property
     def frames_per_second(self) -> float:

@@ -22,7 +22,7 @@ from vidcolor.media.subtitles import TEXT_CODECS, TEXT_SOURCES, Rewriter, add_te
 from vidcolor.media.track import Track
 
 # QuickTime's list has the older of the two codes that some languages have; FFmpeg drops the newer.
-_QUICKTIME_LANGUAGES: Mapping[str, str] = MappingProxyType(
+QUICKTIME_LANGUAGES: Mapping[str, str] = MappingProxyType(
     {
         "ces": "cze",
         "deu": "ger",
@@ -131,8 +131,8 @@ def _label(output: OutputContainer, stream: Stream, target: Stream) -> None:
         metadata.setdefault("title", metadata.pop("name"))
     target.metadata.update(metadata)
     language = target.metadata.get("language")
-    if output.format.name == "mov" and language in _QUICKTIME_LANGUAGES:
-        target.metadata["language"] = _QUICKTIME_LANGUAGES[language]
+    if output.format.name == "mov" and language in QUICKTIME_LANGUAGES:
+        target.metadata["language"] = QUICKTIME_LANGUAGES[language]
     target.disposition = stream.disposition
 
 

@@ -16,22 +16,21 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from vidcolor.errors import EncodeError
-from vidcolor.frames import FieldOrder, PaintedFrame, StreamInfo, VideoInfo
+from vidcolor.frames import PaintedFrame, StreamInfo, VideoInfo
 from vidcolor.media.codecs import FieldMarks
 from vidcolor.media.companions import Companions, describe
 from vidcolor.media.container import kept_metadata
+from vidcolor.media.contents import turning_and_fields
 from vidcolor.media.encode import PictureEncoder
 from vidcolor.media.encoders import choose
 from vidcolor.media.faults import writing
-from vidcolor.media.probe import display_matrix, first_picture, open_source
+from vidcolor.media.probe import open_source
 from vidcolor.media.target import Target
 from vidcolor.media.timecode import advanced
 from vidcolor.settings import EncoderSettings, RangeSettings
 
 # The field has 32 bits, but some readers take it as signed.
 _FINEST_TIMESCALE = 2**31 - 1
-_FIELD_ORDERS: dict[FieldOrder, tuple[int, int]] = {"top": (2, 4), "bottom": (3, 5)}
-"""FFmpeg's numbers by the field shown first: for fields stored apart, and for such in one frame."""
 
 
 class Writer:
@@ -165,7 +164,7 @@ class Writer:
 
     def _open(self) -> None:
         info, container = self._info, self._target.container
-        matrix, field_order = _from_source(info)
+        matrix, field_order = turning_and_fields(info)
         with writing(self._path, f"{container} or {self._choice.encoder} refuses this film"):
             self._output = av.open(
                 str(self._target.part.absolute()),
@@ -288,23 +287,6 @@ class Writer:
         finally:
             # The file goes anyway, also at a second Ctrl-C.
             self._target.discard()
-
-
-def _from_source(info: VideoInfo) -> tuple[tuple[int, ...] | None, int]:
-    """What VideoInfo has no place for: the whole display matrix and the order of fields."""
-    with open_source(info.path) as source:
-        stream = cast(VideoStream, source.streams[info.stream_index])
-        order = _field_order(info, stream.codec_context.field_order)
-        frame = first_picture(source, stream)
-        return None if frame is None else display_matrix(frame), order
-
-
-def _field_order(info: VideoInfo, stored: int) -> int:
-    """FFmpeg's number for the order of fields; the source's own where it says the same."""
-    if info.fields is None or not info.interlaced:
-        return 0
-    plain, woven = _FIELD_ORDERS[info.fields.first]
-    return plain if stored == plain else woven
 
 
 def _common_timescale(info: VideoInfo) -> int:

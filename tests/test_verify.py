@@ -1,0 +1,377 @@
+"""``verify``: a good job passes, and whatever is tampered with afterwards is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from av.stream import Disposition
+from clips import CLIPS, Clip, fill, make
+from conftest import Clips
+from test_media_writer import LOSSLESS, QUICK, paint, rewrite
+
+from vidcolor.errors import SourceError, UsageError
+from vidcolor.frames import ColorSpec, ColorTags
+from vidcolor.media.decode import decode
+from vidcolor.media.mux import Writer
+from vidcolor.media.packets import Parcel
+from vidcolor.media.probe import probe
+from vidcolor.settings import EncoderSettings, RangeSettings
+from vidcolor.verify import Check, Verification, verify
+from vidcolor.verify.tracks import Lane
+
+WHOLE = RangeSettings()
+
+
+def named(found: Verification, name: str) -> Check:
+    """The check of that name, or whose name begins so."""
+    return next(check for check in found.checks if check.name.startswith(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "settings", "crop"),
+    [
+        ("sound.mp4", "out.mp4", QUICK, WHOLE),
+        ("rich.mkv", "out.mkv", QUICK, WHOLE),
+        ("rich.mkv", "out.mkv", LOSSLESS, RangeSettings(first_frame=5, end_frame=15)),
+        ("rich.mkv", "out.mkv", QUICK, RangeSettings(start=Fraction(1, 4))),
+        ("sound.mp4", "out.mp4", QUICK, RangeSettings(duration=Fraction(1, 5))),
+        ("covered.mp4", "out.mkv", QUICK, WHOLE),
+        ("covered.mp4", "out.mp4", QUICK, WHOLE),
+        ("variable.mkv", "out.mp4", QUICK, WHOLE),
+        ("variable.mp4", "out.mkv", QUICK, WHOLE),
+        ("late.mp4", "out.mp4", QUICK, WHOLE),
+        ("ten.mkv", "out.mkv", LOSSLESS, WHOLE),
+        ("ten.mkv", "out.mkv", EncoderSettings("h264", 0, QUICK.options), WHOLE),
+        ("plain.mp4", "out.mkv", EncoderSettings("prores"), WHOLE),
+        ("grey.mkv", "out.mkv", LOSSLESS, WHOLE),
+        ("mirrored.mp4", "out.mp4", QUICK, WHOLE),
+        ("wide.mp4", "out.mkv", QUICK, WHOLE),
+        ("full.mp4", "out.mp4", QUICK, WHOLE),
+    ],
+)
+def test_a_good_job_passes(
+    clip: Clips,
+    tmp_path: Path,
+    name: str,
+    target: str,
+    settings: EncoderSettings,
+    crop: RangeSettings,
+) -> None:
+    source, made = clip(name), tmp_path / target
+    rewrite(source, made, settings, crop)
+    found = verify(source, made, crop)
+    assert found.passed, found.to_text()
+    luma, frames = named(found, "luma"), named(found, "frames")
+    assert frames.numbers["source"] == frames.numbers["target"] != 0
+    exact = settings is LOSSLESS or settings.crf == 0
+    assert (luma.numbers["largest"] == 0) == exact
+    assert named(found, "colour").numbers["mean_chroma"] > 5  # type: ignore[operator]
+    if name == "rich.mkv":
+        assert len([check for check in found.checks if check.name[:8] == "subtitle"]) == 2
+        packets = [named(found, kind).numbers["packets"] for kind in ("audio 1", "subtitle 3")]
+        assert all(packets)
+
+
+@dataclass(frozen=True)
+class Harm:
+    """What to do to a good target."""
+
+    video: Callable[[av.Packet[Any]], bool] = lambda packet: True
+    """Changes a packet of the picture and tells whether to keep it; ``audio`` likewise."""
+    audio: Callable[[av.Packet[Any]], bool] = lambda packet: True
+    without: tuple[int, ...] = ()
+    """Streams to leave out."""
+    label: Callable[[Any], None] = lambda stream: None
+    """Changes a stream of the new file."""
+    chapters: Callable[[list[Any]], list[Any]] = lambda chapters: chapters
+
+
+def tamper(path: Path, target: Path, harm: Harm) -> None:
+    """Copy a film, packet by packet, with ``harm`` done to it."""
+    with av.open(str(path)) as source, av.open(str(target), "w") as output:
+        output.metadata.update(source.metadata)
+        output.set_chapters(harm.chapters(source.chapters()))
+        streams: dict[int, Any] = {}
+        for stream in source.streams:
+            if stream.index not in harm.without:
+                twin = output.add_stream_from_template(stream, opaque=True)
+                twin.metadata.update(stream.metadata)
+                twin.disposition = stream.disposition
+                harm.label(twin)
+                streams[stream.index] = twin
+        for packet in source.demux([s for s in source.streams if s.type != "attachment"]):
+            if packet.stream_index not in streams or not packet.size:
+                continue
+            change = {"video": harm.video, "audio": harm.audio}.get(packet.stream.type)
+            if change is None or change(packet):
+                packet.stream = streams[packet.stream_index]
+                output.mux(packet)
+
+
+def later(milliseconds: int, only: int | None = None) -> Callable[[av.Packet[Any]], bool]:
+    """Moves all packets, or only that at ``only`` milliseconds."""
+
+    def move(packet: av.Packet[Any]) -> bool:
+        if only is None or packet.pts == only:
+            assert packet.pts is not None and packet.dts is not None
+            packet.pts, packet.dts = packet.pts + milliseconds, packet.dts + milliseconds
+        return True
+
+    return move
+
+
+def all_but(number: int) -> Callable[[av.Packet[Any]], bool]:
+    """Keeps all packets but the ``number``-th."""
+    seen = []
+
+    def keep(packet: av.Packet[Any]) -> bool:
+        seen.append(packet.pts)
+        return len(seen) != number + 1
+
+    return keep
+
+
+def say(kind: str, **metadata: str) -> Callable[[Any], None]:
+    def label(stream: Any) -> None:
+        if stream.type == kind:
+            stream.metadata.update(metadata)
+
+    return label
+
+
+def flag(stream: Any) -> None:
+    if stream.type == "audio":
+        stream.disposition = Disposition.forced
+
+
+def rename(chapters: list[Any]) -> list[Any]:
+    chapters[1]["metadata"]["title"] = "Third"
+    return chapters
+
+
+@pytest.fixture(scope="module")
+def good(clip: Clips, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lossless job over rich.mkv: 20 frames of 50 ms, two sounds, two texts, two chapters."""
+    target = tmp_path_factory.mktemp("good") / "good.mkv"
+    # Every frame by itself, so that one can be taken away without harm to the next.
+    rewrite(clip("rich.mkv"), target, EncoderSettings("ffv1", options={"threads": "1", "g": "1"}))
+    return target
+
+
+@pytest.mark.parametrize(
+    ("harm", "check", "outcome", "words"),
+    [
+        (
+            Harm(video=all_but(7)),
+            "frames",
+            "lost",
+            "20 frames; 1 frame missing, the first at 0.350",
+        ),
+        (Harm(video=later(9, 350)), "timestamps", "changed", "1 frame moved by up to 9 ms"),
+        (Harm(audio=later(20)), "audio 1", "changed", "moved by up to 20 ms"),
+        (Harm(audio=all_but(8)), "audio", "lost", "1 packet lost, from 0."),
+        (Harm(without=(2,)), "audio 2", "lost", "is not in the target"),
+        (Harm(without=(4,)), "subtitle 4", "lost", "is not in the target"),
+        (Harm(without=(5,)), "attachment 5", "lost", "is not in the target"),
+        (Harm(label=say("audio", language="ita")), "language, audio 1", "changed", "ita, was eng"),
+        (Harm(label=say("audio", title="Ours")), "title, audio 1", "changed", "Ours, was none"),
+        (Harm(label=flag), "flags, audio 1", "changed", "forced"),
+        (Harm(chapters=rename), "chapters", "changed", "'Third' at 0.500 s was 'Second'"),
+        (Harm(chapters=lambda chapters: chapters[:1]), "chapters", "lost", "1 of 2"),
+    ],
+)
+def test_harm_is_found(
+    clip: Clips, good: Path, tmp_path: Path, harm: Harm, check: str, outcome: str, words: str
+) -> None:
+    target = tmp_path / "harmed.mkv"
+    tamper(good, target, harm)
+    found = verify(clip("rich.mkv"), target)
+    assert not found.passed
+    failed = next(failure for failure in found.failures if failure.name.startswith(check))
+    assert (failed.outcome, words in failed.says) == (outcome, True), found.to_text()
+    kinds = {failure.name.split(",")[0].split()[0] for failure in found.failures}
+    assert kinds == {check.split(",")[0].split()[0]}, found.to_text()
+
+
+def test_copying_alone_is_no_harm(clip: Clips, good: Path, tmp_path: Path) -> None:
+    tamper(good, tmp_path / "copy.mkv", Harm())
+    assert verify(clip("rich.mkv"), tmp_path / "copy.mkv").passed
+
+
+def redraw(path: Path, target: Path, change: Callable[[int, Any], Any]) -> None:
+    """Encode a film again without loss, with the luma of each frame changed."""
+    with av.open(str(path)) as source, av.open(str(target), "w") as output:
+        old = source.streams.video[0]
+        new: Any = output.add_stream("ffv1", rate=25)
+        new.width, new.height, new.pix_fmt = old.width, old.height, "yuv420p"
+        new.time_base = new.codec_context.time_base = old.time_base
+        for number, frame in enumerate(source.decode(old)):
+            planes = [plane.copy() for plane in np.split(frame.to_ndarray(), [frame.height])]
+            redrawn = av.VideoFrame(frame.width, frame.height, "yuv420p")
+            fill(redrawn, 0, change(number, planes[0]))
+            for index in (1, 2):
+                redrawn.planes[index].update(bytes([100]) * redrawn.planes[index].buffer_size)
+            redrawn.pts, redrawn.time_base = frame.pts, frame.time_base
+            output.mux(new.encode(redrawn))
+        output.mux(new.encode(None))
+
+
+def test_one_sample_of_a_lossless_film_counts(clip: Clips, tmp_path: Path) -> None:
+    source, target = clip("plain.mp4"), tmp_path / "out.mkv"
+
+    def touch(number: int, luma: Any) -> Any:
+        luma[3, 5] ^= number == 4
+        return luma
+
+    redraw(source, target, touch)
+    found = verify(source, target)
+    assert [failure.name for failure in found.failures] == ["luma"], found.to_text()
+    luma = named(found, "luma")
+    assert luma.says.startswith("1 sample changed at 0.160 s")
+    assert (luma.numbers["largest"], luma.numbers["misplaced"]) == (1, 0)
+    assert luma.numbers["differing_share"] == pytest.approx(1 / (64 * 48 * 10))
+
+
+def test_lossy_films_may_differ_unless_told(clip: Clips, tmp_path: Path) -> None:
+    source, target = clip("plain.mp4"), tmp_path / "out.mp4"
+    rewrite(source, target, QUICK)
+    assert verify(source, target).passed
+    strict = verify(source, target, lossless=True)
+    assert [failure.name for failure in strict.failures] == ["luma"]
+
+
+def test_pictures_in_the_wrong_place_are_found(clip: Clips, tmp_path: Path) -> None:
+    source, target = clip("plain.mp4"), tmp_path / "out.mkv"
+    before: list[Any] = []
+
+    def late(number: int, luma: Any) -> Any:
+        before.append(luma)
+        return before[max(0, number - 1)]
+
+    redraw(source, target, late)
+    luma = named(verify(source, target, lossless=False), "luma")
+    assert luma.outcome == "changed"
+    assert luma.says.startswith("9 frames showing a neighbour, the first at 0.040 s")
+
+    redraw(source, target, lambda number, luma: 255 - luma if number == 4 else luma)
+    luma = named(verify(source, target, lossless=False), "luma")
+    assert luma.outcome == "changed"
+    assert "another picture" in luma.says and "at 0.160 s" in luma.says
+
+
+@pytest.mark.parametrize(
+    ("changes", "check", "says"),
+    [
+        ({"sample_aspect_ratio": Fraction(4, 3)}, "pixel aspect", "4/3, was 1"),
+        ({"rotation": 90}, "rotation", "the display matrix is another"),
+        ({"tags": ColorTags(1, 1, 1, 1)}, "colour tags", "primaries 1, was 2; transfer 1, was 2"),
+        ({"color": ColorSpec("bt709", False, 8)}, "colour tags", "matrix bt709, was bt601"),
+        (
+            {"interlaced": True},
+            "interlacing",
+            "progressive in the source, interlaced in the target",
+        ),
+        ({"metadata": {}}, "metadata", "without title"),
+    ],
+)
+def test_a_wrong_label_is_found(
+    clip: Clips, tmp_path: Path, changes: dict[str, Any], check: str, says: str
+) -> None:
+    source, target = clip("sound.mp4"), tmp_path / "out.mkv"
+    info = probe(source)
+    with Writer(target, replace(info, **changes), QUICK) as writer:
+        for frame in decode(info):
+            writer.write(paint(frame, writer.chroma_shape))
+    found = verify(source, target)
+    assert [(failure.name, failure.says) for failure in found.failures] == [(check, says)]
+
+
+def test_no_colour_is_a_note(clip: Clips) -> None:
+    found = verify(clip("plain.mp4"), clip("plain.mp4"))
+    assert found.passed
+    assert named(found, "colour").outcome == "note"
+
+
+def test_sound_encoded_anew_is_compared_by_ear(tmp_path: Path) -> None:
+    clip = Clip("source.mkv", rate=Fraction(20), frames=20, audio=("eng",))
+    source = make(clip, tmp_path)
+    target = tmp_path / "out.mkv"
+
+    def transcode(delay: int) -> Verification:
+        with av.open(str(source)) as old, av.open(str(target), "w") as new:
+            pictures: Any = new.add_stream_from_template(old.streams.video[0], opaque=True)
+            sound: Any = new.add_stream("flac", rate=16000)
+            sound.codec_context.layout = "mono"
+            sound.metadata["language"] = "eng"
+            resampler = av.AudioResampler("s16", "mono", 16000)
+            for packet in old.demux():
+                if packet.stream.type == "video" and packet.size:
+                    packet.stream = pictures
+                    new.mux(packet)
+                elif packet.stream.type == "audio":
+                    for frame in packet.decode():
+                        for ready in resampler.resample(frame):  # type: ignore[arg-type]
+                            ready.pts += delay * 16
+                            new.mux(sound.encode(ready))
+            new.mux(sound.encode(None))
+        return verify(source, target)
+
+    audio = named(transcode(0), "audio 1")
+    assert audio.outcome == "note", audio
+    assert "encoded anew as flac" in audio.says
+    audio = named(transcode(300), "audio 1")
+    assert audio.outcome == "changed"
+    assert audio.numbers["late"] == pytest.approx(0.3, abs=0.01)
+
+
+def test_packets_are_held_only_until_the_other_side_comes() -> None:
+    lane = Lane(Fraction(0), Fraction(1, 1000), by_bytes=True)
+    for number in range(2000):
+        parcel = Parcel(1, Fraction(number, 50), number.to_bytes(16, "big"))
+        lane.add(0, parcel)
+        if number % 500 != 499:
+            lane.add(1, replace(parcel, index=2))
+        assert sum(map(len, lane._waiting)) <= 40
+    lane.settle(final=True)
+    assert (lane.paired, lane.lost, lane.added, lane.changed, lane.moved) == (1996, 4, 0, 0, 0)
+    assert lane.first == Fraction(499, 50)
+
+
+def test_what_a_container_cannot_hold_is_a_note_but_for_sound_and_text(
+    clip: Clips, tmp_path: Path
+) -> None:
+    source, target = clip("rich.mkv"), tmp_path / "out.mp4"
+    rewrite(source, target, QUICK)
+    found = verify(source, target)
+    assert named(found, "attachment").outcome == "note"
+    gone = [check for check in found.checks if check.says.startswith("is not in the target")]
+    outcomes = {check.name.split()[0]: check.outcome for check in gone}
+    assert outcomes.get("subtitle", "lost") == "lost"
+
+
+def test_a_damaged_source_is_compared_by_what_it_still_holds(tmp_path: Path) -> None:
+    source = make(replace(CLIPS["plain.mkv"], frames=20, options={"g": "5"}), tmp_path)
+    data = bytearray(source.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 200] = bytes(200)
+    source.write_bytes(data)
+    target = tmp_path / "out.mkv"
+    rewrite(source, target, LOSSLESS)
+    found = verify(source, target)
+    assert found.passed, found.to_text()
+    assert named(found, "decoding the source").outcome == "note"
+
+
+def test_errors_are_ours(clip: Clips, tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("Once upon a time. " * 200)
+    with pytest.raises(SourceError, match=r"text\.mp4"):
+        verify(clip("plain.mp4"), tmp_path / "text.mp4")
+    with pytest.raises(UsageError, match="range"):
+        verify(clip("plain.mp4"), clip("plain.mp4"), RangeSettings(first_frame=50))

@@ -1,0 +1,136 @@
+"""What a film file says of itself besides its pictures, so that two files can be compared."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import cast
+
+import av
+from av.container import InputContainer
+from av.stream import AttachmentStream, Disposition, Stream
+from av.video.stream import VideoStream
+
+from vidcolor.frames import FieldOrder, StreamInfo, VideoInfo
+from vidcolor.media.faults import reading
+from vidcolor.media.probe import display_matrix, first_picture, is_cover, open_source
+
+_FIELD_ORDERS: dict[FieldOrder, tuple[int, int]] = {"top": (2, 4), "bottom": (3, 5)}
+"""FFmpeg's numbers by the field shown first: for fields stored apart, and for such in one frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """A stream other than the picture."""
+
+    about: StreamInfo
+    cover: bool
+    """It is a still that illustrates the film."""
+    flags: frozenset[str]
+    """Its dispositions, by FFmpeg's names."""
+    tick: Fraction | None
+    """Its time base, in seconds."""
+    digest: bytes
+    """Of an attachment or a cover, which have no place in time; empty for all others."""
+
+    @property
+    def kind(self) -> str:
+        """As in `StreamInfo`, with ``cover`` apart from ``video``."""
+        return "cover" if self.cover else self.about.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A chapter, in seconds of the file's clock."""
+
+    start: Fraction
+    end: Fraction
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """All that a file holds besides its pictures and packets, and how the picture is coded."""
+
+    tracks: tuple[Track, ...]
+    chapters: tuple[Chapter, ...]
+    matrix: tuple[int, ...] | None
+    """The display matrix, see `vidcolor.media.probe.display_matrix`."""
+    field_order: int
+    """FFmpeg's number, 0 for unknown, 1 for progressive."""
+    lossless: bool
+    """The picture's codec, or the encoder's own note in the stream, says that nothing is lost."""
+
+
+def contents(info: VideoInfo) -> Contents:
+    """Read what ``info.path`` holds. Raises SourceError."""
+    with open_source(info.path) as source, reading(info.path):
+        stream = cast(VideoStream, source.streams[info.stream_index])
+        tracks = tuple(_track(info, source, about) for about in info.others)
+        chapters = tuple(
+            Chapter(
+                chapter["start"] * base, chapter["end"] * base, chapter["metadata"].get("title", "")
+            )
+            for chapter in source.chapters()
+            if (base := chapter["time_base"]) is not None
+        )
+        lossless = _lossless(info, stream)
+    matrix, field_order = turning_and_fields(info)
+    return Contents(tracks, chapters, matrix, field_order, lossless)
+
+
+def turning_and_fields(info: VideoInfo) -> tuple[tuple[int, ...] | None, int]:
+    """What VideoInfo has no place for: the whole display matrix and the order of fields, which is
+    0 where the film is not interlaced."""
+    with open_source(info.path) as source:
+        stream = cast(VideoStream, source.streams[info.stream_index])
+        order = _field_order(info, stream.codec_context.field_order)
+        frame = first_picture(source, stream)
+        return None if frame is None else display_matrix(frame), order
+
+
+def _field_order(info: VideoInfo, stored: int) -> int:
+    """FFmpeg's number for the order of fields; the source's own where it says the same."""
+    if info.fields is None or not info.interlaced:
+        return 0
+    plain, woven = _FIELD_ORDERS[info.fields.first]
+    return plain if stored == plain else woven
+
+
+def _track(info: VideoInfo, source: InputContainer, about: StreamInfo) -> Track:
+    stream = source.streams[about.index]
+    payload = b""
+    if isinstance(stream, AttachmentStream):
+        payload = stream.data
+    elif is_cover(stream):
+        payload = _first_payload(info, about.index)
+    return Track(
+        about=about,
+        cover=is_cover(stream),
+        flags=_flags(stream),
+        tick=stream.time_base,
+        digest=hashlib.blake2b(payload).digest() if payload else b"",
+    )
+
+
+def _flags(stream: Stream) -> frozenset[str]:
+    return frozenset(cast(str, flag.name) for flag in Disposition if stream.disposition & flag)
+
+
+def _first_payload(info: VideoInfo, index: int) -> bytes:
+    with open_source(info.path) as source:
+        return next((bytes(p) for p in source.demux(source.streams[index]) if p.size), b"")
+
+
+def _lossless(info: VideoInfo, stream: VideoStream) -> bool:
+    codec = av.Codec(info.codec)
+    if codec.lossless != codec.lossy:
+        return codec.lossless
+    # Codecs of both kinds: x264 and x265 write their settings into the stream.
+    said = bytes(stream.codec_context.extradata or b"") + _first_payload(info, stream.index)
+    x264, x265 = said.find(b"x264 - core"), said.find(b"x265 (build")
+    if x264 >= 0:
+        settings = said[x264:].split(b"\0", 1)[0]
+        return b" rc=cqp " in settings and b" qp=0 " in settings
+    return x265 >= 0 and b" lossless " in said[x265:]

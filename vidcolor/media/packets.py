@@ -1,0 +1,142 @@
+"""The packets of sound and subtitles, as times and digests, so that two files can be compared."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Generator, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+from av.audio.stream import AudioStream
+from av.packet import Packet
+from av.stream import Discard, Stream
+
+from vidcolor.media.faults import FAULTS, reading
+from vidcolor.media.probe import has_decoder, open_source
+
+_BLOCK = 4096
+"""Bytes of uncompressed sound to digest at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One packet; of uncompressed sound, one block of a fixed number of bytes."""
+
+    index: int
+    """Of its stream."""
+    at: Fraction | None
+    """Seconds of the file's clock; None where the file does not tell."""
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A sound track as it is decoded: seconds of its first sample, and of all its samples."""
+
+    start: Fraction
+    length: Fraction
+
+
+def parcels(
+    path: Path, indexes: Collection[int], span: tuple[Fraction, Fraction] | None = None
+) -> Generator[Parcel]:
+    """The packets of the streams ``indexes`` in the order of the file.
+
+    ``span`` is the half-open part, in seconds, whose packets are wanted; packets without time
+    count as inside. What containers do to packets without touching what they carry is undone:
+    uncompressed sound is cut into blocks of equal size, AAC loses its ADTS headers, and the empty
+    texts that fill the gaps of MP4's subtitles are left out.
+
+    Raises SourceError when the file cannot be read.
+    """
+    if not indexes:
+        return
+    with open_source(path) as source, reading(path):
+        for stream in source.streams:
+            if stream.index not in indexes:
+                stream.discard = Discard.all
+        blocks: dict[int, _Blocks] = {}
+        for packet in source.demux([source.streams[index] for index in sorted(indexes)]):
+            at = packet_time(packet)
+            if packet.size == 0 or (span and at is not None and not span[0] <= at < span[1]):
+                continue
+            codec = _codec(packet.stream)
+            if codec.startswith("pcm_"):
+                yield from blocks.setdefault(packet.stream_index, _Blocks()).cut(packet, at)
+            elif data := _payload(codec, bytes(packet)):
+                yield Parcel(packet.stream_index, at, _digest(data))
+        for index, rest in blocks.items():
+            yield from rest.end(index)
+
+
+def hear(path: Path, index: int, span: tuple[Fraction, Fraction] | None = None) -> Heard | None:
+    """Decode the sound track ``index``, or what of it begins in ``span``; None if none decodes."""
+    start: Fraction | None = None
+    length = Fraction(0)
+    with open_source(path) as source, reading(path):
+        for packet in source.demux(cast(AudioStream, source.streams[index])):
+            try:
+                frames = packet.decode()
+            except FAULTS:
+                continue
+            for frame in frames:
+                base = frame.time_base
+                at = None if frame.pts is None or base is None else frame.pts * base
+                if span and at is not None and not span[0] <= at < span[1]:
+                    continue
+                start = at if start is None else start
+                length += Fraction(frame.samples, frame.sample_rate)
+    return None if not length else Heard(start or Fraction(0), length)
+
+
+def packet_time(packet: Packet[Stream]) -> Fraction | None:
+    """When a packet is due, in seconds of the file's clock; None where nothing tells."""
+    ticks = packet.pts if packet.pts is not None else packet.dts
+    return None if ticks is None else ticks * packet.time_base
+
+
+class _Blocks:
+    """Cuts one stream's packets anew: each container has its own length for uncompressed sound."""
+
+    def __init__(self) -> None:
+        self._held = b""
+        self._at: Fraction | None = None
+
+    def cut(self, packet: Packet[Stream], at: Fraction | None) -> Iterator[Parcel]:
+        """All full blocks up to the end of ``packet``."""
+        data, used = bytes(packet), 0
+        rate = (packet.duration or 0) * packet.time_base / packet.size
+        while len(self._held) + len(data) - used >= _BLOCK:
+            if not self._held:
+                self._at = None if at is None else at + used * rate
+            missing = _BLOCK - len(self._held)
+            block = self._held + data[used : used + missing]
+            used, self._held = used + missing, b""
+            yield Parcel(packet.stream_index, self._at, _digest(block))
+        if used < len(data):
+            if not self._held:
+                self._at = None if at is None else at + used * rate
+            self._held += data[used:]
+
+    def end(self, index: int) -> Iterator[Parcel]:
+        """What is left, if anything."""
+        if self._held:
+            yield Parcel(index, self._at, _digest(self._held))
+
+
+def _codec(stream: Stream) -> str:
+    return stream.codec_context.codec.canonical_name if has_decoder(stream) else ""
+
+
+def _payload(codec: str, data: bytes) -> bytes:
+    if codec == "aac" and len(data) > 7 and data[0] == 0xFF and data[1] & 0xF6 == 0xF0:
+        return data[7 if data[1] & 1 else 9 :]
+    if codec == "mov_text" and data[:2] == b"\0\0":
+        return b""
+    return data
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()

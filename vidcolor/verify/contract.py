@@ -1,0 +1,174 @@
+"""The whole promise, part by part: ``verify(source, target)``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from math import isfinite
+from pathlib import Path
+
+from vidcolor.frames import VideoInfo
+from vidcolor.media.contents import contents
+from vidcolor.media.probe import probe
+from vidcolor.plan import expected_frames
+from vidcolor.report import Progress
+from vidcolor.settings import RangeSettings, Settings
+from vidcolor.verify.checks import Check, Outcome, Verification, milliseconds, plural
+from vidcolor.verify.labels import chapter_check, picture_labels, text_labels
+from vidcolor.verify.pictures import LumaErrors, Pictures, Tally, compare_pictures
+from vidcolor.verify.tracks import track_checks
+
+_LEAST_PSNR = 16.0
+"""dB of a single frame of a lossy film. Measured on five films with x264, the worst frame had 37 at
+rate factor 18, 24 at 40 and 20 at 51, its last; a frame of another shot has 8 to 17."""
+_GREY = 0.5
+"""Mean chroma, in 8-bit codes, that is no colour to anybody's eye."""
+
+
+def verify(
+    source: Path | str,
+    target: Path | str,
+    crop: RangeSettings = RangeSettings(),
+    *,
+    lossless: bool | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Verification:
+    """Whether ``target`` is ``source``, or the range ``crop`` of it, in all but its colour.
+
+    Both films are read through, side by side; memory does not grow with their length. With
+    ``lossless`` every difference in luma counts; None goes by the target's codec, or by what x264
+    and x265 write into their streams about themselves.
+
+    Raises SourceError when either film cannot be read, UsageError when the range holds no frame.
+    """
+    old, new = probe(Path(source)), probe(Path(target))
+    before, after = contents(old), contents(new)
+    total = expected_frames(old, Settings(range=crop))
+    pictures = compare_pictures(old, new, crop, progress, total)
+    exact = after.lossless if lossless is None else lossless
+    whole = crop.whole
+    checks = (
+        *_frame_checks(old, new, pictures),
+        *_luma_checks(old, new, pictures, exact),
+        *picture_labels(old, new, before, after),
+        *track_checks(old, new, before, after, pictures, whole),
+        *text_labels(old, new, before, after),
+        *chapter_check(before, after, pictures, whole),
+    )
+    return Verification(str(source), str(target), checks)
+
+
+def _frame_checks(source: VideoInfo, target: VideoInfo, found: Pictures) -> Iterator[Check]:
+    yield from _damage(found)
+    frames = plural(found.paired + found.missing.count, "frame")
+    faults = (_told("missing", found.missing), _told("added", found.added))
+    said = "; ".join(filter(None, faults))
+    outcome: Outcome = "same" if not said else ("changed" if found.added.count else "lost")
+    numbers = {
+        "source": found.paired + found.missing.count,
+        "target": found.paired + found.added.count,
+    }
+    yield Check("frames", outcome, f"{frames}; {said}" if said else frames, numbers)
+    moved = found.moved
+    most = f"at most {milliseconds(found.deviation)} off" if found.deviation else "exact"
+    says = _told(f"moved by up to {milliseconds(found.deviation)}", moved) or most
+    yield Check(
+        "timestamps",
+        "changed" if moved.count else "same",
+        says,
+        {"moved": moved.count, "largest_deviation": float(found.deviation)},
+    )
+    yield _length(source, target, found)
+
+
+def _damage(found: Pictures) -> Iterator[Check]:
+    rows: tuple[tuple[str, Outcome], ...] = (("source", "note"), ("target", "changed"))
+    for (name, outcome), report in zip(
+        rows, (found.source_damage, found.target_damage), strict=True
+    ):
+        counts = {
+            "damaged": report.damaged,
+            "skipped": report.skipped,
+            "retimed": report.retimed,
+        }
+        said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+        if said:
+            yield Check(f"decoding the {name}", outcome, f"frames or packets: {said}", counts)
+
+
+def _length(source: VideoInfo, target: VideoInfo, found: Pictures) -> Check:
+    length, now = found.end - found.start, found.target_end - found.target_start
+    slack = source.time_base + target.time_base
+    numbers = {"source": float(length), "target": float(now)}
+    declared = target.duration if "mp4" in target.container else None
+    if declared is not None:
+        numbers["declared"] = float(declared)
+    for kind, seconds in (("", now), ("declared as ", declared)):
+        if seconds is not None and abs(seconds - length) > slack:
+            says = f"{kind}{float(seconds):.3f} s, was {float(length):.3f} s"
+            return Check("length", "changed", says, numbers)
+    return Check("length", "same", f"{float(length):.3f} s", numbers)
+
+
+def _luma_checks(
+    source: VideoInfo, target: VideoInfo, found: Pictures, exact: bool
+) -> Iterator[Check]:
+    luma, depths = found.luma, (source.color.depth, target.color.depth)
+    if not luma.samples:
+        says = f"not compared: {depths[1]} bits, was {depths[0]}"
+        if depths[1] >= depths[0]:
+            says = "not compared: no frame of the source is there in its size"
+        yield Check("luma", "changed", says)
+    else:
+        yield _luma(luma, (1 << depths[0]) - 1, exact)
+    says = f"chroma is {found.chroma:.1f} codes of 8 bits from grey on average"
+    numbers = {"mean_chroma": found.chroma}
+    if found.chroma < _GREY:
+        yield Check("colour", "note", f"none to speak of: {says}", numbers)
+    else:
+        yield Check("colour", "same", says, numbers)
+
+
+def _luma(luma: LumaErrors, peak: int, exact: bool) -> Check:
+    numbers = {
+        "largest": luma.largest,
+        "mean_absolute": luma.absolute / luma.samples,
+        "differing_share": luma.differing / luma.samples,
+        "psnr": _finite(luma.psnr(peak)),
+        "worst_frame_psnr": _finite(luma.worst_psnr),
+        "misplaced": luma.misplaced.count,
+    }
+    if not luma.differing:
+        return Check("luma", "same", "every sample is the same", numbers)
+    says = (
+        f"PSNR {luma.psnr(peak):.1f} dB, worst frame {luma.worst_psnr:.1f} dB"
+        f"{_at(luma.worst_at)}; at most {luma.largest:g} codes off"
+    )
+    if exact:
+        count = plural(luma.differing, "sample")
+        says = f"{count} changed{_at(luma.first_at)} in a lossless film; {says}"
+        return Check("luma", "changed", says, numbers)
+    why = ""
+    if luma.misplaced.count:
+        why = _told("showing a neighbour", luma.misplaced)
+    elif luma.worst_psnr < _LEAST_PSNR:
+        why = "another picture"
+    elif luma.out_of_step:
+        why = "frames show their neighbours' pictures"
+    if why:
+        return Check("luma", "changed", f"{why}; {says}", numbers)
+    return Check("luma", "same", f"as its lossy codec left it: {says}", numbers)
+
+
+def _told(what: str, tally: Tally) -> str:
+    if not tally.count:
+        return ""
+    return f"{plural(tally.count, 'frame')} {what}, the first{_at(tally.first)}"
+
+
+def _at(time: Fraction | None) -> str:
+    return "" if time is None else f" at {float(time):.3f} s"
+
+
+def _finite(value: float) -> float | None:
+    return value if isfinite(value) else None

@@ -1,0 +1,157 @@
+"""What both files say of the film: its shape, its tags, its chapters, its titles."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+
+from vidcolor.frames import VideoInfo
+from vidcolor.media.container import QUICKTIME_LANGUAGES, kept_metadata
+from vidcolor.media.contents import Chapter, Contents, Track
+from vidcolor.plan import name_stream
+from vidcolor.verify.checks import Check, Outcome, plural
+from vidcolor.verify.pictures import Pictures
+from vidcolor.verify.tracks import match
+
+_CHAPTER_TICK = Fraction(1, 1000)
+"""Matroska's and MP4's chapters are written in milliseconds."""
+_PLAIN_MATRIX = (65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30)
+_TURN = (0, 1, 3, 4)
+"""The places of the display matrix that turn and mirror; the others move, which players ignore."""
+
+
+def picture_labels(
+    source: VideoInfo, target: VideoInfo, before: Contents, after: Contents
+) -> Iterator[Check]:
+    """Size, pixel aspect, turning, colour tags, interlacing."""
+    sizes = [f"{info.width}x{info.height}" for info in (source, target)]
+    yield _equal("size", *sizes)
+    yield _equal("pixel aspect", source.sample_aspect_ratio, target.sample_aspect_ratio)
+    turned = _turned(before.matrix) == _turned(after.matrix)
+    says = f"{source.rotation} degrees" if turned else "the display matrix is another"
+    yield Check("rotation", "same" if turned else "changed", says)
+    yield _color(source, target)
+    orders = before.field_order, after.field_order
+    kept = source.interlaced == target.interlaced and (0 in orders or orders[0] == orders[1])
+    kinds = ["interlaced" if info.interlaced else "progressive" for info in (source, target)]
+    fields = f"fields in order {orders[0]}, were {orders[1]}" if kinds[0] == kinds[1] else ""
+    says = kinds[0] if kept else (fields or f"{kinds[0]} in the source, {kinds[1]} in the target")
+    yield Check("interlacing", "same" if kept else "changed", says)
+
+
+def chapter_check(
+    before: Contents, after: Contents, pictures: Pictures, whole: bool
+) -> Iterator[Check]:
+    """The chapters, or those that lie in a range; nothing if neither file has any."""
+    wanted = [_moved(chapter, pictures, whole) for chapter in before.chapters]
+    slack = _CHAPTER_TICK if whole else _CHAPTER_TICK + pictures.step
+    # One that only touches the range may be kept or not.
+    needed = [chapter for chapter in wanted if chapter.end - chapter.start > slack or whole]
+    got = list(after.chapters)
+    if not needed and not got:
+        return
+    ends = True
+    for old, new in zip(needed, got, strict=False):
+        if old.title != new.title or abs(old.start - new.start) > slack:
+            says = f"{_chapter(new)} was {_chapter(old)}"
+            yield Check("chapters", "changed", says)
+            return
+        ends = ends and abs(old.end - new.end) <= slack
+    if len(got) < len(needed):
+        yield Check("chapters", "lost", f"{len(needed) - len(got)} of {len(needed)} are missing")
+    elif len(got) > len(wanted if not whole else needed):
+        yield Check("chapters", "changed", f"{len(got)}, the source has {len(wanted)}")
+    elif not ends:
+        # Some containers know only where a chapter begins.
+        yield Check("chapters", "note", f"{plural(len(got), 'chapter')}, some end elsewhere")
+    else:
+        yield Check("chapters", "same", plural(len(got), "chapter"))
+
+
+def text_labels(
+    source: VideoInfo, target: VideoInfo, before: Contents, after: Contents
+) -> Iterator[Check]:
+    """Languages, titles and dispositions of the tracks, and the film's own metadata.
+
+    Matroska has a place for all of them. In other containers, what is missing is noted.
+    """
+    roomy = "matroska" in target.container
+    found = list(_tracks(match(before.tracks, after.tracks)[0], roomy))
+    yield from found
+    if before.tracks and not found:
+        yield Check("languages and flags", "same", "of all tracks")
+    wanted = {key.lower(): value for key, value in kept_metadata(source.metadata).items()}
+    got = {key.lower(): value for key, value in target.metadata.items()}
+    missing = sorted(wanted.keys() - got.keys())
+    both = wanted.keys() & got.keys()
+    other = sorted(key for key in both if _value(key, wanted[key]) != _value(key, got[key]))
+    if other:
+        yield Check("metadata", "changed", f"another value of {', '.join(other)}")
+    if missing:
+        says = f"without {', '.join(missing)}"
+        yield Check("metadata", "lost" if roomy else "note", says)
+    if not other and not missing:
+        yield Check("metadata", "same", f"{len(wanted)} of {len(wanted)} kept")
+
+
+def _tracks(pairs: list[tuple[Track, Track]], roomy: bool) -> Iterator[Check]:
+    for old, new in pairs:
+        name, about = name_stream(old.about), new.about
+        languages = _language(old.about.language), _language(about.language)
+        if languages[0] != languages[1] and old.kind in ("audio", "subtitle", "video"):
+            says = f"{languages[1]}, was {languages[0]}"
+            yield Check(f"language, {name}", "changed", says)
+        if (old.about.title or "") != (about.title or ""):
+            outcome: Outcome = "changed" if about.title or roomy else "note"
+            says = f"{about.title or 'none'}, was {old.about.title or 'none'}"
+            yield Check(f"title, {name}", outcome, says)
+        if old.flags != new.flags and not old.cover:
+            was, now = (" ".join(sorted(track.flags)) or "none" for track in (old, new))
+            yield Check(f"flags, {name}", "changed" if roomy else "note", f"{now}, was {was}")
+
+
+def _value(key: str, text: str) -> object:
+    """Containers write times and places in forms of their own: ``.0`` and ``.000000``."""
+    if key.partition("-")[0] in ("creation_time", "location"):
+        return [float(number) for number in re.findall(r"[-+]?\d+(?:\.\d+)?", text)]
+    return text
+
+
+def _language(code: str | None) -> str:
+    return QUICKTIME_LANGUAGES.get(code or "und", code or "und")
+
+
+def _moved(chapter: Chapter, pictures: Pictures, whole: bool) -> Chapter:
+    if whole:
+        return chapter
+    start, end = max(chapter.start, pictures.start), min(chapter.end, pictures.end)
+    return Chapter(start - pictures.origin, end - pictures.origin, chapter.title)
+
+
+def _chapter(chapter: Chapter) -> str:
+    return f"{chapter.title!r} at {float(chapter.start):.3f} s"
+
+
+def _color(source: VideoInfo, target: VideoInfo) -> Check:
+    """Unsaid tags may be said in the target, if they say what the codes were read as."""
+    pairs = (
+        ("matrix", source.color.matrix, target.color.matrix),
+        ("full range", source.color.full_range, target.color.full_range),
+        ("primaries", source.tags.primaries, target.tags.primaries),
+        ("transfer", source.tags.transfer, target.tags.transfer),
+    )
+    other = [f"{name} {now}, was {was}" for name, was, now in pairs if was != now]
+    color = source.color
+    says = "; ".join(other) or f"{color.matrix}, {'full' if color.full_range else 'studio'} range"
+    return Check("colour tags", "changed" if other else "same", says)
+
+
+def _turned(matrix: tuple[int, ...] | None) -> tuple[int, ...]:
+    """The sense of a display matrix, without its rounding."""
+    return tuple(round((matrix or _PLAIN_MATRIX)[place] / 4096) for place in _TURN)
+
+
+def _equal(name: str, was: object, now: object) -> Check:
+    says = str(was) if was == now else f"{now}, was {was}"
+    return Check(name, "same" if was == now else "changed", says)
