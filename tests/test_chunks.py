@@ -23,7 +23,7 @@ def film(count: int, cuts: set[int], first: int = 0) -> Iterator[SmallFrame]:
 
 
 def starts(frames: Iterator[SmallFrame]) -> list[ChunkStart]:
-    return [frame.start for frame in frames if frame.start is not None]
+    return [frame.frame.start for frame in frames if frame.frame.start is not None]
 
 
 def test_a_chunk_ends_at_the_first_cut_that_leaves_it_long_enough() -> None:
@@ -34,7 +34,7 @@ def test_a_chunk_ends_at_the_first_cut_that_leaves_it_long_enough() -> None:
 def test_frames_pass_unchanged_where_nothing_is_split() -> None:
     given = list(film(60, {12}))
     out = list(in_chunks(iter(given), LENGTH))
-    assert [frame.frame for frame in out] == [frame.frame for frame in given]
+    assert all(one.frame.luma is other.frame.luma for one, other in zip(out, given, strict=True))
     assert [frame.cut for frame in out] == [frame.cut for frame in given]
 
 
@@ -45,12 +45,12 @@ def test_an_endless_shot_is_split_with_spare_frames_on_both_sides() -> None:
     run_out, warm_up = out[at : at + RUN_OUT], out[at + RUN_OUT : at + RUN_OUT + WARM_UP]
     assert [frame.frame.index for frame in run_out] == list(range(60, 60 + RUN_OUT))
     assert [frame.frame.index for frame in warm_up] == list(range(60 - WARM_UP, 60))
-    assert all(frame.spare and frame.frame.luma.size == 0 for frame in [*run_out, *warm_up])
+    assert all(frame.frame.spare and frame.frame.luma.size == 0 for frame in [*run_out, *warm_up])
     assert [frame.cut for frame in warm_up] == [True] + [False] * (WARM_UP - 1)
     first = out[at + RUN_OUT + WARM_UP]
-    assert first.frame.index == 60 and not first.cut and not first.spare
-    assert first.start is not None and first.start.split
-    assert first.start.warm_up.index == 60 - WARM_UP
+    assert first.frame.index == 60 and not first.cut and not first.frame.spare
+    assert first.frame.start is not None and first.frame.start.split
+    assert first.frame.start.warm_up.index == 60 - WARM_UP
 
 
 def test_no_split_just_before_a_cut_or_the_end() -> None:
@@ -66,26 +66,26 @@ def test_resumed_at_any_chunk_the_rest_is_the_same(cuts: set[int]) -> None:
         rest = list(again)
         tail = whole[len(whole) - len(rest) :]
         for one, other in zip(rest, tail, strict=True):
-            assert (one.frame.index, one.cut, one.spare) == (
+            assert (one.frame.index, one.cut, one.frame.spare, one.frame.start) == (
                 other.frame.index,
                 other.cut,
-                other.spare,
+                other.frame.spare,
+                other.frame.start,
             )
-            assert one.start == other.start
             assert np.array_equal(one.lightness, other.lightness)
 
 
 def test_spare_frames_are_dropped_in_the_end() -> None:
     ab = np.zeros((2, 2, 2), np.float32)
     colored = [
-        ColoredFrame(one.frame, one.lightness, ab, one.cut, one.start, one.spare)
+        ColoredFrame(one.frame, one.lightness, ab, one.cut)
         for one in in_chunks(film(200, set()), LENGTH)
     ]
     assert [frame.frame.index for frame in kept(colored)] == list(range(200))
 
 
 def test_spare_frames_do_not_hold_the_decoders_memory() -> None:
-    out = [frame for frame in in_chunks(film(100, set()), LENGTH) if frame.spare]
+    out = [frame for frame in in_chunks(film(100, set()), LENGTH) if frame.frame.spare]
     assert all(frame.frame.owner is None for frame in out)
 
 

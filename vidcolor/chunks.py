@@ -76,12 +76,12 @@ def in_chunks(
         if split:
             yield from (dataclasses.replace(one, cut=n == 0) for n, one in enumerate(past))
         past.append(_spare(frame))
-        yield dataclasses.replace(frame, start=start)
+        yield dataclasses.replace(frame, frame=dataclasses.replace(frame.frame, start=start))
 
 
 def kept(frames: Iterable[ColoredFrame]) -> Iterator[ColoredFrame]:
     """Without the spare ones."""
-    return (frame for frame in frames if not frame.spare)
+    return (frame for frame in frames if not frame.frame.spare)
 
 
 def check(frame: SmallFrame) -> int:
@@ -96,8 +96,8 @@ def _place(frame: SmallFrame) -> Place:
 def _spare(frame: SmallFrame) -> SmallFrame:
     """Without its luma, which is large and of no use: it is not painted."""
     nothing = frame.frame.luma[:0, :0].copy()
-    bare = dataclasses.replace(frame.frame, luma=nothing, owner=None)
-    return dataclasses.replace(frame, frame=bare, cut=False, spare=True)
+    bare = dataclasses.replace(frame.frame, luma=nothing, owner=None, spare=True)
+    return dataclasses.replace(frame, frame=bare, cut=False)
 
 
 class _Ahead(Iterator[SmallFrame]):

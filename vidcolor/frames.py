@@ -135,37 +135,6 @@ class VideoInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """One picture as decoded: its native luma and its place in time.
-
-    ``luma`` is (height, width) of uint8, or uint16 for more than 8 bits, in the codes of
-    ``color``; usually a strided view into the decoder's own buffer, which ``owner`` keeps alive.
-    ``pts`` and ``duration`` count ticks of the stream's time base; ``duration`` is 0 when unknown.
-    ``index`` is the frame's number in presentation order, from 0 at the start of the film.
-    """
-
-    index: int
-    pts: int
-    duration: int
-    luma: NDArray[np.uint8] | NDArray[np.uint16]
-    color: ColorSpec
-    damaged: bool = False
-    first_field: FieldOrder | None = None
-    """None where all lines are of one moment."""
-    keeps_color: bool = False
-    """Whether the film's own chroma is handed on instead of ours."""
-    owner: Any = field(default=None, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        if self.luma.ndim != 2:
-            raise ValueError(f"luma must be (height, width), not {self.luma.shape}")
-
-    def __repr__(self) -> str:
-        height, width = self.luma.shape
-        return f"Frame({self.index}, pts={self.pts}, {width}x{height} {self.luma.dtype})"
-
-
-@dataclass(frozen=True, slots=True)
 class Place:
     """A frame that can be found again: its index, its pts, and ``check``, the CRC-32 of its small
     lightness, which tells whether it is the same film and the same frame."""
@@ -189,35 +158,63 @@ class ChunkStart:
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture as decoded: its native luma and its place in time.
+
+    ``luma`` is (height, width) of uint8, or uint16 for more than 8 bits, in the codes of
+    ``color``; usually a strided view into the decoder's own buffer, which ``owner`` keeps alive.
+    ``pts`` and ``duration`` count ticks of the stream's time base; ``duration`` is 0 when unknown.
+    ``index`` is the frame's number in presentation order, from 0 at the start of the film.
+    """
+
+    index: int
+    pts: int
+    duration: int
+    luma: NDArray[np.uint8] | NDArray[np.uint16]
+    color: ColorSpec
+    damaged: bool = False
+    first_field: FieldOrder | None = None
+    """None where all lines are of one moment."""
+    keeps_color: bool = False
+    """Whether the film's own chroma is handed on instead of ours."""
+    start: ChunkStart | None = None
+    """Set on the first frame of a chunk."""
+    spare: bool = False
+    """It goes along for what its neighbours learn from it, without its luma, and is not painted."""
+    owner: Any = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.luma.ndim != 2:
+            raise ValueError(f"luma must be (height, width), not {self.luma.shape}")
+
+    def __repr__(self) -> str:
+        height, width = self.luma.shape
+        return f"Frame({self.index}, pts={self.pts}, {width}x{height} {self.luma.dtype})"
+
+
+@dataclass(frozen=True, slots=True)
 class SmallFrame:
     """A frame with its small lightness image.
 
     ``lightness`` is (h, w) float32 L*, 0 … 100. ``cut`` is True on the first frame of a shot.
-    ``start`` is set on the first frame of a chunk. A ``spare`` frame goes along for what its
-    neighbours learn from it, without its luma, and is not painted.
     """
 
     frame: Frame
     lightness: NDArray[np.float32]
     cut: bool
-    start: ChunkStart | None = None
-    spare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ColoredFrame:
     """A frame with its small lightness and its small colour.
 
-    ``ab`` is (2, h, w) float32 in CIE a*, b* units, the same h and w as ``lightness``. The rest is
-    as in `SmallFrame`.
+    ``ab`` is (2, h, w) float32 in CIE a*, b* units, the same h and w as ``lightness``.
     """
 
     frame: Frame
     lightness: NDArray[np.float32]
     ab: NDArray[np.float32]
     cut: bool
-    start: ChunkStart | None = None
-    spare: bool = False
 
     def __post_init__(self) -> None:
         if self.ab.shape != (2, *self.lightness.shape):
@@ -229,10 +226,8 @@ class PaintedFrame:
     """A frame ready for the encoder: native luma and the two chroma planes.
 
     ``cb`` and ``cr`` have ``frame.luma``'s dtype and the size of the target's chroma planes.
-    ``start`` is set on the first frame of a chunk.
     """
 
     frame: Frame
     cb: NDArray[np.uint8] | NDArray[np.uint16]
     cr: NDArray[np.uint8] | NDArray[np.uint16]
-    start: ChunkStart | None = None

@@ -75,7 +75,7 @@ class Painter:
             cv2.multiply(plane, spare[0], dst=plane)
             cv2.add(plane, cv2.resize(offset, size, dst=spare[1]), dst=plane)
         _guard(cb, cr, luma, spec, spare)
-        return PaintedFrame(frame.frame, _codes(cb, spec), _codes(cr, spec), frame.start)
+        return PaintedFrame(frame.frame, _codes(cb, spec), _codes(cr, spec))
 
     def _luma(self, luma: Codes) -> Codes:
         """The film's luma codes at the size of its chroma planes."""

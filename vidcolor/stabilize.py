@@ -134,7 +134,7 @@ def _settled(waiting: list[_Waiting], count: int, side: float) -> Iterator[Color
 
 
 def _colored(small: SmallFrame, ab: Float32) -> ColoredFrame:
-    return ColoredFrame(small.frame, small.lightness, ab, small.cut, small.start, small.spare)
+    return ColoredFrame(small.frame, small.lightness, ab, small.cut)
 
 
 def _remembered(guess: list[Float32], mean: _Mean | None, weight: float) -> Float32:

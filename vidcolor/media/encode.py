@@ -87,10 +87,12 @@ class PictureEncoder:
             names = ", ".join(sorted(context.options))
             raise SettingsError(f"the encoder {choice.encoder} knows no option {names}")
         self.stream = stream
-        self._held: Packet[VideoStream] | None = None
-        self._first_dts: int | None = None
-        self._first_pts: int | None = None
-        self._end = 0
+        self.origin = 0
+        """The source's time, in ticks, that is 0 in the target; set before the first frame."""
+        self.end = 0
+        """Where the frames so far end, in ticks of the target's clock."""
+        self._held: PaintedFrame | None = None
+        self._duration = 0
 
     @property
     def chroma_shape(self) -> tuple[int, int]:
@@ -100,8 +102,11 @@ class PictureEncoder:
         return pixels.chroma_height(), pixels.chroma_width()
 
     def check(self, painted: PaintedFrame) -> None:
-        """Raise ValueError if a plane has another shape or type than the target's."""
+        """Raise ValueError if the frame is not after the one before or a plane has another shape or
+        type than the target's."""
         context, frame = self.stream.codec_context, painted.frame
+        if self._held is not None and frame.pts <= self._held.frame.pts:
+            raise ValueError(f"frame {frame.index} is not after the one before it")
         dtype = np.uint8 if frame.color.depth == 8 else np.uint16
         luma, chroma = (context.height, context.width), self.chroma_shape
         for name, plane, shape in (
@@ -113,9 +118,32 @@ class PictureEncoder:
                 wanted = f"{shape} {np.dtype(dtype)}"
                 raise ValueError(f"{name} must be {wanted}, not {plane.shape} {plane.dtype}")
 
-    def encode(self, painted: PaintedFrame, pts: int, duration: int) -> list[Packet[VideoStream]]:
-        """Encode one frame at ``pts`` for ``duration`` ticks of the source's time base."""
+    def encode(self, painted: PaintedFrame) -> list[Packet[VideoStream]]:
+        """Take the next frame, and encode the one before.
+
+        That lasts for the time between them: frames' own durations are often missing or wrong.
+        ``painted`` must have passed ``check``.
+        """
+        held, self._held = self._held, painted
+        return [] if held is None else self._encode(held, painted.frame.pts - held.frame.pts)
+
+    def finish(self, following: int | None = None) -> list[Packet[VideoStream]]:
+        """Encode the last frame, and give out all that was held back.
+
+        ``following`` is the pts of the frame that comes after it in the film, if any.
+        """
+        held, self._held = self._held, None
+        if held is None:
+            return []
+        duration = held.frame.duration or self._duration or 1
+        if following is not None:
+            duration = following - held.frame.pts
+        return [*self._encode(held, duration), *self.stream.encode(None)]
+
+    def _encode(self, painted: PaintedFrame, duration: int) -> list[Packet[VideoStream]]:
         context = self.stream.codec_context
+        self._duration = duration
+        pts = painted.frame.pts - self.origin
         # A new frame each time: the decoded one carries its picture type, which would steer the
         # encoder, and its memory, which the decoder still predicts from.
         picture = av.VideoFrame(context.width, context.height, self._choice.pixel_format)
@@ -132,41 +160,8 @@ class PictureEncoder:
             if first is None and self._always is not None:
                 first = self._always.first
             picture = self._marker.mark(picture, first)
-        self._end = pts + duration
-        if self._first_pts is None:
-            self._first_pts = pts
-        return self._ready(self.stream.encode(picture))
-
-    def finish(self) -> list[Packet[VideoStream]]:
-        """The packets the encoder still held back."""
-        packets = self._ready(self.stream.encode(None))
-        if self._held is not None:
-            self._reach_end(self._held)
-            packets.append(self._held)
-            self._held = None
-        return packets
-
-    def _ready(self, packets: list[Packet[VideoStream]]) -> list[Packet[VideoStream]]:
-        """All but the very last packet so far, which waits for ``_reach_end``."""
-        if packets and self._first_dts is None:
-            self._first_dts = packets[0].dts
-        if self._held is not None:
-            packets = [self._held, *packets]
-        self._held = packets.pop() if packets else None
-        return packets
-
-    def _reach_end(self, packet: Packet[VideoStream]) -> None:
-        """Let the decoding times add up to the film's length.
-
-        FFmpeg takes an MP4's length from them. Where the rate varies and frames are reordered
-        they span less than the pictures do; the last one is free to move up to its pts.
-        """
-        if packet.dts is None or packet.pts is None or self._first_dts is None:
-            return
-        span = packet.dts + (packet.duration or 0) - self._first_dts
-        missing = self._end - (self._first_pts or 0) - span
-        if missing > 0:
-            packet.dts = max(packet.dts, min(packet.pts, packet.dts + missing))
+        self.end = pts + duration
+        return list(self.stream.encode(picture))
 
     def _fill(
         self,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from math import lcm
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
 import av
 from av.container import OutputContainer
@@ -25,6 +25,7 @@ from vidcolor.media.encode import PictureEncoder
 from vidcolor.media.encoders import choose
 from vidcolor.media.faults import writing
 from vidcolor.media.probe import open_source
+from vidcolor.media.segments import Segment, SegmentWriter, join
 from vidcolor.media.target import Target
 from vidcolor.media.timecode import advanced
 from vidcolor.settings import EncoderSettings, RangeSettings
@@ -62,11 +63,10 @@ class Writer:
         self._path = self._target.path
         self._output: OutputContainer | None = None
         self._companions: Companions | None = None
-        self._held: PaintedFrame | None = None
         self._first: int | None = None
         self._end = 0
-        self._last_duration = 0
-        self._frames = 0
+        self._held: Packet[VideoStream] | None = None
+        self._first_dts = 0
         try:
             self._choice = choose(info, settings, self._target.container)
             self._open()
@@ -136,13 +136,30 @@ class Writer:
         fit ``chroma_shape`` and the type of the luma.
         """
         self._encoder.check(painted)
-        pts = painted.frame.pts
-        if self._first is None:
-            self._begin(pts)
-        if self._held is not None:
-            self._encode(self._held, pts - self._held.frame.pts)
-        # One frame is held back, because how long it lasts is known for sure only from the next.
-        self._held = painted
+        self._begin(painted.frame.pts)
+        with writing(self._path, f"{self._choice.encoder} failed"):
+            packets = self._encoder.encode(painted)
+        self._mux(packets)
+
+    def segment(self, path: Path) -> SegmentWriter:
+        """A writer of part of the picture, in a file of its own, for `join`."""
+        return SegmentWriter(path, self._info, self._choice, self._target.container)
+
+    def join(self, segments: Sequence[Segment]) -> None:
+        """Take the whole picture from finished segments, in their order, instead of ``write``.
+
+        Raises EncodeError or TargetError when it cannot be written.
+        """
+        self._begin(segments[0].pts[0])
+        self._end = segments[-1].pts[-1] + segments[-1].duration - self._encoder.origin
+        with writing(self._path, "cannot join the finished parts"):
+            for packet in join(segments):
+                assert packet.pts is not None and packet.dts is not None
+                packet.pts -= self._encoder.origin
+                packet.dts -= self._encoder.origin
+                packet.stream = self._encoder.stream
+                packet.time_base = self._encoder.stream.codec_context.time_base
+                self._mux([packet])
 
     def __enter__(self) -> Self:
         return self
@@ -210,9 +227,12 @@ class Writer:
         self._output.start_encoding()
 
     def _begin(self, pts: int) -> None:
+        if self._first is not None:
+            return
         self._first = pts
         if self._crop.whole:
             return
+        self._encoder.origin = pts
         start = pts * self._info.time_base
         self._advance_timecode(pts)
         with writing(self._path, f"{self._target.container} refuses this film"):
@@ -237,46 +257,57 @@ class Writer:
             return start + frames / self._info.average_rate
         return None
 
-    def _encode(self, painted: PaintedFrame, duration: int) -> None:
-        assert self._first is not None
-        if duration <= 0:
-            raise ValueError(f"frame {painted.frame.index} is not before the one after it")
-        pts = painted.frame.pts
-        self._end, self._last_duration = pts + duration, duration
-        self._frames += 1
-        with writing(self._path, f"{self._choice.encoder} failed"):
-            moved = pts if self._crop.whole else pts - self._first
-            packets = self._encoder.encode(painted, moved, duration)
-        self._mux(packets)
-
     def _mux(self, packets: Iterable[Packet[VideoStream]]) -> None:
-        assert self._output is not None and self._companions is not None
-        origin = 0 if self._crop.whole else cast(int, self._first)
+        """Mux all packets but the last one so far, which may yet be moved."""
         for packet in packets:
-            ticks = packet.dts if packet.dts is not None else packet.pts
-            with writing(self._path):
-                # Sound and subtitles up to this packet first: neither side piles up in memory.
-                self._companions.pull(((ticks or 0) + origin) * self._info.time_base)
-                self._output.mux_one(packet)
+            if self._held is None:
+                self._first_dts = packet.dts or 0
+            else:
+                self._put(self._held)
+            self._held = packet
+
+    def _put(self, packet: Packet[VideoStream]) -> None:
+        assert self._output is not None and self._companions is not None
+        ticks = packet.dts if packet.dts is not None else packet.pts
+        with writing(self._path):
+            # Sound and subtitles up to this packet first: neither side piles up in memory.
+            at = (ticks or 0) + self._encoder.origin
+            self._companions.pull(at * self._info.time_base)
+            self._output.mux_one(packet)
+
+    def _reach_end(self, packet: Packet[VideoStream]) -> None:
+        """Let the decoding times add up to the film's length.
+
+        FFmpeg takes an MP4's length from them. Where the rate varies and frames are reordered
+        they span less than the pictures do; the last one is free to move up to its pts.
+        """
+        if packet.dts is None or packet.pts is None or self._first is None:
+            return
+        span = packet.dts + (packet.duration or 0) - self._first_dts
+        missing = self._end - (self._first - self._encoder.origin) - span
+        if missing > 0:
+            packet.dts = max(packet.dts, min(packet.pts, packet.dts + missing))
 
     def _finish(self) -> None:
-        if self._held is None:
+        if self._first is None:
             raise EncodeError(f"{self._path}: not one frame was written")
-        last, self._held = self._held, None
-        self._encode(last, last.frame.duration or self._last_duration or 1)
         assert self._output is not None and self._companions is not None
         with writing(self._path, f"{self._choice.encoder} failed"):
             packets = self._encoder.finish()
+        self._end = max(self._end, self._encoder.end)
         self._mux(packets)
+        if self._held is not None:
+            self._reach_end(self._held)
+            self._put(self._held)
         with writing(self._path, "cannot finish the file"):
-            self._companions.finish(None if self._crop.whole else self._end * self._info.time_base)
+            end = (self._end + self._encoder.origin) * self._info.time_base
+            self._companions.finish(None if self._crop.whole else end)
             self._companions.close()
             self._output.close()
         self._target.commit()
 
     def abandon(self) -> None:
         """Let go of everything and delete the temporary file, whatever state we are in."""
-        self._held = None
         try:
             if self._companions is not None:
                 self._companions.close()

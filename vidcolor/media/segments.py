@@ -8,71 +8,130 @@ encoder comes from an encoder opened in the same way when the film is joined.
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import cast
 
+import av
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from vidcolor.frames import PaintedFrame, VideoInfo
+from vidcolor.media.encode import PictureEncoder
+from vidcolor.media.encoders import Choice
+from vidcolor.media.faults import writing
+
 _MAGIC = b"vidcolor segment 1\n"
-_HEAD = struct.Struct("<qqq?II")
-"""pts, dts, duration, key frame, bytes, CRC-32 of the bytes."""
+_HEAD = struct.Struct("<qq?II")
+"""pts, duration, key frame, bytes, CRC-32 of the bytes."""
 
 
-class SegmentFile:
-    """Takes the packets of one segment; ``path`` appears when it is complete, and not before.
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A finished segment: its file, and what joining it takes.
 
-    A context manager: left by an exception it leaves nothing behind.
+    ``pts`` are the times of its frames, rising, in the encoder's ticks on the source's clock;
+    ``duration`` is the last one's; ``depth`` is by how many packets at most one comes later than
+    its turn to be shown.
     """
 
-    def __init__(self, path: Path) -> None:
+    path: Path
+    pts: tuple[int, ...]
+    duration: int
+    depth: int
+
+
+class SegmentWriter:
+    """Encodes frames into the segment ``path``, with an encoder of its own.
+
+    ``choice`` and ``container`` are those of the film it will be part of, so that its packets fit
+    that film's header. The file appears under its name when it is complete, and not before.
+    Raises EncodeError and TargetError.
+    """
+
+    def __init__(self, path: Path, info: VideoInfo, choice: Choice, container: str) -> None:
         self._path = path
         self._part = path.with_name(f"{path.name}.part")
-        self._file = self._part.open("wb")
-        self._file.write(_MAGIC)
+        self._pts: list[int] = []
+        with writing(path):
+            # The container is never written; encoders ask it where their headers are to go.
+            self._scratch = av.open(io.BytesIO(), "w", format=container)
+            self._encoder = PictureEncoder(self._scratch, info, choice)
+            self._file = self._part.open("wb")
+            self._file.write(_MAGIC)
 
-    def put(self, packet: Packet[VideoStream]) -> None:
-        """Add a packet, in decoding order. Raises ValueError if it has no times."""
-        if packet.pts is None or packet.dts is None:
-            raise ValueError("a packet of the picture without pts or dts")
-        data = bytes(packet)
-        head = packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe
-        self._file.write(_HEAD.pack(*head, len(data), zlib.crc32(data)))
-        self._file.write(data)
+    def write(self, painted: PaintedFrame) -> None:
+        """Take the next frame, as `vidcolor.media.mux.Writer` does."""
+        self._encoder.check(painted)
+        with writing(self._path):
+            self._put(self._encoder.encode(painted))
 
-    def commit(self) -> None:
-        """Make the file durable and give it its name."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        os.replace(self._part, self._path)
+    def finish(self, following: int | None) -> Segment:
+        """Complete the file; ``following`` is the pts of the frame after its last, if any."""
+        with writing(self._path):
+            self._put(self._encoder.finish(following))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            os.replace(self._part, self._path)
+        self.discard()
+        pts = sorted(self._pts)
+        turn = {time: number for number, time in enumerate(pts)}
+        depth = max(number - turn[time] for number, time in enumerate(self._pts))
+        return Segment(self._path, tuple(pts), self._encoder.end - pts[-1], depth)
 
     def discard(self) -> None:
-        """Delete what has been written, unless it is complete."""
+        """Let go of everything, and of the file unless it is complete."""
         self._file.close()
         self._part.unlink(missing_ok=True)
+        with suppress(Exception):  # Nothing was ever written to it.
+            self._scratch.close()
+
+    def _put(self, packets: list[Packet[VideoStream]]) -> None:
+        for packet in packets:
+            assert packet.pts is not None
+            self._pts.append(packet.pts)
+            data = bytes(packet)
+            head = packet.pts, packet.duration or 0, packet.is_keyframe
+            self._file.write(_HEAD.pack(*head, len(data), zlib.crc32(data)))
+            self._file.write(data)
 
 
-def read_segment(path: Path) -> Iterator[Packet[VideoStream]]:
-    """The packets of a segment, without stream or time base.
+def join(segments: Sequence[Segment]) -> Iterator[Packet[VideoStream]]:
+    """The packets of all segments in a row, decoding times made anew so that they fit together.
 
-    Raises ValueError where the file is not what was written.
+    Packet number n is decoded when frame number n - depth is shown, which is never after its own
+    turn. Raises ValueError where a file is not what was written.
     """
+    depth = max(segment.depth for segment in segments)
+    times = [time for segment in segments for time in segment.pts]
+    step = times[1] - times[0] if len(times) > 1 else segments[0].duration
+    before = (times[0] - early * step for early in range(depth, 0, -1))
+    clock = chain(before, times)
+    for segment in segments:
+        for packet in _read(segment.path):
+            packet.dts = next(clock)
+            yield packet
+
+
+def _read(path: Path) -> Iterator[Packet[VideoStream]]:
     with path.open("rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:
             raise ValueError(f"{path}: not a segment")
         while head := file.read(_HEAD.size):
             if len(head) < _HEAD.size:
                 raise ValueError(f"{path}: broken off")
-            pts, dts, duration, key, size, check = _HEAD.unpack(head)
+            pts, duration, key, size, check = _HEAD.unpack(head)
             data = file.read(size)
             if len(data) < size or zlib.crc32(data) != check:
                 raise ValueError(f"{path}: broken off or changed on disk")
             packet = cast("Packet[VideoStream]", Packet(data))
-            packet.pts, packet.dts, packet.duration = pts, dts, duration
-            packet.is_keyframe = key
+            packet.pts, packet.duration, packet.is_keyframe = pts, duration, key
             yield packet
