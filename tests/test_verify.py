@@ -273,11 +273,6 @@ def test_pictures_in_the_wrong_place_are_found(clip: Clips, tmp_path: Path) -> N
         ({"rotation": 90}, "rotation", "the display matrix is another"),
         ({"tags": ColorTags(1, 1, 1, 1)}, "colour tags", "primaries 1, was 2; transfer 1, was 2"),
         ({"color": ColorSpec("bt709", False, 8)}, "colour tags", "matrix bt709, was bt601"),
-        (
-            {"interlaced": True},
-            "interlacing",
-            "progressive in the source, interlaced in the target",
-        ),
         ({"metadata": {}}, "metadata", "without title"),
     ],
 )
@@ -291,6 +286,19 @@ def test_a_wrong_label_is_found(
             writer.write(paint(frame, writer.chroma_shape))
     found = verify(source, target)
     assert [(failure.name, failure.says) for failure in found.failures] == [(check, says)]
+
+
+def test_fields_are_told(tmp_path: Path) -> None:
+    options = {"flags": "+ildct", "x264-params": "tff=1"}
+    source = make(Clip("fields.mp4", options=options, field_order=2), tmp_path)
+    assert probe(source).interlaced
+    target = tmp_path / "out.mp4"
+    rewrite(source, target, QUICK)
+    assert named(verify(source, target), "interlacing").says == "interlaced"
+    redraw(source, tmp_path / "out.mkv", lambda number, luma: luma)
+    interlacing = named(verify(source, tmp_path / "out.mkv"), "interlacing")
+    assert interlacing.outcome == "changed"
+    assert interlacing.says == "interlaced in the source, progressive in the target"
 
 
 def test_no_colour_is_a_note(clip: Clips) -> None:

@@ -22,6 +22,8 @@ from vidcolor.media.encoders import Choice
 from vidcolor.media.probe import MATRIX_TAGS
 
 _USUAL_RATE = Fraction(25)
+_PROGRESSIVE = 1
+"""FFmpeg's number of the field order without fields; those with are higher."""
 _SLOWEST, _FASTEST = Fraction(1, 10), Fraction(240)
 _CANONICAL_TAG: dict[Matrix, int] = {
     "bt709": 1,
@@ -69,6 +71,9 @@ class PictureEncoder:
         context.thread_type = "AUTO"
         # Packets that know how long they last: else MP4 is too short where the rate varies.
         context.flags |= Flags.frame_duration
+        if field_order > _PROGRESSIVE:
+            # x264 tells players of fields only if it codes them as such.
+            context.flags |= Flags.interlaced_dct
         if matrix is not None:
             stream.set_display_matrix(matrix)
         elif info.rotation:
@@ -115,6 +120,9 @@ class PictureEncoder:
         self._fill(picture.planes[1], painted.cb)
         self._fill(picture.planes[2], painted.cr)
         picture.pts, picture.time_base, picture.duration = pts, context.time_base, duration
+        # Most encoders go by their context; ProRes writes what the frame says.
+        picture.color_range, picture.colorspace = context.color_range, context.colorspace
+        picture.color_primaries, picture.color_trc = context.color_primaries, context.color_trc
         self._end = pts + duration
         if self._first_pts is None:
             self._first_pts = pts
