@@ -96,7 +96,7 @@ def text_labels(
         says = f"without {', '.join(missing)}"
         yield Check("metadata", "lost" if roomy else "note", says)
     if not other and not missing:
-        yield Check("metadata", "same", f"{len(wanted)} of {len(wanted)} kept")
+        yield Check("metadata", "same", f"{len(wanted)} kept")
 
 
 def _tracks(pairs: list[tuple[Track, Track]], roomy: bool) -> Iterator[Check]:
