@@ -20,11 +20,11 @@ from vidcolor.errors import SourceError, UsageError
 from vidcolor.frames import ColorSpec, ColorTags
 from vidcolor.media.decode import decode
 from vidcolor.media.mux import Writer
-from vidcolor.media.packets import Parcel
+from vidcolor.media.packets import Parcel, parcels
 from vidcolor.media.probe import probe
 from vidcolor.settings import EncoderSettings, RangeSettings
 from vidcolor.verify import Check, Verification, verify
-from vidcolor.verify.tracks import Lane
+from vidcolor.verify.lanes import Lane
 
 WHOLE = RangeSettings()
 
@@ -54,6 +54,7 @@ def named(found: Verification, name: str) -> Check:
         ("mirrored.mp4", "out.mp4", QUICK, WHOLE),
         ("wide.mp4", "out.mkv", QUICK, WHOLE),
         ("full.mp4", "out.mp4", QUICK, WHOLE),
+        ("wide.mp4", "out.mov", EncoderSettings("prores"), WHOLE),
     ],
 )
 def test_a_good_job_passes(
@@ -273,11 +274,6 @@ def test_pictures_in_the_wrong_place_are_found(clip: Clips, tmp_path: Path) -> N
         ({"rotation": 90}, "rotation", "the display matrix is another"),
         ({"tags": ColorTags(1, 1, 1, 1)}, "colour tags", "primaries 1, was 2; transfer 1, was 2"),
         ({"color": ColorSpec("bt709", False, 8)}, "colour tags", "matrix bt709, was bt601"),
-        (
-            {"interlaced": True},
-            "interlacing",
-            "progressive in the source, interlaced in the target",
-        ),
         ({"metadata": {}}, "metadata", "without title"),
     ],
 )
@@ -291,6 +287,19 @@ def test_a_wrong_label_is_found(
             writer.write(paint(frame, writer.chroma_shape))
     found = verify(source, target)
     assert [(failure.name, failure.says) for failure in found.failures] == [(check, says)]
+
+
+def test_fields_are_told(tmp_path: Path) -> None:
+    options = {"flags": "+ildct", "x264-params": "tff=1"}
+    source = make(Clip("fields.mp4", options=options, field_order=2), tmp_path)
+    assert probe(source).interlaced
+    target = tmp_path / "out.mp4"
+    rewrite(source, target, QUICK)
+    assert named(verify(source, target), "interlacing").says == "interlaced"
+    redraw(source, tmp_path / "out.mkv", lambda number, luma: luma)
+    interlacing = named(verify(source, tmp_path / "out.mkv"), "interlacing")
+    assert interlacing.outcome == "changed"
+    assert interlacing.says == "interlaced in the source, progressive in the target"
 
 
 def test_no_colour_is_a_note(clip: Clips) -> None:
@@ -329,6 +338,31 @@ def test_sound_encoded_anew_is_compared_by_ear(tmp_path: Path) -> None:
     audio = named(transcode(300), "audio 1")
     assert audio.outcome == "changed"
     assert audio.numbers["late"] == pytest.approx(0.3, abs=0.01)
+
+
+def test_uncompressed_sound_is_compared_however_it_is_cut(tmp_path: Path) -> None:
+    wave = np.random.default_rng(0).integers(-9999, 9999, (1, 16000)).astype("<i2")
+
+    def record(name: str, size: int) -> list[tuple[Fraction | None, bytes]]:
+        with av.open(str(tmp_path / name), "w") as output:
+            sound: Any = output.add_stream("pcm_s16le", rate=16000)
+            sound.codec_context.layout = "mono"
+            for start in range(0, 16000, size):
+                part = np.ascontiguousarray(wave[:, start : start + size])
+                frame = av.AudioFrame.from_ndarray(part, format="s16", layout="mono")
+                frame.sample_rate, frame.pts = 16000, start
+                output.mux(sound.encode(frame))
+            output.mux(sound.encode(None))
+        return [(parcel.at, parcel.digest) for parcel in parcels(tmp_path / name, [0])]
+
+    one, two = record("one.mkv", 1000), record("two.mov", 640)
+    assert [digest for _, digest in one] == [digest for _, digest in two]
+    assert len(one) == 8
+    for (at, _), (other, _) in zip(one, two, strict=True):
+        assert at is not None and other is not None
+        assert abs(at - other) <= Fraction(1, 1000)
+    wave[0, 5000] += 1
+    assert sum(a != b for a, b in zip(one, record("one.mkv", 1000), strict=True)) == 1
 
 
 def test_packets_are_held_only_until_the_other_side_comes() -> None:

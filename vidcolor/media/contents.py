@@ -58,7 +58,7 @@ class Contents:
     matrix: tuple[int, ...] | None
     """The display matrix, see `vidcolor.media.probe.display_matrix`."""
     field_order: int
-    """FFmpeg's number, 0 for unknown, 1 for progressive."""
+    """FFmpeg's number, 0 for unknown, 1 for progressive; as the container or the codec says."""
     lossless: bool
     """The picture's codec, or the encoder's own note in the stream, says that nothing is lost."""
 
@@ -76,8 +76,9 @@ def contents(info: VideoInfo) -> Contents:
             if (base := chapter["time_base"]) is not None
         )
         lossless = _lossless(info, stream)
+        told = stream.codec_context.field_order
     matrix, field_order = turning_and_fields(info)
-    return Contents(tracks, chapters, matrix, field_order, lossless)
+    return Contents(tracks, chapters, matrix, field_order or told, lossless)
 
 
 def turning_and_fields(info: VideoInfo) -> tuple[tuple[int, ...] | None, int]:

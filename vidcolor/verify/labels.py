@@ -33,10 +33,14 @@ def picture_labels(
     yield Check("rotation", "same" if turned else "changed", says)
     yield _color(source, target)
     orders = before.field_order, after.field_order
-    kept = source.interlaced == target.interlaced and (0 in orders or orders[0] == orders[1])
-    kinds = ["interlaced" if info.interlaced else "progressive" for info in (source, target)]
-    fields = f"fields in order {orders[0]}, were {orders[1]}" if kinds[0] == kinds[1] else ""
-    says = kinds[0] if kept else (fields or f"{kinds[0]} in the source, {kinds[1]} in the target")
+    fields = [
+        info.interlaced or order > 1 for info, order in zip((source, target), orders, strict=True)
+    ]
+    kinds = ["interlaced" if two else "progressive" for two in fields]
+    kept = fields[0] == fields[1] and (not fields[0] or 0 in orders or orders[0] == orders[1])
+    says = f"{kinds[0]} in the source, {kinds[1]} in the target"
+    if fields[0] == fields[1]:
+        says = kinds[0] if kept else "the fields are in another order"
     yield Check("interlacing", "same" if kept else "changed", says)
 
 
@@ -92,7 +96,7 @@ def text_labels(
         says = f"without {', '.join(missing)}"
         yield Check("metadata", "lost" if roomy else "note", says)
     if not other and not missing:
-        yield Check("metadata", "same", f"{len(wanted)} of {len(wanted)} kept")
+        yield Check("metadata", "same", f"{len(wanted)} kept")
 
 
 def _tracks(pairs: list[tuple[Track, Track]], roomy: bool) -> Iterator[Check]:

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from fractions import Fraction
 
 from vidcolor.frames import VideoInfo
 from vidcolor.media.contents import Contents, Track
-from vidcolor.media.packets import Parcel, hear, parcels
+from vidcolor.media.packets import hear, parcels
 from vidcolor.plan import name_stream
-from vidcolor.verify.checks import Check, Outcome, milliseconds, plural
+from vidcolor.verify.checks import Check, milliseconds
+from vidcolor.verify.lanes import Lane, in_step
 from vidcolor.verify.pictures import Pictures
 
-_WINDOW = 16
-"""Packets to look ahead for where two tracks agree again."""
 _IN_STEP = Fraction(45, 1000)
 """How far sound that was encoded anew may be off: the lead that viewers begin to notice
 (ITU-R BT.1359-1)."""
 _TIMED = frozenset({"audio", "subtitle", "video", "data"})
-_STORED_APART = Fraction(10)
-"""Seconds by which packets of one moment may lie apart in a file."""
 
 Pair = tuple[Track, Track]
 
@@ -76,7 +71,7 @@ def track_checks(
         elif _encoded_anew(pair):
             yield _sound(source, target, pair, pictures.origin, span)
         else:
-            yield lanes[old.about.index].check(pair)
+            yield lanes[old.about.index].check(old.about, new.about)
     for old in lost:
         yield _lost(old, target)
     for new in added:
@@ -142,155 +137,12 @@ def _compare(
             # The range ends where its last frame does, which not every file tells.
             lane.forgiven = ((-tick, tick), (span[1] - span[0] - pictures.step - tick, None))
         lanes[old.about.index] = twins[new.about.index] = lane
-    reach = None if span is None else (span[0], span[1])
     with (
-        closing(parcels(source.path, lanes.keys(), reach)) as before,
+        closing(parcels(source.path, lanes.keys(), span)) as before,
         closing(parcels(target.path, twins.keys())) as after,
     ):
-        for side, parcel in _in_step(before, after, pictures.origin):
+        for side, parcel in in_step(before, after, pictures.origin):
             (twins if side else lanes)[parcel.index].add(side, parcel)
     for lane in lanes.values():
         lane.settle(final=True)
     return lanes
-
-
-def _in_step(
-    before: Generator[Parcel], after: Generator[Parcel], origin: Fraction
-) -> Iterator[tuple[int, Parcel]]:
-    """Packets of both files, always from the one whose clock is behind."""
-    sides: dict[int, Generator[Parcel]] = {0: before, 1: after}
-    clocks: dict[int, Fraction | None] = {0: None, 1: None}
-    while sides:
-        side = min(sides, key=lambda side: (clocks[side] is not None, clocks[side] or 0))
-        parcel = next(sides[side], None)
-        if parcel is None:
-            del sides[side]
-            continue
-        if parcel.at is not None:
-            clocks[side] = parcel.at - (0 if side else origin)
-        elif clocks[side] is None:
-            clocks[side] = Fraction(0)
-        yield side, parcel
-
-
-@dataclass(slots=True)
-class Lane:
-    """One track in both files: packets are paired in order, and by digest behind a difference.
-
-    Of each file the packets are kept that the other has not reached yet, as times and digests.
-    """
-
-    origin: Fraction
-    tick: Fraction
-    by_bytes: bool
-    """False for texts in another format: then only their times tell."""
-    forgiven: tuple[tuple[Fraction, Fraction | None], ...] = ()
-    """Times of the target where packets may be missing or too many: the ends of a range."""
-    paired: int = 0
-    changed: int = 0
-    moved: int = 0
-    lost: int = 0
-    added: int = 0
-    deviation: Fraction = Fraction(0)
-    first: Fraction | None = None
-    """Where the first difference is, in seconds of the target."""
-    _waiting: tuple[deque[Parcel], deque[Parcel]] = field(
-        default_factory=lambda: (deque(), deque())
-    )
-
-    def add(self, side: int, parcel: Parcel) -> None:
-        """Take the next packet of the source (0) or of the target (1)."""
-        self._waiting[side].append(parcel)
-        self.settle()
-
-    def settle(self, *, final: bool = False) -> None:
-        """Pair what can be paired; at the end, count what is left."""
-        old, new = self._waiting
-        while old and new:
-            if self._alike(old[0], new[0]):
-                self._pair(old.popleft(), new.popleft())
-            elif not final and min(len(old), len(new)) < _WINDOW:
-                return
-            else:
-                self._skip()
-        if final:
-            self._drop(0, len(old))
-            self._drop(1, len(new))
-
-    def check(self, pair: Pair) -> Check:
-        """What was found, in words."""
-        old, new = (track.about for track in pair)
-        numbers = {
-            "packets": self.paired + self.changed,
-            "changed": self.changed,
-            "moved": self.moved,
-            "lost": self.lost,
-            "added": self.added,
-            "largest_deviation": float(self.deviation),
-        }
-        name, noun = name_stream(old), "text" if old.kind == "subtitle" else "packet"
-        faults = [
-            f"{plural(self.lost, noun)} lost" if self.lost else "",
-            f"{self.added} added" if self.added else "",
-            f"{self.changed} with other bytes" if self.changed else "",
-            f"{self.moved} moved by up to {milliseconds(self.deviation)}" if self.moved else "",
-        ]
-        said = ", ".join(filter(None, faults))
-        if old.kind == "video" and self.changed and not (self.paired or self.lost or self.added):
-            return Check(name, "note", "packed in another way, not compared", numbers)
-        if said:
-            at = "" if self.first is None else f", from {float(self.first):.3f} s on"
-            only = self.lost and not (self.added or self.changed or self.moved)
-            outcome: Outcome = "lost" if only else "changed"
-            return Check(name, "note" if old.kind == "data" else outcome, said + at, numbers)
-        says = (
-            f"{plural(self.paired, noun)}, at most {milliseconds(self.deviation)} from their time"
-        )
-        if self.by_bytes:
-            return Check(name, "same", says, numbers)
-        return Check(name, "note", f"converted to {new.codec}: {says}", numbers)
-
-    def _alike(self, old: Parcel, new: Parcel) -> bool:
-        return not self.by_bytes or old.digest == new.digest
-
-    def _pair(self, old: Parcel, new: Parcel) -> None:
-        self.paired += 1
-        if old.at is None or new.at is None:
-            return
-        distance = abs(new.at - (old.at - self.origin))
-        self.deviation = max(self.deviation, distance)
-        if distance > self.tick:
-            self.moved += 1
-            self._mark(new.at)
-
-    def _skip(self) -> None:
-        """Go on where both agree again, as near as may be; else leave one packet of each."""
-        old, new = self._waiting
-        near = sorted(
-            ((i, j) for i in range(min(len(old), _WINDOW)) for j in range(min(len(new), _WINDOW))),
-            key=sum,
-        )
-        i, j = next(((i, j) for i, j in near if self._alike(old[i], new[j])), (1, 1))
-        both = min(i, j)
-        for _ in range(both):
-            self.changed += 1
-            self._mark(new[0].at)
-            old.popleft()
-            new.popleft()
-        self._drop(0, i - both)
-        self._drop(1, j - both)
-
-    def _drop(self, side: int, count: int) -> None:
-        for _ in range(count):
-            parcel = self._waiting[side].popleft()
-            at = None if parcel.at is None else parcel.at - (0 if side else self.origin)
-            if at is not None and any(
-                low <= at and (high is None or at <= high) for low, high in self.forgiven
-            ):
-                continue
-            self.lost += side == 0
-            self.added += side == 1
-            self._mark(at)
-
-    def _mark(self, at: Fraction | None) -> None:
-        self.first = at if self.first is None else self.first
