@@ -378,6 +378,17 @@ def test_deinterlaced_frames_are_the_first_moment(
         assert np.abs(other.luma - truth).mean() < 0.1 * np.abs(one.luma - truth).mean()
 
 
+@pytest.mark.parametrize("pixels", ["gray10le", "yuv422p10le", "yuyv422"])
+def test_any_pixel_format_is_deinterlaced_in_its_own_codes(pixels: str, tmp_path: Path) -> None:
+    codec = "rawvideo" if pixels == "yuyv422" else "ffv1"
+    source = record(Tape(codec=codec, pixel_format=pixels, name="tape.nut"), tmp_path)
+    for one, other in zip(frames(source), frames(source, deinterlace=True), strict=True):
+        assert one.luma.dtype == other.luma.dtype
+        np.testing.assert_array_equal(one.luma[::2], other.luma[::2])
+        assert combing(other.luma) < 0.1 * combing(one.luma)
+        assert other.luma.max() < 1 << other.color.depth
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_short_films_lose_no_frame(count: int, tmp_path: Path) -> None:
     source = record(Tape(frames=count), tmp_path)

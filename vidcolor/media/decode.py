@@ -120,11 +120,12 @@ def _all_frames(
             except FAULTS:
                 return
         clock, reader = _Clock(info, report), FieldReader()
-        pictures = _pictures(source, stream, info, report)
-        if info.fields is not None and info.fields.deinterlace:
-            pictures = deinterlaced(pictures, info.fields)
-        for number, picture in enumerate(pictures):
-            yield _frame(picture, number, info, clock, reader)
+        frames = (
+            _frame(picture, number, info, clock, reader)
+            for number, picture in enumerate(_pictures(source, stream, info, report))
+        )
+        whole = info.fields is not None and info.fields.deinterlace
+        yield from deinterlaced(frames) if whole else frames
 
 
 def _pictures(
@@ -210,7 +211,7 @@ def _frame(
     with reading(info.path, "cannot convert its pictures"):
         luma, owner = read_luma(picture, info.color)
         first_field = None
-        if info.fields is not None and info.interlaced:
+        if info.fields is not None:
             first_field = reader.first(picture) if info.fields.flagged else info.fields.first
     return Frame(
         index=number,
