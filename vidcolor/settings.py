@@ -131,10 +131,10 @@ class Settings:
 
     color: ColorSettings = ColorSettings()
     encoder: EncoderSettings = EncoderSettings()
-    fields: FieldSettings = FieldSettings()
     range: RangeSettings = RangeSettings()
     limits: LimitSettings = LimitSettings()
     overwrite: bool = False
+    fields: FieldSettings = FieldSettings()
     shots: tuple[int, ...] | None = None
     """Number in the film, from 0, of the first frame of each shot: 0 first, then rising, as
     `vidcolor.shots.read_shots` reads them from a file. None: they are found by the detector."""

@@ -153,19 +153,21 @@ class _Reader:
                     source.seek(int(seek_to / info.time_base), stream=stream)
                 except FAULTS:
                     return
-            # A frame's time is judged by that of the frame after it, too.
-            pictures = self._pictures(source, stream)
-            if info.fields is not None and info.fields.deinterlace:
-                pictures = deinterlaced(pictures, info.fields)
-            pairs = pairwise(chain(pictures, [None]))
-            for number, (picture, following) in enumerate(pairs):
-                if number + self._report.skipped >= self._limits.frames:
-                    raise SourceError(
-                        f"{info.path}: over the limit of {self._limits.frames} frames; if it is "
-                        "meant to be as long, raise it with --limits frames=…"
-                    )
-                assert picture is not None
-                yield self._frame(picture, following, number, stream)
+            frames = self._placed(source, stream)
+            whole = info.fields is not None and info.fields.deinterlace
+            yield from deinterlaced(frames) if whole else frames
+
+    def _placed(self, source: InputContainer, stream: VideoStream) -> Iterator[Frame]:
+        """The frames with their times, each judged by that of the frame after it, too."""
+        pairs = pairwise(chain(self._pictures(source, stream), [None]))
+        for number, (picture, following) in enumerate(pairs):
+            if number + self._report.skipped >= self._limits.frames:
+                raise SourceError(
+                    f"{self.info.path}: over the limit of {self._limits.frames} frames; if it is "
+                    "meant to be as long, raise it with --limits frames=…"
+                )
+            assert picture is not None
+            yield self._frame(picture, following, number, stream)
 
     def check_end(self, crop: RangeSettings, last: Frame) -> None:
         """Note it if the film ended, with ``last``, before what its header promises."""

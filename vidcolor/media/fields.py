@@ -9,20 +9,22 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
-from itertools import groupby
-from typing import cast
+from typing import Any, cast
 
 import av
+import numpy as np
 from av.filter import Graph
 
-from vidcolor.frames import FieldOrder, Fields
+from vidcolor.frames import FieldOrder, Frame
+from vidcolor.media.picture import grey, read_luma
 
 Shape = tuple[int, int, str]
 """Width, height and pixel format."""
 
 _CLOCK = Fraction(1, 1000)
-"""Filters want a time base. Ours change no times, or theirs are not used."""
+"""Filters want a time base; no time of theirs is used."""
 _MODES: dict[FieldOrder | None, str] = {"top": "tff", "bottom": "bff", None: "prog"}
 
 
@@ -60,33 +62,41 @@ class FieldMarker:
         return marked
 
 
-def deinterlaced(pictures: Iterable[av.VideoFrame], fields: Fields) -> Iterator[av.VideoFrame]:
-    """One picture for each of ``pictures``: of an interlaced one, the moment of its first field.
+def deinterlaced(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """As many frames, all of one moment: the interlaced ones that of their first field.
 
     By FFmpeg's bwdif (the Bob Weaver filter: motion adaptive as yadif, cubic interpolation as
-    w3fdif), which looks one picture ahead and one back. Times, lengths and pictures that are not
-    interlaced stay as they are.
+    w3fdif), which looks one frame ahead and one back. It is shown luma alone, whatever the film's
+    pixel format. The lines of the first field, and frames that are not interlaced, stay as they
+    are.
     """
-    steps = [("bwdif", "mode=send_frame:parity=auto:deint=interlaced")]
-    if not fields.flagged:
-        steps.insert(0, ("setfield", _MODES[fields.first]))
-    for shape, alike in groupby(pictures, key=shape_of):
-        graph = chain(shape, *steps)
-        # bwdif counts in other ticks; as it drops no picture, the old times fit.
-        times: deque[tuple[int | None, int]] = deque()
-        for picture in alike:
-            times.append((picture.pts, picture.duration))
-            graph.push(picture)
-            yield from _timed(graph, times)
+    waiting: deque[Frame] = deque()
+    graph: Graph | None = None
+    for frame in frames:
+        luma: Any = np.ascontiguousarray(frame.luma)
+        picture = av.VideoFrame.from_ndarray(luma, format=grey(8 * luma.itemsize))
+        picture.time_base = _CLOCK
+        if graph is None:
+            marker = FieldMarker(shape_of(picture))
+            graph = chain(shape_of(picture), ("bwdif", "send_frame:auto:interlaced"), threads=0)
+        waiting.append(frame)
+        graph.push(marker.mark(picture, frame.first_field))
+        yield from _finished(graph, waiting)
+    if graph is not None:
         graph.push(None)
-        yield from _timed(graph, times)
+        yield from _finished(graph, waiting)
 
 
-def _timed(graph: Graph, times: deque[tuple[int | None, int]]) -> Iterator[av.VideoFrame]:
+def _finished(graph: Graph, waiting: deque[Frame]) -> Iterator[Frame]:
     for picture in pull(graph):
-        pts, picture.duration = times.popleft()
-        picture.pts = cast(int, pts)  # The stubs do not know that it may be None.
-        yield picture
+        frame = waiting.popleft()  # bwdif drops none.
+        if frame.first_field is not None:
+            luma, owner = read_luma(picture, frame.color)
+            # Interpolation overshoots, and the filter does not know of fewer than 16 bits.
+            if 8 < frame.color.depth < 16:
+                luma = np.minimum(luma, (1 << frame.color.depth) - 1)
+            frame = replace(frame, luma=luma, owner=owner, first_field=None)
+        yield frame
 
 
 def shape_of(picture: av.VideoFrame) -> Shape:
@@ -94,9 +104,13 @@ def shape_of(picture: av.VideoFrame) -> Shape:
     return picture.width, picture.height, picture.format.name
 
 
-def chain(shape: Shape, *steps: tuple[str, str | None]) -> Graph:
-    """A graph of these filters, each a name with its arguments, in a row."""
+def chain(shape: Shape, *steps: tuple[str, str | None], threads: int = 1) -> Graph:
+    """A graph of these filters, each a name with its arguments, in a row.
+
+    ``threads`` 0 is one for every processor.
+    """
     graph = Graph()
+    graph.threads = threads
     width, height, pixels = shape
     layout = av.VideoFormat(pixels, width, height)
     last = graph.add_buffer(width=width, height=height, format=layout, time_base=_CLOCK)
