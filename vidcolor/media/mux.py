@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from fractions import Fraction
-from math import lcm
+from math import floor, lcm
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
 import av
-from av.container import OutputContainer
+from av.container import InputContainer, OutputContainer
+from av.format import Flags as FormatFlags
 from av.packet import Packet
 from av.video.stream import VideoStream
 
 from vidcolor.errors import EncodeError
 from vidcolor.frames import PaintedFrame, StreamInfo, VideoInfo
+from vidcolor.media.clock import LONGEST_GAP
 from vidcolor.media.companions import Companions, kept_metadata
 from vidcolor.media.encode import PictureEncoder
 from vidcolor.media.encoders import choose
@@ -27,6 +29,7 @@ from vidcolor.settings import EncoderSettings, RangeSettings
 
 # The field has 32 bits, but some readers take it as signed.
 _FINEST_TIMESCALE = 2**31 - 1
+_CLOCK_FROM_ANYWHERE = int(cast(int, FormatFlags.ts_discont.value))
 
 
 class Writer:
@@ -37,7 +40,8 @@ class Writer:
     it was. Nothing is ever visible under the target's name but a whole film.
 
     With ``crop`` other than the whole film, the picture starts at 0, all other streams are moved
-    by the same amount of time, and what lies outside the written frames is left out.
+    by the same amount of time, and what lies outside the written frames is left out. A whole film
+    from a broadcast, whose clock began anywhere, starts at 0 with whichever stream is first.
 
     Raises TargetExistsError and TargetError before any work, EncodeError when encoder or container
     refuse, SettingsError for an encoder option that does not exist.
@@ -59,7 +63,8 @@ class Writer:
         self._output: OutputContainer | None = None
         self._companions: Companions | None = None
         self._held: PaintedFrame | None = None
-        self._first: int | None = None
+        self._begun = False
+        self._moved = 0  # Ticks of the source's clock at which the target's begins.
         self._end = 0
         self._last_duration = 0
         self._frames = 0
@@ -122,7 +127,7 @@ class Writer:
         """
         self._encoder.check(painted)
         pts = painted.frame.pts
-        if self._first is None:
+        if not self._begun:
             self._begin(pts)
         if self._held is not None:
             self._encode(self._held, pts - self._held.frame.pts)
@@ -170,7 +175,9 @@ class Writer:
                 self._encoder.stream.metadata.update(kept_metadata(dict(stream.metadata)))
                 self._encoder.stream.disposition = stream.disposition
             if self._crop.whole:
-                self._start(None, None)
+                start = _start_of_clock(self._companions.source, info)
+                self._moved = floor(start / info.time_base)
+                self._start(self._moved * info.time_base if self._moved else None, None)
 
     def _container_options(self) -> dict[str, str]:
         if self._target.container in ("matroska", "webm"):
@@ -189,9 +196,10 @@ class Writer:
         self._output.start_encoding()
 
     def _begin(self, pts: int) -> None:
-        self._first = pts
+        self._begun = True
         if self._crop.whole:
             return
+        self._moved = pts
         start = pts * self._info.time_base
         with writing(self._path, f"{self._target.container} refuses this film"):
             self._start(start, self._expected_end(start))
@@ -206,25 +214,22 @@ class Writer:
         return None
 
     def _encode(self, painted: PaintedFrame, duration: int) -> None:
-        assert self._first is not None
         if duration <= 0:
             raise ValueError(f"frame {painted.frame.index} is not before the one after it")
         pts = painted.frame.pts
         self._end, self._last_duration = pts + duration, duration
         self._frames += 1
         with writing(self._path, f"{self._choice.encoder} failed"):
-            moved = pts if self._crop.whole else pts - self._first
-            packets = self._encoder.encode(painted, moved, duration)
+            packets = self._encoder.encode(painted, pts - self._moved, duration)
         self._mux(packets)
 
     def _mux(self, packets: Iterable[Packet[VideoStream]]) -> None:
         assert self._output is not None and self._companions is not None
-        origin = 0 if self._crop.whole else cast(int, self._first)
         for packet in packets:
             ticks = packet.dts if packet.dts is not None else packet.pts
             with writing(self._path):
                 # Sound and subtitles up to this packet first: neither side piles up in memory.
-                self._companions.pull(((ticks or 0) + origin) * self._info.time_base)
+                self._companions.pull(((ticks or 0) + self._moved) * self._info.time_base)
                 self._output.mux_one(packet)
 
     def _finish(self) -> None:
@@ -264,6 +269,19 @@ def _from_source(info: VideoInfo) -> tuple[tuple[int, ...] | None, int]:
         order = stream.codec_context.field_order if info.interlaced else 0
         frame = first_picture(source, stream)
         return None if frame is None else display_matrix(frame), order
+
+
+def _start_of_clock(source: InputContainer, info: VideoInfo) -> Fraction:
+    """When the target is to begin, in seconds of the source's clock; 0 for nearly all films.
+
+    Transport and program streams start wherever their sender's clock was, up to a day on. No player
+    shows the time before; in an MP4, it would.
+    """
+    start = Fraction(source.start_time or 0, av.time_base)
+    own = (info.start_pts or 0) * info.time_base
+    if source.format.flags & _CLOCK_FROM_ANYWHERE or abs(own) > LONGEST_GAP:
+        return min(start, own) if source.start_time is not None else own
+    return Fraction(0)
 
 
 def _common_timescale(info: VideoInfo) -> int:
