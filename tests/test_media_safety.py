@@ -99,39 +99,6 @@ def test_ffmpeg_itself_does_not_open_them_either(name: str, clip: Clips, tmp_pat
         av.open(str(path), container_options=opening_options())
 
 
-def reference_movie(folder: Path) -> Path:
-    """A QuickTime file whose pictures are not in itself but in ``other.mov`` beside it."""
-    other = make(Clip("other.mov"), folder)
-    data = bytearray(other.read_bytes())
-    path = b"/films/other.mov"
-    alias = bytearray(150)
-    # Levels up from here and down to there: both files are in one folder.
-    struct.pack_into(">HH", alias, 130, 1, 1)
-    alias += struct.pack(">HH", 18, len(path)) + path + struct.pack(">HH", 0xFFFF, 0)
-    entry = struct.pack(">I4sI", 12 + len(alias), b"alis", 0) + alias
-    atom = struct.pack(">I4sII", 16 + len(entry), b"dref", 0, 1) + entry
-    start = data.index(b"dref") - 4
-    (size,) = struct.unpack_from(">I", data, start)
-    data[start : start + size] = atom
-    for parent in (b"moov", b"trak", b"mdia", b"minf", b"dinf"):
-        place = data.index(parent) - 4
-        (old,) = struct.unpack_from(">I", data, place)
-        struct.pack_into(">I", data, place, old + len(atom) - size)
-    pictures = data.index(b"mdat") + 4
-    data[pictures : data.index(b"moov") - 4] = bytes(data.index(b"moov") - 4 - pictures)
-    found = folder / "reference.mov"
-    found.write_bytes(data)
-    return found
-
-
-def test_a_movie_that_refers_to_another_file_does_not_get_its_pictures(tmp_path: Path) -> None:
-    path = reference_movie(tmp_path)
-    with av.open(str(path), container_options={"enable_drefs": "1"}) as followed:
-        assert len(list(followed.decode(video=0))) == 10  # So it would be, if it were asked for.
-    with pytest.raises(SourceError, match="not one picture"):
-        probe(path)
-
-
 def png(width: int, height: int) -> bytes:
     def chunk(kind: bytes, body: bytes) -> bytes:
         return (

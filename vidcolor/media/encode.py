@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from typing import Any, cast
 
 import av
@@ -21,6 +22,8 @@ from vidcolor.media.clock import plausible_rate
 from vidcolor.media.encoders import Choice
 from vidcolor.media.probe import MATRIX_TAGS
 
+# Nanoseconds are too many for the 32 bits that encoders and MP4 have for a duration.
+_FINEST_TICK = Fraction(1, 1_000_000)
 _CANONICAL_TAG: dict[Matrix, int] = {
     "bt709": 1,
     "fcc": 4,
@@ -34,7 +37,8 @@ class PictureEncoder:
     """Adds the picture's stream to a container and turns painted frames into its packets.
 
     ``matrix`` is a display matrix of nine numbers for players to turn the picture by, None for
-    ``info.rotation``; ``field_order`` is FFmpeg's number for interlaced films.
+    ``info.rotation``; ``field_order`` is FFmpeg's number for interlaced films. ``base`` is the time
+    base of the packets: that of ``info``, or a microsecond where that is finer.
     """
 
     def __init__(
@@ -54,7 +58,9 @@ class PictureEncoder:
         context.width, context.height = info.width, info.height
         context.pix_fmt = choice.pixel_format
         # Both, or variable rates are rounded to the frame rate.
-        context.time_base = stream.time_base = info.time_base
+        self._source_base = info.time_base
+        self.base = max(info.time_base, _FINEST_TICK)
+        context.time_base = stream.time_base = self.base
         context.sample_aspect_ratio = info.sample_aspect_ratio
         context.color_range = info.tags.range or (2 if info.color.full_range else 0)
         context.colorspace = _matrix_tag(info)
@@ -78,7 +84,7 @@ class PictureEncoder:
         self._held: Packet[VideoStream] | None = None
         self._first_dts: int | None = None
         self._first_pts: int | None = None
-        self._end = 0
+        self._end = -(2**63)
 
     @property
     def chroma_shape(self) -> tuple[int, int]:
@@ -104,13 +110,17 @@ class PictureEncoder:
     def encode(self, painted: PaintedFrame, pts: int, duration: int) -> list[Packet[VideoStream]]:
         """Encode one frame at ``pts`` for ``duration`` ticks of the source's time base."""
         context = self.stream.codec_context
+        if self.base != self._source_base:
+            end = self._ticks(pts + duration)
+            pts = max(self._ticks(pts), self._end)
+            duration = max(1, end - pts)
         # A new frame each time: the decoded one carries its picture type, which would steer the
         # encoder, and its memory, which the decoder still predicts from.
         picture = av.VideoFrame(context.width, context.height, self._choice.pixel_format)
         self._fill(picture.planes[0], painted.frame.luma)
         self._fill(picture.planes[1], painted.cb)
         self._fill(picture.planes[2], painted.cr)
-        picture.pts, picture.time_base, picture.duration = pts, context.time_base, duration
+        picture.pts, picture.time_base, picture.duration = pts, self.base, duration
         self._end = pts + duration
         if self._first_pts is None:
             self._first_pts = pts
@@ -146,6 +156,9 @@ class PictureEncoder:
         missing = self._end - (self._first_pts or 0) - span
         if missing > 0:
             packet.dts = max(packet.dts, min(packet.pts, packet.dts + missing))
+
+    def _ticks(self, source_ticks: int) -> int:
+        return round(source_ticks * self._source_base / self.base)
 
     def _fill(self, plane: av.video.plane.VideoPlane, samples: NDArray[Any]) -> None:
         wide = self._choice.depth > 8

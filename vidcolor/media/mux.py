@@ -229,7 +229,8 @@ class Writer:
             ticks = packet.dts if packet.dts is not None else packet.pts
             with writing(self._path):
                 # Sound and subtitles up to this packet first: neither side piles up in memory.
-                self._companions.pull(((ticks or 0) + self._moved) * self._info.time_base)
+                start = self._moved * self._info.time_base
+                self._companions.pull((ticks or 0) * self._encoder.base + start)
                 self._output.mux_one(packet)
 
     def _finish(self) -> None:
