@@ -47,7 +47,9 @@ def colorize(
     codec: Annotated[str | None, Option(help="h264, h265, av1, vp9, ffv1, prores …")] = None,
     crf: Annotated[float | None, Option(help="Quality; smaller is better and larger.")] = None,
     encoder_options: Annotated[str | None, Option(metavar="K=V[,K=V]")] = None,
-    limits: Annotated[str | None, Option(metavar="K=N[,K=N]", help="See README.")] = None,
+    limits: Annotated[
+        str | None, Option(metavar="K=N[,K=N]", help="pixels, frames, streams.")
+    ] = None,
     strict: Annotated[bool, Option("--strict", help="Stop at the first damage.")] = False,
     report: Annotated[Path | None, Option(metavar="FILE.json", help="Write a report.")] = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace TARGET.")] = False,

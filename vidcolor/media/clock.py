@@ -9,7 +9,7 @@ from vidcolor.frames import VideoInfo
 USUAL_RATE = Fraction(25)
 _SLOWEST, _FASTEST = Fraction(1, 10), Fraction(240)
 
-LONGEST_GAP = Fraction(12 * 3600)
+LONGEST_GAP = Fraction(6 * 3600)
 """Seconds between two frames, and before the first, that are believed; beyond, the clock was set
 anew. Containers would go on to write the gap into the length of the film."""
 
@@ -24,7 +24,7 @@ class Clock:
 
     A pts that is missing, doubled, or that the next frame shows to have strayed, is made up from
     durations or the frame rate; frames around it keep theirs, so that sound stays with them. A
-    clock that jumps back, or by more than half a day, is carried on from where it was.
+    clock that jumps back, or by more than a quarter of a day, is carried on from where it was.
     """
 
     def __init__(self, info: VideoInfo) -> None:

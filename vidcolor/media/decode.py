@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,6 @@ from typing import cast
 
 import av
 from av.container import InputContainer
-from av.packet import Packet
 from av.stream import Discard
 from av.video.stream import VideoStream
 
@@ -26,6 +26,9 @@ from vidcolor.media.picture import read_luma
 from vidcolor.media.probe import open_source
 from vidcolor.media.safety import picture_options
 from vidcolor.settings import LimitSettings, RangeSettings
+
+_IN_THE_DECODER = 64
+"""Packets remembered, more than a decoder holds back by its threads and by reordering."""
 
 
 @dataclass(slots=True)
@@ -128,6 +131,7 @@ class _Reader:
         self._clock = Clock(info)
         self._fitting = Fitting(info)
         self._fields = FieldReader()
+        self._sent: deque[int] = deque(maxlen=_IN_THE_DECODER)
 
     def forget(self) -> None:
         """Begin again: nothing of what was noted so far counts."""
@@ -210,16 +214,19 @@ class _Reader:
         found = f"{picture.width}x{picture.height} {picture.format.name}"
         self._note("refitted", pts, what=f"the picture changes from {was} to {found}")
 
-    def _skipped(self, packet: Packet[VideoStream] | None = None) -> None:
+    def _skipped(self) -> None:
+        """Note a packet lost: the first of those that no picture has come of.
+
+        The decoder works on several at once, and fails at one when it is given a later one.
+        """
         self._report.skipped += 1
-        claimed = None
-        if packet is not None:
-            claimed = packet.dts if packet.pts is None else packet.pts
+        claimed = self._sent.popleft() if self._sent else None
         self._note("lost", self._clock.next if claimed is None else claimed + self._clock.shift)
 
     def _pictures(self, source: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
         """Decoded frames, over damaged packets and unreadable stretches of the file."""
         any_picture = False
+        self._sent.clear()
         packets = packets_of(source, [stream], lambda fault: self._skipped())
         while True:
             try:
@@ -231,16 +238,27 @@ class _Reader:
                     raise
             if packet is None:
                 return
+            claimed = packet.dts if packet.pts is None else packet.pts
+            if packet.size and claimed is not None:
+                self._sent.append(claimed)
             try:
                 pictures = packet.decode()
             except EOFError:
                 return
             except FAULTS:
-                self._skipped(packet)
+                self._skipped()
                 continue
             for picture in pictures:
                 any_picture = True
+                self._arrived(picture.pts)
                 yield picture
+
+    def _arrived(self, pts: int | None) -> None:
+        """A picture has come, and no earlier one will."""
+        if pts is not None:
+            waiting = [claimed for claimed in self._sent if claimed > pts]
+            self._sent.clear()
+            self._sent.extend(waiting)
 
     def _frame(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from typing import Any, cast
 
 import av
@@ -23,6 +24,8 @@ from vidcolor.media.encoders import Choice
 from vidcolor.media.fields import FieldMarker
 from vidcolor.media.probe import MATRIX_TAGS, keeps_chroma
 
+# Nanoseconds are too many for the 32 bits that encoders and MP4 have for a duration.
+_FINEST_TICK = Fraction(1, 1_000_000)
 _CANONICAL_TAG: dict[Matrix, int] = {
     "bt709": 1,
     "fcc": 4,
@@ -36,7 +39,8 @@ class PictureEncoder:
     """Adds the picture's stream to a container and turns painted frames into its packets.
 
     ``matrix`` is a display matrix of nine numbers for players to turn the picture by, None for
-    ``info.rotation``; ``field_order`` is FFmpeg's number for interlaced films.
+    ``info.rotation``; ``field_order`` is FFmpeg's number for interlaced films. ``base`` is the time
+    base of the packets: that of ``info``, or a microsecond where that is finer.
     """
 
     def __init__(
@@ -56,7 +60,9 @@ class PictureEncoder:
         context.width, context.height = info.width, info.height
         context.pix_fmt = choice.pixel_format
         # Both, or variable rates are rounded to the frame rate.
-        context.time_base = stream.time_base = info.time_base
+        self._source_base = info.time_base
+        self.base = max(info.time_base, _FINEST_TICK)
+        context.time_base = stream.time_base = self.base
         context.sample_aspect_ratio = info.sample_aspect_ratio
         context.color_range = info.tags.range or (2 if info.color.full_range else 0)
         if choice.color.full_range != info.color.full_range:
@@ -89,7 +95,7 @@ class PictureEncoder:
         self.stream = stream
         self.origin = 0
         """The source's time, in ticks, that is 0 in the target; set before the first frame."""
-        self.end = 0
+        self.end = -(2**63)
         """Where the frames so far end, in ticks of the target's clock."""
         self._held: PaintedFrame | None = None
         self._duration = 0
@@ -144,6 +150,10 @@ class PictureEncoder:
         context = self.stream.codec_context
         self._duration = duration
         pts = painted.frame.pts - self.origin
+        if self.base != self._source_base:
+            end = self.ticks(pts + duration)
+            pts = max(self.ticks(pts), self.end)
+            duration = max(1, end - pts)
         # A new frame each time: the decoded one carries its picture type, which would steer the
         # encoder, and its memory, which the decoder still predicts from.
         picture = av.VideoFrame(context.width, context.height, self._choice.pixel_format)
@@ -154,7 +164,7 @@ class PictureEncoder:
         self._fill(picture.planes[0], painted.frame.luma, luma)
         self._fill(picture.planes[1], painted.cb, chroma)
         self._fill(picture.planes[2], painted.cr, chroma)
-        picture.pts, picture.time_base, picture.duration = pts, context.time_base, duration
+        picture.pts, picture.time_base, picture.duration = pts, self.base, duration
         if self._marker is not None:
             first = painted.frame.first_field
             if first is None and self._always is not None:
@@ -162,6 +172,12 @@ class PictureEncoder:
             picture = self._marker.mark(picture, first)
         self.end = pts + duration
         return list(self.stream.encode(picture))
+
+    def ticks(self, source_ticks: int) -> int:
+        """A time in ticks of the source in those of the packets."""
+        if self.base == self._source_base:
+            return source_ticks
+        return round(source_ticks * self._source_base / self.base)
 
     def _fill(
         self,

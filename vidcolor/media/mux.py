@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
-from math import lcm
+from math import floor, lcm
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import av
-from av.container import OutputContainer
+from av.container import InputContainer, OutputContainer
+from av.format import Flags as FormatFlags
 from av.packet import Packet
 from av.video.stream import VideoStream
 
 from vidcolor.errors import EncodeError
 from vidcolor.frames import PaintedFrame, StreamInfo, VideoInfo
+from vidcolor.media.clock import LONGEST_GAP
 from vidcolor.media.codecs import FieldMarks
 from vidcolor.media.companions import Companions, describe
 from vidcolor.media.container import kept_metadata
@@ -32,6 +34,7 @@ from vidcolor.settings import EncoderSettings, RangeSettings
 
 # The field has 32 bits, but some readers take it as signed.
 _FINEST_TIMESCALE = 2**31 - 1
+_CLOCK_FROM_ANYWHERE = int(cast(int, FormatFlags.ts_discont.value))
 
 
 class Writer:
@@ -42,7 +45,8 @@ class Writer:
     it was. Nothing is ever visible under the target's name but a whole film.
 
     With ``crop`` other than the whole film, the picture starts at 0, all other streams are moved
-    by the same amount of time, and what lies outside the written frames is left out.
+    by the same amount of time, and what lies outside the written frames is left out. A whole film
+    from a broadcast, whose clock began anywhere, starts at 0 with whichever stream is first.
 
     Raises TargetExistsError and TargetError before any work, EncodeError when encoder or container
     refuse, SettingsError for an encoder option that does not exist.
@@ -63,10 +67,10 @@ class Writer:
         self._path = self._target.path
         self._output: OutputContainer | None = None
         self._companions: Companions | None = None
-        self._first: int | None = None
+        self._begun = False
         self._end = 0
         self._held: Packet[VideoStream] | None = None
-        self._first_dts = 0
+        self._first = 0, 0  # The first packet's pts and dts.
         try:
             self._choice = choose(info, settings, self._target.container)
             self._open()
@@ -150,15 +154,16 @@ class Writer:
 
         Raises EncodeError or TargetError when it cannot be written.
         """
-        self._begin(segments[0].pts[0])
-        self._end = segments[-1].pts[-1] + segments[-1].duration - self._encoder.origin
+        encoder, last = self._encoder, segments[-1]
+        self._begin(segments[0].start)
+        origin = encoder.ticks(encoder.origin)
+        self._end = last.pts[-1] + last.duration - origin
         with writing(self._path, "cannot join the finished parts"):
             for packet in join(segments):
                 assert packet.pts is not None and packet.dts is not None
-                packet.pts -= self._encoder.origin
-                packet.dts -= self._encoder.origin
-                packet.stream = self._encoder.stream
-                packet.time_base = self._encoder.stream.codec_context.time_base
+                packet.pts -= origin
+                packet.dts -= origin
+                packet.stream, packet.time_base = encoder.stream, encoder.base
                 self._mux([packet])
 
     def __enter__(self) -> Self:
@@ -202,7 +207,9 @@ class Writer:
                 self._encoder.stream.metadata.update(kept_metadata(dict(stream.metadata)))
                 self._encoder.stream.disposition = stream.disposition
             if self._crop.whole:
-                self._start(None, None)
+                start = _start_of_clock(self._companions.source, info)
+                origin = self._encoder.origin = floor(start / info.time_base)
+                self._start(origin * info.time_base if origin else None, None)
 
     def _container_options(self) -> dict[str, str]:
         if self._target.container in ("matroska", "webm"):
@@ -227,9 +234,9 @@ class Writer:
         self._output.start_encoding()
 
     def _begin(self, pts: int) -> None:
-        if self._first is not None:
+        if self._begun:
             return
-        self._first = pts
+        self._begun = True
         if self._crop.whole:
             return
         self._encoder.origin = pts
@@ -261,7 +268,7 @@ class Writer:
         """Mux all packets but the last one so far, which may yet be moved."""
         for packet in packets:
             if self._held is None:
-                self._first_dts = packet.dts or 0
+                self._first = packet.pts or 0, packet.dts or 0
             else:
                 self._put(self._held)
             self._held = packet
@@ -271,8 +278,8 @@ class Writer:
         ticks = packet.dts if packet.dts is not None else packet.pts
         with writing(self._path):
             # Sound and subtitles up to this packet first: neither side piles up in memory.
-            at = (ticks or 0) + self._encoder.origin
-            self._companions.pull(at * self._info.time_base)
+            start = self._encoder.origin * self._info.time_base
+            self._companions.pull((ticks or 0) * self._encoder.base + start)
             self._output.mux_one(packet)
 
     def _reach_end(self, packet: Packet[VideoStream]) -> None:
@@ -281,15 +288,16 @@ class Writer:
         FFmpeg takes an MP4's length from them. Where the rate varies and frames are reordered
         they span less than the pictures do; the last one is free to move up to its pts.
         """
-        if packet.dts is None or packet.pts is None or self._first is None:
+        if packet.dts is None or packet.pts is None:
             return
-        span = packet.dts + (packet.duration or 0) - self._first_dts
-        missing = self._end - (self._first - self._encoder.origin) - span
+        first_pts, first_dts = self._first
+        span = packet.dts + (packet.duration or 0) - first_dts
+        missing = self._end - first_pts - span
         if missing > 0:
             packet.dts = max(packet.dts, min(packet.pts, packet.dts + missing))
 
     def _finish(self) -> None:
-        if self._first is None:
+        if not self._begun:
             raise EncodeError(f"{self._path}: not one frame was written")
         assert self._output is not None and self._companions is not None
         with writing(self._path, f"{self._choice.encoder} failed"):
@@ -318,6 +326,19 @@ class Writer:
         finally:
             # The file goes anyway, also at a second Ctrl-C.
             self._target.discard()
+
+
+def _start_of_clock(source: InputContainer, info: VideoInfo) -> Fraction:
+    """When the target is to begin, in seconds of the source's clock; 0 for nearly all films.
+
+    Transport and program streams start wherever their sender's clock was, up to a day on. No player
+    shows the time before; in an MP4, it would.
+    """
+    start = Fraction(source.start_time or 0, av.time_base)
+    own = (info.start_pts or 0) * info.time_base
+    if source.format.flags & _CLOCK_FROM_ANYWHERE or abs(own) > LONGEST_GAP:
+        return min(start, own) if source.start_time is not None else own
+    return Fraction(0)
 
 
 def _common_timescale(info: VideoInfo) -> int:

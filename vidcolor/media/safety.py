@@ -72,6 +72,8 @@ def opening_options() -> dict[str, str]:
     return {
         "protocol_whitelist": "file",
         "format_whitelist": ",".join(allowed),
+        # QuickTime files may keep their pictures in others; off by default, but not by accident.
+        "enable_drefs": "0",
         # ``shot%03d.png`` is the name of one picture here, not of a series.
         "pattern_type": "none",
     }

@@ -37,12 +37,13 @@ _HEAD = struct.Struct("<qq?II")
 class Segment:
     """A finished segment: its file, and what joining it takes.
 
-    ``pts`` are the times of its frames, rising, in the encoder's ticks on the source's clock;
-    ``duration`` is the last one's; ``depth`` is by how many packets at most one comes later than
-    its turn to be shown.
+    ``start`` is the pts of its first frame in the film. ``pts`` are the times of all its frames,
+    rising, in the encoder's ticks on the source's clock; ``duration`` is the last one's; ``depth``
+    is by how many packets at most one comes later than its turn to be shown.
     """
 
     path: Path
+    start: int
     pts: tuple[int, ...]
     duration: int
     depth: int
@@ -59,6 +60,7 @@ class SegmentWriter:
     def __init__(self, path: Path, info: VideoInfo, choice: Choice, container: str) -> None:
         self._path = path
         self._part = path.with_name(f"{path.name}.part")
+        self._start: int | None = None
         self._pts: list[int] = []
         with writing(path):
             # The container is never written; encoders ask it where their headers are to go.
@@ -70,11 +72,14 @@ class SegmentWriter:
     def write(self, painted: PaintedFrame) -> None:
         """Take the next frame, as `vidcolor.media.mux.Writer` does."""
         self._encoder.check(painted)
+        if self._start is None:
+            self._start = painted.frame.pts
         with writing(self._path):
             self._put(self._encoder.encode(painted))
 
     def finish(self, following: int | None) -> Segment:
         """Complete the file; ``following`` is the pts of the frame after its last, if any."""
+        assert self._start is not None, "a segment has frames"
         with writing(self._path):
             self._put(self._encoder.finish(following))
             self._file.flush()
@@ -85,7 +90,8 @@ class SegmentWriter:
         pts = sorted(self._pts)
         turn = {time: number for number, time in enumerate(pts)}
         depth = max(number - turn[time] for number, time in enumerate(self._pts))
-        return Segment(self._path, tuple(pts), self._encoder.end - pts[-1], depth)
+        duration = self._encoder.end - pts[-1]
+        return Segment(self._path, self._start, tuple(pts), duration, depth)
 
     def discard(self) -> None:
         """Let go of everything, and of the file unless it is complete."""
