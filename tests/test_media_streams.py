@@ -1,4 +1,4 @@
-"""Sound, subtitles and the rest on their way into a container that may not take them as they are."""
+"""Sound, subtitles and the rest, into containers that may not take them as they are."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_lossless_sound_stays_lossless(tmp_path: Path, codec: str, target: str) 
     source, out = tmp_path / "in.mkv", tmp_path / f"out{target}"
     film(source, [Sound(codec, seconds=Fraction(1))], seconds=1)
     rewrite(source, out)
-    old, new = (np.concatenate([part for _, part in heard(path)], 1) for path in (source, out))
+    old, new = (np.concatenate([part for *_, part in heard(path)], 1) for path in (source, out))
     assert old.any()
     assert np.array_equal(old, new)
 

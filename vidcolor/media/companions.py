@@ -164,17 +164,24 @@ class Companions:
     def _demux(self) -> Iterator[Packet[Stream]]:
         """All packets of the tracks, their times mended, over places that cannot be read."""
         wanted = [self.source.streams[index] for index in self._tracks]
-        in_a_row = 0
+        in_a_row, ended = 0, False
         while True:
+            any_packet = False
             try:
                 for packet in self.source.demux(wanted):
-                    in_a_row = 0
-                    if packet.size:  # An empty packet only tells decoders to flush.
-                        self._tracks[packet.stream_index].mend(packet)
-                        yield packet
-                return
+                    if not packet.size:
+                        continue  # It only tells decoders to flush.
+                    self._faults += ended and not any_packet
+                    any_packet, in_a_row = True, 0
+                    self._tracks[packet.stream_index].mend(packet)
+                    yield packet
+                # A packet said to lie behind the file's end looks like the end, but is not.
+                if not any_packet:
+                    return
+                ended = True
             except FAULTS as fault:
                 # Reading goes on behind the bad spot with a new demuxing loop, but not for ever.
+                ended = False
                 self._faults += 1
                 in_a_row += 1
                 if in_a_row >= READ_FAULTS_IN_A_ROW:
