@@ -88,8 +88,8 @@ def _add(output: OutputContainer, stream: Sound | Text) -> Any:
         options = {"strict": "experimental", **stream.options}
         target = output.add_stream(stream.codec, rate=stream.rate, options=options)
         target.codec_context.layout = stream.layout
-        if stream.codec in ("tta", "wavpack"):  # They begin with 8 bits.
-            target.codec_context.format = {"tta": "s16", "wavpack": "s16p"}[stream.codec]
+        if stream.codec == "wavpack":  # Left alone, it takes 8 bits.
+            target.codec_context.format = "s16p"
         target.metadata.update(stream.metadata)
         target.disposition = stream.disposition
     return target

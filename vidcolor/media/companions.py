@@ -58,7 +58,8 @@ class Companions:
         self._refused: dict[int, int] = {}
         self._last: dict[int, int] = {}
         self._faults = 0
-        self._gave_up: str | None = None
+        self._unreadable: str | None = None
+        """Why the last try to read failed, if it did."""
         self._pending: Packet[Stream] | None = None
         self._stack = ExitStack()
         self.source = self._stack.enter_context(open_source(info.path))
@@ -140,8 +141,8 @@ class Companions:
             track = self._tracks.get(about.index)
             if track is not None and track.undecoded:
                 yield f"{describe(about)}: {track.undecoded} packets could not be decoded"
-        if self._gave_up is not None:
-            yield f"sound and subtitles end where the file cannot be read: {self._gave_up}"
+        if self._packets is None and self._unreadable is not None:
+            yield f"sound and subtitles end where the file cannot be read: {self._unreadable}"
         elif self._faults:
             yield (
                 f"the file could not be read in {self._faults} places; "
@@ -165,28 +166,22 @@ class Companions:
         """All packets of the tracks, their times mended, over places that cannot be read."""
         wanted = [self.source.streams[index] for index in self._tracks]
         in_a_row, ended = 0, False
-        while True:
-            any_packet = False
+        while in_a_row < READ_FAULTS_IN_A_ROW:
             try:
                 for packet in self.source.demux(wanted):
                     if not packet.size:
                         continue  # It only tells decoders to flush.
-                    self._faults += ended and not any_packet
-                    any_packet, in_a_row = True, 0
+                    self._faults += ended
+                    ended, in_a_row, self._unreadable = False, 0, None
                     self._tracks[packet.stream_index].mend(packet)
                     yield packet
                 # A packet said to lie behind the file's end looks like the end, but is not.
-                if not any_packet:
-                    return
-                ended = True
+                ended, self._unreadable = True, None
             except FAULTS as fault:
                 # Reading goes on behind the bad spot with a new demuxing loop, but not for ever.
-                ended = False
                 self._faults += 1
-                in_a_row += 1
-                if in_a_row >= READ_FAULTS_IN_A_ROW:
-                    self._gave_up = reason(fault)
-                    return
+                self._unreadable = reason(fault)
+            in_a_row += 1
 
     def _hand_on(self, packet: Packet[Stream]) -> None:
         index = packet.stream_index
