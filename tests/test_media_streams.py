@@ -158,7 +158,7 @@ def test_an_unreadable_place_costs_no_more_than_itself(tmp_path: Path) -> None:
     source.write_bytes(data)
     writer = rewrite(source, out)
     assert len(payloads(out, "audio")[0]) > 10
-    assert any("could not be read in" in line for line in writer.warnings)
+    assert any("parts of the file cannot be read" in line for line in writer.warnings)
 
 
 class Faulty:
@@ -185,7 +185,11 @@ class Faulty:
 @pytest.mark.parametrize(
     ("for_good", "packets", "told"),
     [
-        (False, 95, "the file could not be read in 1 places; sound and subtitles have gaps there"),
+        (
+            False,
+            95,
+            "parts of the file cannot be read (1 faults); sound and subtitles may have gaps there",
+        ),
         (True, 10, "sound and subtitles end where the file cannot be read: broken"),
     ],
 )
@@ -255,6 +259,13 @@ def plain(path: Path) -> list[tuple[int, int, str]]:
                     start, end = one.pts * one.time_base, (one.pts + one.duration) * one.time_base
                     found.append((round(start * 1000), round(end * 1000), text))
     return found
+
+
+def test_far_too_many_lines_at_a_time_do_not_pile_up_either() -> None:
+    overlay = Overlay(5000)
+    for number in range(100):
+        list(overlay.add(Cue(number, 1_000_000, (Run(str(number)),))))
+    assert len(overlay._shown) == 8
 
 
 @pytest.mark.parametrize("codec", SOURCES)
@@ -335,11 +346,12 @@ def test_many_lines_do_not_pile_up() -> None:
         assert len(overlay._shown) <= 3
 
 
-def test_a_line_on_screen_where_the_part_begins_is_kept(tmp_path: Path) -> None:
-    source, out = tmp_path / "in.mkv", tmp_path / "out.mp4"
-    film(source, [Text("subrip", [(100, 300, b"gone"), (350, 600, b"on"), (700, 900, b"later")])])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_line_on_screen_where_the_part_begins_is_kept(tmp_path: Path, suffix: str) -> None:
+    source, out = tmp_path / "in.mkv", tmp_path / f"out{suffix}"
+    film(source, [Text("subrip", [(100, 300, b"gone"), (350, 600, b"on"), (700, 790, b"later")])])
     rewrite(source, out, crop=RangeSettings(first_frame=10, end_frame=20))
-    assert plain(out) == [(0, 200, "on"), (300, 400, "later")]
+    assert plain(out) == [(0, 200, "on"), (300, 390, "later")]
 
 
 def test_text_in_an_old_encoding(tmp_path: Path) -> None:

@@ -145,8 +145,8 @@ class Companions:
             yield f"sound and subtitles end where the file cannot be read: {self._unreadable}"
         elif self._faults:
             yield (
-                f"the file could not be read in {self._faults} places; "
-                "sound and subtitles have gaps there"
+                f"parts of the file cannot be read ({self._faults} faults); "
+                "sound and subtitles may have gaps there"
             )
 
     def _due(self, until: Fraction | None) -> Iterator[Packet[Stream]]:
