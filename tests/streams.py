@@ -88,6 +88,8 @@ def _add(output: OutputContainer, stream: Sound | Text) -> Any:
         options = {"strict": "experimental", **stream.options}
         target = output.add_stream(stream.codec, rate=stream.rate, options=options)
         target.codec_context.layout = stream.layout
+        if stream.codec == "wavpack":  # Left alone, it takes 8 bits.
+            target.codec_context.format = "s16p"
         target.metadata.update(stream.metadata)
         target.disposition = stream.disposition
     return target
@@ -100,9 +102,7 @@ def _sound(stream: Sound, target: Any) -> Iterator[Any]:
     for click in stream.clicks:
         start = int((click - stream.delay) * rate)
         wave[start : start + rate // 1000] = 0.9
-    size = target.codec_context.frame_size or 960
-    if size == 0 or target.codec_context.name in ("aac", "alac", "flac", "mp2", "ac3", "vorbis"):
-        size = {"aac": 1024, "mp2": 1152, "ac3": 1536, "vorbis": 64}.get(stream.codec, 4096)
+    size = rate // 50
     for first in range(0, len(wave), size):
         at = stream.delay + Fraction(first, rate)
         if stream.gap is not None and stream.gap[0] <= at < stream.gap[1]:
@@ -118,6 +118,8 @@ def _sound(stream: Sound, target: Any) -> Iterator[Any]:
 def _samples(wave: NDArray[Any], form: Any, channels: int) -> NDArray[Any]:
     if form.name.startswith("flt"):
         values = wave.astype(np.float32)
+    elif form.name == "u8":
+        values = (128 + wave * 127).astype(np.uint8)
     else:
         bits = 8 * form.bytes
         values = (wave * (2 ** (bits - 1) - 1)).astype(f"<i{form.bytes}")
@@ -137,41 +139,30 @@ def _text(stream: Text, target: Any) -> Iterator[Any]:
 def clicks(path: Path, number: int = 0) -> list[float]:
     """When the clicks of sound track ``number`` are heard, in seconds of the film's clock."""
     found: list[float] = []
-    for at, sample in heard(path, number):
+    for at, rate, sample in heard(path, number):
         loud = np.flatnonzero(np.abs(sample).max(axis=0) > 0.4)
         for index in loud:
-            time = float(at) + index / RATE
+            time = float(at + Fraction(int(index), rate))
             if not found or time - found[-1] > 0.05:
                 found.append(time)
     return found
 
 
-RATE = 48000
-"""At which ``heard`` and ``clicks`` listen."""
-
-
-def heard(path: Path, number: int = 0) -> Iterator[tuple[Fraction, NDArray[np.float32]]]:
-    """(time, samples of shape (channels, n)) of sound track ``number``, frame by frame."""
+def heard(path: Path, number: int = 0) -> Iterator[tuple[Fraction, int, NDArray[np.float32]]]:
+    """(time, rate, samples of shape (channels, n)) of sound track ``number``, frame by frame."""
     with av.open(str(path)) as source:
         track = source.streams.audio[number]
         for frame in source.decode(track):
             assert frame.pts is not None and frame.time_base is not None
-            resampler = av.AudioResampler("fltp", frame.layout, RATE)
-            at = frame.pts * frame.time_base
-            if frame.sample_rate == RATE:
-                yield (
-                    at,
-                    np.concatenate(
-                        [part.to_ndarray() for part in resampler.resample(frame)], axis=1
-                    ),
-                )
-            else:
-                wide = av.AudioResampler("fltp", frame.layout, frame.sample_rate)
-                samples = np.concatenate(
-                    [part.to_ndarray() for part in wide.resample(frame)], axis=1
-                )
-                places = np.arange(samples.shape[1] * RATE // frame.sample_rate)
-                yield at, samples[:, places * frame.sample_rate // RATE]
+            samples = frame.to_ndarray()
+            channels = frame.layout.nb_channels
+            if not frame.format.is_planar:
+                samples = samples.reshape(-1, channels).T
+            if samples.dtype.kind == "u":
+                samples = samples / 128.0 - 1
+            elif samples.dtype.kind == "i":
+                samples = samples / float(np.iinfo(samples.dtype).max)
+            yield frame.pts * frame.time_base, frame.sample_rate, samples.astype(np.float32)
 
 
 def cues(path: Path, number: int = 0) -> list[tuple[Fraction, Fraction, bytes]]:

@@ -1,8 +1,9 @@
-"""Sound, subtitles and the rest on their way into a container that may not take them as they are."""
+"""Sound, subtitles and the rest, into containers that may not take them as they are."""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ import pytest
 from av.stream import Disposition
 from clips import Clip, make
 from streams import Sound, Text, clicks, cues, film, heard
-from test_media_writer import payloads, rewrite, settings_for
+from test_media_writer import paint, payloads, rewrite, settings_for
 
 from vidcolor.media.chapters import part_of
+from vidcolor.media.decode import decode
+from vidcolor.media.mux import Writer
 from vidcolor.media.probe import probe
 from vidcolor.media.subtitles import Cue, Overlay, Run, runs_of, subrip, webvtt
 from vidcolor.media.timecode import advanced
@@ -46,7 +49,7 @@ def codec_of(path: Path, kind: str, number: int = 0) -> str:
         ("vorbis", "stereo", ".mkv", ".mov", "aac"),
         ("flac", "stereo", ".mkv", ".mov", "alac"),
         ("wavpack", "stereo", ".mkv", ".mov", "alac"),
-        ("tta", "stereo", ".mkv", ".mp4", "flac"),
+        ("wavpack", "stereo", ".mkv", ".mp4", "flac"),
         ("pcm_u8", "mono", ".mkv", ".mp4", "flac"),
     ],
 )
@@ -80,12 +83,12 @@ def test_converted_sound_stays_in_time(
         assert made.streams.audio[0].layout.nb_channels == av.AudioLayout(layout).nb_channels
 
 
-@pytest.mark.parametrize(("codec", "target"), [("flac", ".mov"), ("tta", ".mp4")])
+@pytest.mark.parametrize(("codec", "target"), [("flac", ".mov"), ("wavpack", ".mp4")])
 def test_lossless_sound_stays_lossless(tmp_path: Path, codec: str, target: str) -> None:
     source, out = tmp_path / "in.mkv", tmp_path / f"out{target}"
     film(source, [Sound(codec, seconds=Fraction(1))], seconds=1)
     rewrite(source, out)
-    old, new = (np.concatenate([part for _, part in heard(path)], 1) for path in (source, out))
+    old, new = (np.concatenate([part for *_, part in heard(path)], 1) for path in (source, out))
     assert old.any()
     assert np.array_equal(old, new)
 
@@ -155,7 +158,53 @@ def test_an_unreadable_place_costs_no_more_than_itself(tmp_path: Path) -> None:
     source.write_bytes(data)
     writer = rewrite(source, out)
     assert len(payloads(out, "audio")[0]) > 10
-    assert any("could not be read in" in line for line in writer.warnings)
+    assert any("parts of the file cannot be read" in line for line in writer.warnings)
+
+
+class Faulty:
+    """A source that fails after the tenth packet: once, or from then on at every try."""
+
+    def __init__(self, source: Any, for_good: bool) -> None:
+        self._source = source
+        self._for_good = for_good
+        self._fault: OSError | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    def demux(self, streams: Any) -> Iterator[Any]:
+        if self._fault is not None and self._for_good:
+            raise self._fault
+        for number, one in enumerate(self._source.demux(streams), 1):
+            yield one
+            if number == 10 and self._fault is None:
+                self._fault = OSError("broken")
+                raise self._fault
+
+
+@pytest.mark.parametrize(
+    ("for_good", "packets", "told"),
+    [
+        (
+            False,
+            95,
+            "parts of the file cannot be read (1 faults); sound and subtitles may have gaps there",
+        ),
+        (True, 10, "sound and subtitles end where the file cannot be read: broken"),
+    ],
+)
+def test_faults_in_reading_are_told_and_lived_with(
+    tmp_path: Path, for_good: bool, packets: int, told: str
+) -> None:
+    info = probe(film(tmp_path / "in.mkv", [Sound("aac")]))
+    with Writer(tmp_path / "out.mkv", info, settings_for(".mkv")) as writer:
+        assert writer._companions is not None
+        faulty: Any = Faulty(writer._companions.source, for_good)
+        writer._companions.source = faulty
+        for frame in decode(info):
+            writer.write(paint(frame, writer.chroma_shape))
+    assert len(payloads(tmp_path / "out.mkv", "audio")[0]) == packets
+    assert writer.warnings == [told]
 
 
 class Stopped:
@@ -210,6 +259,13 @@ def plain(path: Path) -> list[tuple[int, int, str]]:
                     start, end = one.pts * one.time_base, (one.pts + one.duration) * one.time_base
                     found.append((round(start * 1000), round(end * 1000), text))
     return found
+
+
+def test_far_too_many_lines_at_a_time_do_not_pile_up_either() -> None:
+    overlay = Overlay(5000)
+    for number in range(100):
+        list(overlay.add(Cue(number, 1_000_000, (Run(str(number)),))))
+    assert len(overlay._shown) == 8
 
 
 @pytest.mark.parametrize("codec", SOURCES)
@@ -290,11 +346,12 @@ def test_many_lines_do_not_pile_up() -> None:
         assert len(overlay._shown) <= 3
 
 
-def test_a_line_on_screen_where_the_part_begins_is_kept(tmp_path: Path) -> None:
-    source, out = tmp_path / "in.mkv", tmp_path / "out.mp4"
-    film(source, [Text("subrip", [(100, 300, b"gone"), (350, 600, b"on"), (700, 900, b"later")])])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_line_on_screen_where_the_part_begins_is_kept(tmp_path: Path, suffix: str) -> None:
+    source, out = tmp_path / "in.mkv", tmp_path / f"out{suffix}"
+    film(source, [Text("subrip", [(100, 300, b"gone"), (350, 600, b"on"), (700, 790, b"later")])])
     rewrite(source, out, crop=RangeSettings(first_frame=10, end_frame=20))
-    assert plain(out) == [(0, 200, "on"), (300, 400, "later")]
+    assert plain(out) == [(0, 200, "on"), (300, 390, "later")]
 
 
 def test_text_in_an_old_encoding(tmp_path: Path) -> None:

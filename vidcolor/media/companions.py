@@ -58,7 +58,8 @@ class Companions:
         self._refused: dict[int, int] = {}
         self._last: dict[int, int] = {}
         self._faults = 0
-        self._gave_up: str | None = None
+        self._unreadable: str | None = None
+        """Why the last try to read failed, if it did."""
         self._pending: Packet[Stream] | None = None
         self._stack = ExitStack()
         self.source = self._stack.enter_context(open_source(info.path))
@@ -140,12 +141,12 @@ class Companions:
             track = self._tracks.get(about.index)
             if track is not None and track.undecoded:
                 yield f"{describe(about)}: {track.undecoded} packets could not be decoded"
-        if self._gave_up is not None:
-            yield f"sound and subtitles end where the file cannot be read: {self._gave_up}"
+        if self._packets is None and self._unreadable is not None:
+            yield f"sound and subtitles end where the file cannot be read: {self._unreadable}"
         elif self._faults:
             yield (
-                f"the file could not be read in {self._faults} places; "
-                "sound and subtitles have gaps there"
+                f"parts of the file cannot be read ({self._faults} faults); "
+                "sound and subtitles may have gaps there"
             )
 
     def _due(self, until: Fraction | None) -> Iterator[Packet[Stream]]:
@@ -164,20 +165,29 @@ class Companions:
     def _demux(self) -> Iterator[Packet[Stream]]:
         """All packets of the tracks, their times mended, over places that cannot be read."""
         wanted = [self.source.streams[index] for index in self._tracks]
-        packets = packets_of(self.source, wanted, self._unreadable)
+        ended = False
         while True:
-            try:
-                packet = next(packets, None)
-            except FAULTS as fault:
-                self._gave_up = reason(fault)
+            found = False
+            packets = packets_of(self.source, wanted, self._faulty)
+            while True:
+                try:
+                    packet = next(packets, None)
+                except FAULTS as fault:
+                    self._unreadable = reason(fault)
+                    return
+                if packet is None:
+                    break
+                if packet.size:  # An empty packet only tells decoders to flush.
+                    self._faults += ended and not found
+                    found = True
+                    self._tracks[packet.stream_index].mend(packet)
+                    yield packet
+            # A packet said to lie behind the file's end looks like the end, but is not.
+            if not found:
                 return
-            if packet is None:
-                return
-            if packet.size:  # An empty packet only tells decoders to flush.
-                self._tracks[packet.stream_index].mend(packet)
-                yield packet
+            ended = True
 
-    def _unreadable(self, fault: Exception) -> None:
+    def _faulty(self, fault: Exception) -> None:
         self._faults += 1
 
     def _hand_on(self, packet: Packet[Stream]) -> None:

@@ -131,8 +131,8 @@ def _label(output: OutputContainer, stream: Stream, target: Stream) -> None:
         metadata.setdefault("title", metadata.pop("name"))
     target.metadata.update(metadata)
     language = target.metadata.get("language")
-    if output.format.name == "mov" and language in QUICKTIME_LANGUAGES:
-        target.metadata["language"] = QUICKTIME_LANGUAGES[language]
+    if output.format.name == "mov" and language is not None:
+        target.metadata["language"] = QUICKTIME_LANGUAGES.get(language, language)
     target.disposition = stream.disposition
 
 

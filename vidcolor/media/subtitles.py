@@ -33,6 +33,8 @@ TEXT_SOURCES = frozenset({"subrip", "ass", "ssa", "mov_text", "webvtt", "text", 
 
 _LONGEST_GUESS = Fraction(5)
 """Seconds for which a line is shown that does not tell, unless the next one comes earlier."""
+_MOST_LINES = 8
+"""Cues on screen at a time; more are a broken file, and would pile up."""
 _STYLES = ("b", "i", "u")
 _CODES = re.compile(r"\{(\\[^}]*)\}")
 _CODES_AND_REMARKS = re.compile(r"\{([^}]*)\}")
@@ -164,7 +166,8 @@ class Overlay:
         end = start + self._guess if cue.end is None else cue.end
         line = (end, cue.end is not None, cue.runs)
         if end > start and all(line[2] != other[2] or end > other[0] for other in self._shown):
-            self._shown = [other for other in self._shown if other[2] != cue.runs] + [line]
+            others = [other for other in self._shown if other[2] != cue.runs]
+            self._shown = [*others, line][-_MOST_LINES:]
 
     def until(self, time: int | None) -> Iterator[Cue]:
         """What is shown before ``time``; None: to the end."""
@@ -201,18 +204,14 @@ class Rewriter(Track):
         self._overlay = Overlay(round(_LONGEST_GUESS / self._base))
 
     def take(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
-        start, length = time_of(packet) / packet.time_base, packet.duration or 0
-        first = 0 if self._start is None else round(self._start / packet.time_base)
         runs = self._read(packet)
         if not runs:
             return
-        begin = int(start) - first
-        end = begin + length if length > 0 else None
-        if self._start is not None and (begin if end is None else end - 1) < 0:
-            return
-        cue = Cue(begin if self._start is None else max(0, begin), end, runs)
-        for settled in self._overlay.add(cue) if self._kind == "mov_text" else (cue,):
-            yield self._write(settled)
+        for moved in super().take(packet):
+            start = round(time_of(moved) / self._base)
+            cue = Cue(start, start + moved.duration if moved.duration else None, runs)
+            for settled in self._overlay.add(cue) if self._kind == "mov_text" else (cue,):
+                yield self._write(settled)
 
     def finish(self, end: Fraction | None) -> Iterator[Packet[Stream]]:
         last = None if end is None else round((end - (self._start or 0)) / self._base)

@@ -26,6 +26,8 @@ class Track:
         self.undecoded = 0
         """Packets that had to be decoded and could not be."""
         self._carries_on = source.type == "audio"
+        # A line on screen where a part begins is shown from there on.
+        self._seen_later = source.type == "subtitle"
         self._start: Fraction | None = None
         self._shift = 0
         self._last: int | None = None
@@ -53,9 +55,15 @@ class Track:
 
     def take(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
         if self._start is not None:
-            if time_of(packet) < self._start:
-                return
-            _move(packet, -round(self._start / packet.time_base))
+            start = round(self._start / packet.time_base)
+            early = start - _shown_at(packet)
+            if early > 0:
+                lasts = packet.duration or 0
+                if not self._seen_later or lasts <= early:
+                    return
+                packet.duration = lasts - early
+                _move(packet, early)
+            _move(packet, -start)
         yield packet
 
     def finish(self, end: Fraction | None) -> Iterator[Packet[Stream]]:
@@ -78,8 +86,11 @@ class Still(Track):
 
 def time_of(packet: Packet[Stream]) -> Fraction:
     """When a mended packet is due, in seconds."""
-    ticks = packet.pts if packet.pts is not None else packet.dts
-    return (ticks or 0) * packet.time_base
+    return _shown_at(packet) * packet.time_base
+
+
+def _shown_at(packet: Packet[Stream]) -> int:
+    return (packet.pts if packet.pts is not None else packet.dts) or 0
 
 
 def _clock(packet: Packet[Stream]) -> int:
