@@ -38,7 +38,7 @@ def colorize(
     saturation: Annotated[float | None, Option(help="0 (grey) to 2; 1 as it comes.")] = None,
     stabilize: Annotated[float | None, Option(help="Steadiness, 0 (off) to 1.")] = None,
     no_stabilize: Annotated[bool, Option("--no-stabilize", help="Same as 0.")] = False,
-    keep_colour: Annotated[str | None, Option(metavar="A:B[,C:D]|auto", help=KEEP)] = None,
+    keep_colour: Annotated[str | None, Option(metavar="A:B|auto", help="Frames to keep.")] = None,
     keyframes: Annotated[int | None, Option(help="Ask the network every N frames or more.")] = None,
     short_side: Annotated[int | None, Option(help="Of the network's picture, in pixels.")] = None,
     batch_size: Annotated[int | None, Option(help="Frames the network sees at once.")] = None,

@@ -16,9 +16,16 @@ import pytest
 from networks import tiny_checkpoint
 
 from vidcolor.errors import SettingsError, UsageError
-from vidcolor.settings import RangeSettings
+from vidcolor.settings import RangeSettings, Settings
 from vidcolor_cli.main import run
-from vidcolor_cli.options import PRESETS, build_settings, parse_options, parse_range, presets
+from vidcolor_cli.options import (
+    PRESETS,
+    build_settings,
+    parse_options,
+    parse_range,
+    presets,
+    with_keep,
+)
 
 Clips = Callable[[str], Path]
 
@@ -228,6 +235,8 @@ def test_an_unwritable_folder(
         (["--frames", "9:3"], 2, "9:3"),
         (["--frames", "500:600"], 2, "range"),
         (["--frames", "0:5", "--start", "1"], 2, "not both"),
+        (["--keep-colour", "5"], 2, "--keep-colour 5"),
+        (["--keep-colour", "2:4,9:3"], 2, "9:3"),
         (["--start", "9" * 25], 2, "range"),
         (["--start", "noon"], 2, "--start"),
         (["--duration", "0"], 2, "duration"),
@@ -384,6 +393,12 @@ def test_an_unknown_preset_names_the_known_ones() -> None:
 )
 def test_times_are_exact(text: str, seconds: Fraction) -> None:
     assert parse_range(None, text, None) == RangeSettings(start=Fraction(seconds))
+
+
+def test_kept_colour_is_auto_or_ranges() -> None:
+    assert with_keep(Settings(), None) == Settings()
+    assert with_keep(Settings(), "auto").keep_color == "auto"
+    assert with_keep(Settings(), ":5,8:9,20:").keep_color == ((0, 5), (8, 9), (20, None))
 
 
 def test_frame_ranges_may_be_open() -> None:

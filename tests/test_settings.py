@@ -239,3 +239,9 @@ def test_a_preset_loads(name: str) -> None:
 def test_the_archive_preset_is_lossless() -> None:
     settings = load_settings(Path(str(files("vidcolor_configs") / "archive.toml")))
     assert (settings.encoder.codec, settings.encoder.container) == ("ffv1", "mkv")
+
+
+@pytest.mark.parametrize("keep", ["always", ((5, 5),), ((-1, 4),), ((0, 2), (9, 3))])
+def test_impossible_ranges_of_kept_colour_are_refused(keep: object) -> None:
+    with pytest.raises(SettingsError, match="keep_color"):
+        Settings().replace(keep_color=keep)

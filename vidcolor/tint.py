@@ -1,8 +1,8 @@
 """Sources that are not plainly grey: a tint over the whole picture, or true colour.
 
 A toned film (sepia, cyanotype, a cast from an old transfer) has chroma that depends on luma alone;
-what is left of chroma beside that is colour. Both are measured on pictures of 64x36, where noise
-has averaged out.
+what is left of chroma beside that is colour. Both are measured on blurred pictures of 64x36, where
+noise has averaged out.
 
 Kept colour is the film's own chroma, handed on in place of ours. Nothing travels between kept and
 coloured frames: where one follows the other, a shot begins.
@@ -26,6 +26,7 @@ from vidcolor.frames import Frame, PaintedFrame, SmallFrame
 from vidcolor.media.picture import read_chroma
 from vidcolor.settings import KeepColor
 
+Float64: TypeAlias = NDArray[np.float64]
 Look: TypeAlias = Literal["grey", "tinted", "colored"]
 
 LOOK_AHEAD = 3
@@ -33,12 +34,13 @@ LOOK_AHEAD = 3
 as in a dissolve or where a shot comes up from black."""
 
 _SIZE = (64, 36)
+_BLUR = (5, 5)
 _BINS = 13
 _FAINT = 0.012
 """Mean chroma, of 0.5: three codes of 8 bits. Less than that is no tint anyone would see."""
-_BESIDE = 0.008
-"""Chroma beside the tint. Old black-and-white transfers kept under 0.003, 15 clips in colour and
-an overcast sky were above 0.008, most of them above 0.02."""
+_BESIDE = 0.006
+"""Chroma beside the tint. Old black-and-white transfers kept under 0.002, 13 clips in colour were
+above 0.010; one of overcast sky, at 0.005, passes for tinted."""
 _BESIDE_SHARE = 0.15
 """The same as a share of all chroma: strong toning is not even to the last code."""
 _STILL = 0.6
@@ -58,22 +60,26 @@ def look(small: SmallFrame, before: Look = "grey") -> Look:
     if planes is None:
         return "grey"
     neutral, span = chroma_scale(small.frame.color)
-    chroma = [
-        (cv2.resize(plane, _SIZE, interpolation=cv2.INTER_AREA).astype(np.float64) - neutral) / span
-        for plane in planes
-    ]
     light = cv2.resize(small.lightness, _SIZE, interpolation=cv2.INTER_AREA)
-    level = np.clip(light * ((_BINS - 1) / 100) + 0.5, 0, _BINS - 1).astype(np.intp).ravel()
-    count = np.maximum(np.bincount(level, minlength=_BINS), 1)
-    beside = 0.0
-    for plane in chroma:
-        toned = np.bincount(level, plane.ravel(), _BINS) / count
-        beside += float(np.mean((plane.ravel() - toned[level]) ** 2))
-    strength = float(np.sqrt(sum(np.mean(plane**2) for plane in chroma)))
+    level = np.clip(light * ((_BINS - 1) / 100) + 0.5, 0, _BINS - 1).astype(np.intp)
+    count = np.maximum(np.bincount(level.ravel(), minlength=_BINS), 1)
+    strength = beside = 0.0
+    for plane in planes:
+        codes = cv2.resize(plane, _SIZE, interpolation=cv2.INTER_AREA)
+        chroma = (codes.astype(np.float64) - neutral) / span
+        toned = np.bincount(level.ravel(), chroma.ravel(), _BINS) / count
+        strength += _power(chroma)
+        beside += _power(chroma - toned[level])
+    strength, beside = strength**0.5, beside**0.5
     least = max(_BESIDE, _BESIDE_SHARE * strength) * (_STILL if before == "colored" else 1)
-    if beside**0.5 > least:
+    if beside > least:
         return "colored"
     return "tinted" if strength > _FAINT else "grey"
+
+
+def _power(chroma: Float64) -> float:
+    """Mean square of what is left when noise has been blurred away."""
+    return float(np.mean(cv2.blur(chroma, _BLUR) ** 2))
 
 
 class ColorWatch:

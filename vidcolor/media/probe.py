@@ -40,7 +40,7 @@ _OTHER_CHROMA = frozenset({10, 14})
 luminance, ICtCp): grey pictures are the same."""
 _TRANSFERS: dict[int, Transfer] = {16: "pq", 18: "hlg"}
 _BT2020_PRIMARIES = 9
-_UNTAGGED = 2
+_RGB, _UNTAGGED = 0, 2
 
 _HD_HEIGHT = 720
 # Codecs whose bit streams say "studio range" by saying nothing, grey pictures included.
@@ -79,7 +79,7 @@ def probe(path: Path | str, limits: LimitSettings = LimitSettings()) -> VideoInf
 def keeps_chroma(info: VideoInfo) -> bool:
     """Whether the film's chroma means in the target, as we tag it, what it means in the source."""
     tag = info.tags.matrix
-    return tag == _UNTAGGED or (tag in MATRIX_TAGS and tag not in _OTHER_CHROMA)
+    return tag in (_RGB, _UNTAGGED) or (tag in MATRIX_TAGS and tag not in _OTHER_CHROMA)
 
 
 @contextmanager
