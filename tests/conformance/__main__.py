@@ -99,8 +99,8 @@ def _run(jobs: list[Job], options: Iterable[str], at_once: int) -> Iterator[Run]
 
     with ThreadPoolExecutor(at_once) as pool:
         for job, run in zip(jobs, pool.map(one, jobs), strict=True):
-            for fault in run.outcome.faults:
-                print(f"{job[2].name} -> {job[3]}: {fault}", flush=True)
+            said = "; ".join(("FAULT", *run.outcome.faults)) if run.outcome.faults else ""
+            print(f"{job[2].name} -> {job[3]}: {said or run.outcome.result}", flush=True)
             yield run
 
 
