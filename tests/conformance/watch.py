@@ -48,7 +48,10 @@ class Outcome:
 
 
 def run(command: Sequence[str], limit: float = LIMIT_SECONDS) -> Ended:
-    """Run a command to its end, or kill it after ``limit`` seconds."""
+    """Run a command to its end, or kill it after ``limit`` seconds of a machine that is its own.
+
+    Where more wants to run than there are cores, it is given as many times longer.
+    """
     with tempfile.TemporaryFile() as errors:
         begun = time.monotonic()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
@@ -58,7 +61,7 @@ def run(command: Sequence[str], limit: float = LIMIT_SECONDS) -> Ended:
             pid, status, usage = os.wait4(process.pid, os.WNOHANG)
             if pid:
                 break
-            if not killed and time.monotonic() - begun > limit:
+            if not killed and time.monotonic() - begun > limit * _crowding():
                 process.kill()
                 killed = True
             time.sleep(_PAUSE)
@@ -68,6 +71,10 @@ def run(command: Sequence[str], limit: float = LIMIT_SECONDS) -> Ended:
         text = errors.read().decode("utf-8", "replace")
     unit = 1 if sys.platform == "darwin" else 1024
     return Ended(None if killed else code, seconds, usage.ru_maxrss * unit, text)
+
+
+def _crowding() -> float:
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def color(source: Path, suffix: str, options: Sequence[str]) -> Outcome:
