@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from vidcolor.pipeline import colorize_video
+from vidcolor.job import colorize_video
 from vidcolor.plan import plan_video
 from vidcolor.report import Report
 from vidcolor.settings import Settings

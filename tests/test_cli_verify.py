@@ -12,7 +12,7 @@ import pytest
 from conftest import Clips
 from networks import tiny_checkpoint
 
-from vidcolor.pipeline import colorize_video
+from vidcolor.job import colorize_video
 from vidcolor.report import Report
 from vidcolor.settings import Settings
 from vidcolor_cli.main import run

@@ -15,11 +15,11 @@ from networks import tiny_checkpoint
 from vidcolor.color import chroma_scale
 from vidcolor.errors import UsageError
 from vidcolor.frames import VideoInfo
+from vidcolor.job import colorize_video
 from vidcolor.media.decode import decode
 from vidcolor.media.picture import picture_of, read_chroma
 from vidcolor.media.probe import probe
 from vidcolor.models.colorizer import Colorizer
-from vidcolor.pipeline import colorize_video
 from vidcolor.settings import Settings
 
 FRAMES = 3

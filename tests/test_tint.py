@@ -15,11 +15,11 @@ from clips import fill
 from networks import tiny_checkpoint
 
 from vidcolor.frames import ColorSpec, Frame, SmallFrame
+from vidcolor.job import colorize_video
 from vidcolor.media.decode import decode
 from vidcolor.media.picture import read_chroma
 from vidcolor.media.probe import probe
 from vidcolor.models.colorizer import Colorizer
-from vidcolor.pipeline import colorize_video
 from vidcolor.settings import KeepColor, Settings
 from vidcolor.shrink import shrink
 from vidcolor.tint import LOOK_AHEAD, ColorWatch, look

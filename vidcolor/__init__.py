@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vidcolor.errors import VidcolorError
     from vidcolor.frames import VideoInfo
+    from vidcolor.job import colorize_video
     from vidcolor.media.probe import probe
     from vidcolor.models.colorizer import Colorizer
-    from vidcolor.pipeline import Picture, color_frames, colorize_video
+    from vidcolor.pipeline import Picture, color_frames
     from vidcolor.report import Progress, Report
     from vidcolor.settings import Settings, load_settings
 
@@ -36,7 +37,7 @@ _HOMES = {
     "VidcolorError": "vidcolor.errors",
     "VideoInfo": "vidcolor.frames",
     "color_frames": "vidcolor.pipeline",
-    "colorize_video": "vidcolor.pipeline",
+    "colorize_video": "vidcolor.job",
     "load_settings": "vidcolor.settings",
     "probe": "vidcolor.media.probe",
 }

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidcolor.frames import ChunkStart, ColoredFrame, Place, SmallFrame
 
@@ -84,13 +85,13 @@ def kept(frames: Iterable[ColoredFrame]) -> Iterator[ColoredFrame]:
     return (frame for frame in frames if not frame.frame.spare)
 
 
-def check(frame: SmallFrame) -> int:
-    """A number that tells this frame from others: CRC-32 of its lightness."""
-    return zlib.crc32(np.ascontiguousarray(frame.lightness).tobytes())
+def check(lightness: NDArray[np.float32]) -> int:
+    """A number that tells a frame from others: CRC-32 of its small lightness."""
+    return zlib.crc32(np.ascontiguousarray(lightness).tobytes())
 
 
 def _place(frame: SmallFrame) -> Place:
-    return Place(frame.frame.index, frame.frame.pts, check(frame))
+    return Place(frame.frame.index, frame.frame.pts, check(frame.lightness))
 
 
 def _spare(frame: SmallFrame) -> SmallFrame:

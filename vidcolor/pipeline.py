@@ -1,50 +1,45 @@
-"""From a film to a coloured film: a chain of generators, read from top to bottom.
+"""From a film to coloured pictures: a chain of generators, read from top to bottom.
 
 ::
 
-    decode -> find_cuts -> mark -> motions -> choose_keys -> colorize -> stabilize -> paint -> write
+    decode -> find_cuts -> mark -> in_chunks -> motions -> choose_keys -> colorize -> stabilize -> paint
 
 No stage starts threads; `Prefetch` decides where one ends and the next begins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vidcolor.chunks import ChunkLength, check, in_chunks, kept
 from vidcolor.color import rgb
 from vidcolor.colorize import colorize
 from vidcolor.errors import UsageError
 from vidcolor.fields import paint_fields
 from vidcolor.flow import single_threaded_cv2
-from vidcolor.frames import ColoredFrame, Frame, PaintedFrame, SmallFrame, VideoInfo
+from vidcolor.frames import ChunkStart, ColoredFrame, Frame, PaintedFrame, SmallFrame, VideoInfo
 from vidcolor.keyframes import keyed
+from vidcolor.media.codecs import FieldMarks
 from vidcolor.media.count import frames_before
 from vidcolor.media.decode import DecodeReport, decode
-from vidcolor.media.mux import Writer
 from vidcolor.media.probe import keeps_chroma
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.paint import paint
-from vidcolor.plan import (
-    doubts,
-    examine,
-    expected_frames,
-    losses,
-    name_stream,
-    open_writer,
-    small_size,
-)
+from vidcolor.plan import examine, small_size
 from vidcolor.prefetch import Prefetch
-from vidcolor.report import Progress, Report
 from vidcolor.scenes import find_cuts, given_cuts
 from vidcolor.settings import Settings
+from vidcolor.shrink import shrink
 from vidcolor.stabilize import stabilize
 from vidcolor.stopwatch import Stopwatch
 from vidcolor.tint import ColorWatch
@@ -62,89 +57,144 @@ class Picture:
     rgb: NDArray[np.uint8]
 
 
-def colorize_video(
-    source: Path | str,
-    target: Path | str,
-    settings: Settings = Settings(),
-    *,
-    progress: Callable[[Progress], None] | None = None,
-    warn: Callable[[str], None] | None = None,
-    colorizer: Colorizer | None = None,
-) -> Report:
-    """Colour the film ``source`` into the new file ``target``.
+class Pipeline:
+    """The stages for one film, and what they noticed on the way.
 
-    Luma, timestamps, sound and everything else are kept; see README. ``warn`` is told, one line
-    each, what could not be. A ready ``colorizer`` may be given to be used again for many films.
-    ``target`` appears when it is complete and not before, and is left as it was on any error.
-
-    Raises the errors of `vidcolor.errors`.
+    With ``length`` the frames come in chunks, see `vidcolor.chunks`. The stages run as long as the
+    ``stack`` that is given to `colored` or `painted`, one of which may be called once. Raises
+    UsageError where the settings ask for what this film cannot have.
     """
-    watch = Stopwatch()
-    warn = warn or (lambda message: None)
-    info = examine(source, settings)
-    total = expected_frames(info, settings)
-    damage = DecodeReport()
-    done = 0
-    with ExitStack() as stack:
-        # The target is checked before the model is loaded: a typing mistake should not cost time.
-        writer = open_writer(target, info, settings)
-        stack.enter_context(_ending(writer, watch))
-        known = len(writer.warnings)
-        told = [*doubts(info, settings), *writer.warnings]
-        for line in told:
-            warn(line)
-        colorizer = colorizer or Colorizer(settings.color.model, settings.color.device, warn=warn)
-        stack.enter_context(single_threaded_cv2())
-        seen = _color_watch(info, settings)
-        colored = _colored(info, settings, colorizer, damage, watch, stack, seen)
-        counted = _Counted(colored)
-        painted = stack.enter_context(
+
+    def __init__(
+        self,
+        info: VideoInfo,
+        settings: Settings,
+        colorizer: Colorizer,
+        watch: Stopwatch | None = None,
+        length: ChunkLength | None = None,
+    ) -> None:
+        self._info = info
+        self._settings = settings
+        self._colorizer = colorizer
+        self._watch = watch or Stopwatch()
+        self._length = length
+        self._size = small_size(info, settings)
+        # In a range by time, frames are numbered from its start.
+        by_number = settings.shots is not None or isinstance(settings.keep_color, tuple)
+        self._before = frames_before(info, settings.range.start or Fraction(0)) if by_number else 0
+        if settings.keep_color is not None and not keeps_chroma(info):
+            raise UsageError(
+                f"{info.path}: its colour is coded in a way (matrix {info.tags.matrix} of H.273) "
+                "that cannot be kept; leave --keep-colour out"
+            )
+        self.seen = ColorWatch(settings.keep_color, self._before)
+        self.damage = DecodeReport()
+        self._cuts: list[int] = []
+        self._earlier_cuts = 0
+
+    @property
+    def cuts(self) -> int:
+        """Shots begun so far, the first included."""
+        return self._earlier_cuts + len(self._cuts)
+
+    def notes(self, before: int | None = None) -> dict[str, Any]:
+        """What was noticed, in values that JSON keeps; of the shots, those that begin ``before``
+        this frame. The rest runs a few frames ahead of the pictures given out."""
+        cuts = sum(before is None or index < before for index in self._cuts)
+        return {
+            "cuts": self._earlier_cuts + cuts,
+            "looks": self.seen.memory(),
+            "damage": self.damage.memory(),
+        }
+
+    def recall(self, notes: Mapping[str, Any]) -> None:
+        """Go on from these ``notes`` of an earlier run."""
+        self._earlier_cuts = notes["cuts"]
+        self.seen.recall(notes["looks"])
+        self.damage.recall(notes["damage"])
+
+    def painted(
+        self,
+        shape: tuple[int, int],
+        marks: FieldMarks | None,
+        stack: ExitStack,
+        resume: ChunkStart | None = None,
+    ) -> Iterator[PaintedFrame]:
+        """Each frame, from ``resume`` on, with chroma planes of ``shape`` (height, width): by
+        fields where the target ``marks`` them."""
+        frames = self._watch.timed("wait for colour", self.colored(stack, resume))
+        saturation = self._settings.color.saturation
+
+        def stage() -> Iterator[PaintedFrame]:
+            if marks is None:
+                return paint(frames, shape, saturation)
+            return paint_fields(frames, shape, saturation, always=marks == "film")
+
+        return stack.enter_context(
+            Prefetch(lambda: self._watch.timed("paint", stage()), _AHEAD, "paint")
+        )
+
+    def colored(self, stack: ExitStack, resume: ChunkStart | None = None) -> Iterator[ColoredFrame]:
+        """Each frame with its small colour: two threads, one before the network and one with it."""
+        color, watch = self._settings.color, self._watch
+        decoded = watch.timed("decode", self._decoded(resume))
+        # After its thread has ended: a later stage's error would keep the source open with its
+        # frames.
+        stack.callback(decoded.close)
+        small = stack.enter_context(
             Prefetch(
-                lambda: watch.timed(
-                    "paint",
-                    _painted(
-                        watch.timed("wait for colour", counted),
-                        writer,
-                        settings.color.saturation,
-                    ),
-                ),
+                lambda: watch.timed("shrink and find cuts", self._cut(decoded, resume)),
                 _AHEAD,
-                "paint",
+                "decode",
             )
         )
-        for frame in watch.timed("wait for picture", painted):
-            with watch.running("encode"):
-                writer.write(frame)
-            done += 1
-            for line in seen.notes(info.path, ended=False):
-                told.append(line)
-                warn(line)
-            if progress is not None:
-                progress(Progress(done, total))
-    late = [*writer.warnings[known:], *losses(info, settings, damage)]
-    late += seen.notes(info.path, ended=True)
-    for line in late:
-        warn(line)
-    return Report(
-        source=str(source),
-        target=str(target),
-        frames=done,
-        cuts=max(0, counted.cuts - 1),
-        seconds=watch.total,
-        stages={name: round(spent, 4) for name, spent in sorted(watch.seconds().items())},
-        model=colorizer.description,
-        settings=settings,
-        codec=writer.codec,
-        pixel_format=writer.pixel_format,
-        copied=[name_stream(item) for item in writer.copied],
-        converted=[f"{name_stream(item)}: {result}" for item, result in writer.converted],
-        dropped=[f"{name_stream(item)}: {why}" for item, why in writer.dropped],
-        warnings=[*told, *late],
-        kept_color=seen.kept,
-        damaged=damage.damaged,
-        skipped=damage.skipped,
-        damage=[span.to_dict() for span in damage.damage.spans],
-    )
+        waited = watch.timed("wait for frames", small)
+        pool = stack.enter_context(ThreadPoolExecutor(1, "vidcolor-flow"))
+        linked = watch.timed("flow", keyed(waited, color.stabilize, color.keyframes, pool))
+        guessed = watch.timed(
+            "colorize", colorize(linked, self._colorizer, color.batch_size, self._info.rotation)
+        )
+        steady = watch.timed("stabilize", stabilize(guessed, color.stabilize))
+        return stack.enter_context(Prefetch(lambda: self._counted(kept(steady)), _AHEAD, "color"))
+
+    def _decoded(self, resume: ChunkStart | None) -> Iterator[Frame]:
+        """The film's frames; to resume, from the place to warm up from."""
+        info, settings = self._info, self._settings
+        if resume is None:
+            yield from decode(info, settings.range, self.damage, settings.limits)
+            return
+        place = resume.warm_up
+        # Where times were mended, those of the file do not say which frame is meant.
+        trusted = not (self.damage.retimed or self.damage.skipped)
+        for seek in (True, False) if trusted else (False,):
+            frames = decode(
+                info, settings.range, self.damage, settings.limits, since=place, seek=seek
+            )
+            first = next(frames, None)
+            if first is not None and check(shrink(first, self._size)) == place.check:
+                yield from chain([first], frames)
+                return
+            frames.close()
+        raise UsageError(
+            f"{info.path}: its frame {place.index} is not the one it was when the work began; "
+            "give --no-resume to begin anew"
+        )
+
+    def _cut(self, frames: Iterable[Frame], resume: ChunkStart | None) -> Iterator[SmallFrame]:
+        """The frames with their small lightness, cut where the settings or the detector say."""
+        shots = self._settings.shots
+        if shots is None:
+            found = find_cuts(frames, self._size)
+        else:
+            found = given_cuts(frames, self._size, {start - self._before for start in shots})
+        marked = self.seen.mark(found)
+        return marked if self._length is None else in_chunks(marked, self._length, resume)
+
+    def _counted(self, frames: Iterable[ColoredFrame]) -> Iterator[ColoredFrame]:
+        for frame in frames:
+            if frame.cut:
+                self._cuts.append(frame.frame.index)
+            yield frame
 
 
 def color_frames(
@@ -160,102 +210,13 @@ def color_frames(
     """
     info = examine(source, settings)
     colorizer = colorizer or Colorizer(settings.color.model, settings.color.device)
-    seen = _color_watch(info, settings)
     half = (-(-info.height // 2), -(-info.width // 2))
     with ExitStack() as stack:
         stack.enter_context(single_threaded_cv2())
-        colored = _colored(info, settings, colorizer, DecodeReport(), Stopwatch(), stack, seen)
+        colored = Pipeline(info, settings, colorizer).colored(stack)
         origin = info.start_pts or 0
         for item in paint(colored, half, settings.color.saturation):
             frame = item.frame
             seconds = float((frame.pts - origin) * info.time_base)
             picture = rgb(frame.luma, item.cb, item.cr, frame.color)
             yield Picture(frame.index, seconds, picture)
-
-
-@contextmanager
-def _ending(writer: Writer, watch: Stopwatch) -> Iterator[None]:
-    """Ends the writer, and charges that to ``encode``: encoders hold dozens of frames back."""
-    try:
-        yield
-    except BaseException as error:
-        writer.__exit__(type(error), error, error.__traceback__)
-        raise
-    with watch.running("encode"):
-        writer.__exit__(None, None, None)
-
-
-def _painted(
-    frames: Iterable[ColoredFrame], writer: Writer, saturation: float
-) -> Iterator[PaintedFrame]:
-    """Each frame with chroma planes as the target has them: by fields where it is interlaced."""
-    shape, marks = writer.chroma_shape, writer.field_marks
-    if marks is None:
-        return paint(frames, shape, saturation)
-    return paint_fields(frames, shape, saturation, always=marks == "film")
-
-
-def _colored(
-    info: VideoInfo,
-    settings: Settings,
-    colorizer: Colorizer,
-    damage: DecodeReport,
-    watch: Stopwatch,
-    stack: ExitStack,
-    seen: ColorWatch,
-) -> Iterator[ColoredFrame]:
-    """Decode, find cuts, colour and steady: two threads, one before the network and one with it."""
-    color = settings.color
-    decoded = watch.timed("decode", decode(info, settings.range, damage, settings.limits))
-    # After its thread has ended: a later stage's error would keep the source open with its frames.
-    stack.callback(decoded.close)
-    small = stack.enter_context(
-        Prefetch(
-            lambda: watch.timed(
-                "shrink and find cuts", seen.mark(_in_shots(decoded, info, settings))
-            ),
-            _AHEAD,
-            "decode",
-        )
-    )
-    waited = watch.timed("wait for frames", small)
-    pool = stack.enter_context(ThreadPoolExecutor(1, "vidcolor-flow"))
-    linked = watch.timed("flow", keyed(waited, color.stabilize, color.keyframes, pool))
-    guessed = watch.timed("colorize", colorize(linked, colorizer, color.batch_size, info.rotation))
-    steady = watch.timed("stabilize", stabilize(guessed, color.stabilize))
-    return stack.enter_context(Prefetch(lambda: steady, _AHEAD, "color"))
-
-
-def _in_shots(frames: Iterable[Frame], info: VideoInfo, settings: Settings) -> Iterator[SmallFrame]:
-    """The frames with their small lightness, cut where the settings or the detector say."""
-    size = small_size(info, settings)
-    if settings.shots is None:
-        return find_cuts(frames, size)
-    # In a range by time, frames are numbered from its start.
-    before = frames_before(info, settings.range.start or Fraction(0))
-    return given_cuts(frames, size, {start - before for start in settings.shots})
-
-
-def _color_watch(info: VideoInfo, settings: Settings) -> ColorWatch:
-    if settings.keep_color is not None and not keeps_chroma(info):
-        raise UsageError(
-            f"{info.path}: its colour is coded in a way (matrix {info.tags.matrix} of H.273) that "
-            "cannot be kept; leave --keep-colour out"
-        )
-    by_number = isinstance(settings.keep_color, tuple)
-    # In a range by time, frames are numbered from its start.
-    before = frames_before(info, settings.range.start or Fraction(0)) if by_number else 0
-    return ColorWatch(settings.keep_color, before)
-
-
-class _Counted(Iterator[ColoredFrame]):
-    """Passes frames on and counts those that begin a shot."""
-
-    def __init__(self, frames: Iterable[ColoredFrame]) -> None:
-        self._frames = iter(frames)
-        self.cuts = 0
-
-    def __next__(self) -> ColoredFrame:
-        frame = next(self._frames)
-        self.cuts += frame.cut
-        return frame

@@ -27,6 +27,7 @@ class Report:
     source: str
     target: str
     frames: int
+    """In the target; `resumed` of them were there before."""
     cuts: int
     """Shots begun after the first one."""
     seconds: float
@@ -36,6 +37,7 @@ class Report:
     settings: Settings
     codec: str
     pixel_format: str
+    resumed: int = 0
     copied: list[str] = field(default_factory=list)
     converted: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
@@ -54,7 +56,7 @@ class Report:
 
     @property
     def frames_per_second(self) -> float:
-        return self.frames / self.seconds if self.seconds > 0 else 0.0
+        return (self.frames - self.resumed) / self.seconds if self.seconds > 0 else 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""

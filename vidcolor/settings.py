@@ -134,6 +134,10 @@ class Settings:
     range: RangeSettings = RangeSettings()
     limits: LimitSettings = LimitSettings()
     overwrite: bool = False
+    resume: bool = True
+    """Keep finished chunks of the work until the film is done, and go on from them."""
+    work_dir: Path | None = None
+    """Where they are kept; None: beside the target."""
     fields: FieldSettings = FieldSettings()
     shots: tuple[int, ...] | None = None
     """Number in the film, from 0, of the first frame of each shot: 0 first, then rising, as

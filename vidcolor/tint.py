@@ -11,7 +11,7 @@ coloured frames: where one follows the other, a shot begins.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -96,6 +96,16 @@ class ColorWatch:
         self._told = False
         self.kept = 0
         """Frames so far that keep the film's own colour."""
+
+    def memory(self) -> dict[str, int]:
+        """What was seen so far, to `recall` it in another run."""
+        return {"kept": self.kept, **{str(name): seen for name, seen in self._looks.items()}}
+
+    def recall(self, memory: Mapping[str, int]) -> None:
+        """Go on from what an earlier run had seen."""
+        self.kept = memory["kept"]
+        for name in self._looks:
+            self._looks[name] = memory[name]
 
     def mark(self, frames: Iterable[SmallFrame]) -> Iterator[SmallFrame]:
         """The frames, ``keeps_color`` set where it applies and a cut wherever that changes."""

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from vidcolor.errors import TargetError
 from vidcolor.frames import ChunkStart, Place
+from vidcolor.media.segments import Segment
 
 _JOB, _LOCK = "job.json", "lock"
 _SAMPLE = 1 << 20
@@ -29,18 +30,11 @@ _SAMPLE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class DoneChunk:
-    """A finished chunk: ``pts`` are its frames' times, rising, in ticks of the film.
-
-    ``duration`` is the last frame's; ``depth`` by how many frames its packets come earlier than
-    they are shown; ``cuts`` how many shots begin in it. ``following`` is where the next chunk
-    begins, None at the end of the film. ``notes`` is what the decoder had to report up to its end.
-    """
+    """A finished chunk: where it began, its packets, where the next one begins (None at the end of
+    the film), and what had been noticed up to there, in values that JSON keeps."""
 
     start: ChunkStart
-    pts: tuple[int, ...]
-    duration: int
-    depth: int
-    cuts: int
+    segment: Segment
     following: ChunkStart | None
     notes: Mapping[str, Any]
 
@@ -48,18 +42,24 @@ class DoneChunk:
 class WorkFolder:
     """``path``, locked for this process as long as the context lasts.
 
-    ``job`` identifies the work, in values that JSON keeps; ``fresh`` throws away what is there.
-    After the context the folder stays if it holds a finished chunk. Raises TargetError if another
-    process is at the same work, or the folder cannot be used.
+    ``job`` identifies the work, in values that JSON keeps, and ``first`` is the number of its first
+    frame; chunks of another job are thrown away, which ``tell`` is told. Left without an error the folder goes; else it stays if it holds a
+    finished chunk. Raises TargetError if another process is at the same work, or the folder cannot
+    be used.
     """
 
-    def __init__(self, path: Path, job: Mapping[str, Any], *, fresh: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        job: Mapping[str, Any],
+        first: int = 0,
+        tell: Callable[[str], None] = lambda line: None,
+    ) -> None:
         self.path = path
+        self._first = first
         self._job = json.loads(json.dumps(job))
-        self._fresh = fresh
+        self._tell = tell
         self._lock = FileLock(path / _LOCK, timeout=0)
-        self.discarded: str | None = None
-        """Why chunks that were there could not be used, if so."""
         self.chunks: list[DoneChunk] = []
         """What is finished, from the first frame on, without a gap."""
 
@@ -86,8 +86,11 @@ class WorkFolder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if not self.chunks:
-            self.remove()
+        if kind is None or not self.chunks:
+            shutil.rmtree(self.path, ignore_errors=True)
+        else:
+            frames = sum(len(chunk.segment.pts) for chunk in self.chunks)
+            self._tell(f"{frames} frames are kept in {self.path}; the same command goes on there")
         self._lock.release()
 
     def segment(self, start: ChunkStart) -> Path:
@@ -97,13 +100,8 @@ class WorkFolder:
     def add(self, chunk: DoneChunk) -> None:
         """Enter a chunk whose packets are safe on disk."""
         record = self._record(chunk.start.index)
-        _write(record, json.dumps(dataclasses.asdict(chunk)))
+        _write(record, json.dumps(dataclasses.asdict(chunk), default=str))
         self.chunks.append(chunk)
-
-    def remove(self) -> None:
-        """Delete the folder and all that is in it."""
-        self.chunks.clear()
-        shutil.rmtree(self.path, ignore_errors=True)
 
     def _record(self, index: int) -> Path:
         return self.path / f"{index:09d}.json"
@@ -111,26 +109,46 @@ class WorkFolder:
     def _take_stock(self) -> None:
         job = self.path / _JOB
         known = _read(job)
-        if known != self._job or self._fresh:
-            if known is not None and not self._fresh and any(self.path.glob("*.packets")):
+        if known != self._job:
+            if known is not None and any(self.path.glob("*.packets")):
                 changed = [key for key in self._job if known.get(key) != self._job[key]]
-                self.discarded = f"begun with another {' and '.join(changed)}"
+                self._tell(
+                    f"{self.path}: what was finished there is thrown away, because it was made "
+                    f"with another {' and '.join(changed)}"
+                )
             for file in self.path.iterdir():
                 if file.name != _LOCK:
                     file.unlink()
             _write(job, json.dumps(self._job, indent=1))
-        index: int | None = 0
+        index: int | None = self._first
         while index is not None:
             values = _read(self._record(index))
-            chunk = None if values is None else _chunk(values)
-            if chunk is None or not self.segment(chunk.start).is_file():
+            chunk = None if values is None else self._chunk(values)
+            if chunk is None or not chunk.segment.path.is_file():
                 break
             self.chunks.append(chunk)
             index = None if chunk.following is None else chunk.following.index
-        wanted = {self.segment(chunk.start) for chunk in self.chunks}
+        wanted = {chunk.segment.path for chunk in self.chunks}
         for file in self.path.glob("*.p*"):
             if file not in wanted:
                 file.unlink()
+
+    def _chunk(self, values: dict[str, Any]) -> DoneChunk | None:
+        """None where the record is not one of this version's."""
+        try:
+            start, following = _start(values["start"]), values["following"]
+            stored = values["segment"]
+            segment = Segment(
+                self.segment(start),
+                stored["start"],
+                tuple(stored["pts"]),
+                stored["duration"],
+                stored["depth"],
+            )
+            after = None if following is None else _start(following)
+            return DoneChunk(start, segment, after, values["notes"])
+        except (KeyError, TypeError):
+            return None
 
 
 def sample_digest(path: Path) -> str:
@@ -163,22 +181,5 @@ def _read(path: Path) -> dict[str, Any] | None:
     return values
 
 
-def _chunk(values: dict[str, Any]) -> DoneChunk | None:
-    """None where the record is not one of this version's."""
-
-    def start(found: dict[str, Any]) -> ChunkStart:
-        return ChunkStart(found["index"], found["split"], Place(**found["warm_up"]))
-
-    try:
-        following = values["following"]
-        return DoneChunk(
-            start(values["start"]),
-            tuple(values["pts"]),
-            values["duration"],
-            values["depth"],
-            values["cuts"],
-            None if following is None else start(following),
-            values["notes"],
-        )
-    except (KeyError, TypeError):
-        return None
+def _start(found: dict[str, Any]) -> ChunkStart:
+    return ChunkStart(found["index"], found["split"], Place(**found["warm_up"]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal
@@ -75,6 +75,17 @@ class DamageLog:
     def of(self, kind: Kind) -> list[Span]:
         """The stretches of one kind."""
         return [span for span in self.spans if span.kind == kind]
+
+    def memory(self) -> list[list[Any]]:
+        """The stretches in values that JSON keeps."""
+        return [[span.kind, str(span.start), str(span.end), span.count] for span in self.spans]
+
+    def recall(self, memory: Iterable[Sequence[Any]]) -> None:
+        """Go on from what an earlier run had met."""
+        self.clear()
+        for kind, start, end, count in memory:
+            self._last[kind] = len(self.spans)
+            self.spans.append(Span(kind, Fraction(start), Fraction(end), count))
 
     def clear(self) -> None:
         """Forget everything."""

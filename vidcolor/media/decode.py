@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from itertools import chain, pairwise
-from typing import cast
+from itertools import chain, dropwhile, islice, pairwise
+from typing import Any, cast
 
 import av
 from av.container import InputContainer
@@ -16,7 +16,7 @@ from av.stream import Discard
 from av.video.stream import VideoStream
 
 from vidcolor.errors import NoVideoError, SourceError, UsageError
-from vidcolor.frames import Frame, VideoInfo
+from vidcolor.frames import Frame, Place, VideoInfo
 from vidcolor.media.clock import Clock
 from vidcolor.media.damage import WORDS, DamageLog, Kind, packets_of
 from vidcolor.media.faults import FAULTS, reading
@@ -29,6 +29,9 @@ from vidcolor.settings import LimitSettings, RangeSettings
 
 _IN_THE_DECODER = 64
 """Packets remembered, more than a decoder holds back by its threads and by reordering."""
+
+
+_COUNTS = ("damaged", "skipped", "retimed")
 
 
 @dataclass(slots=True)
@@ -46,12 +49,26 @@ class DecodeReport:
     damage: DamageLog = field(default_factory=DamageLog)
     """Where all that was. Around a picture that was lost, times are good to some frames."""
 
+    def memory(self) -> dict[str, Any]:
+        """All of it but ``frames``, in values that JSON keeps."""
+        counts = {name: getattr(self, name) for name in _COUNTS}
+        return {**counts, "spans": self.damage.memory()}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Go on from what an earlier run had met."""
+        for name in _COUNTS:
+            setattr(self, name, memory[name])
+        self.damage.recall(memory["spans"])
+
 
 def decode(
     info: VideoInfo,
     crop: RangeSettings = RangeSettings(),
     report: DecodeReport | None = None,
     limits: LimitSettings = LimitSettings(),
+    *,
+    since: Place | None = None,
+    seek: bool = True,
 ) -> Generator[Frame]:
     """Yield the frames of ``info.path`` in presentation order, each with its own pts.
 
@@ -59,6 +76,9 @@ def decode(
     time counts seconds from the film's first timestamp; decoding starts at the key frame before
     and the first frame given out, the first at or after ``crop.start``, has ``index`` 0. Both
     ends are half-open.
+
+    With ``since`` the first frame given out is that one, found by its time or, without ``seek``, by
+    its number; an earlier run gave out those before it. Nothing is given out if it is not there.
 
     Timestamps strictly increase: missing ones are made up from durations or the frame rate, a
     clock that jumps back is carried on. With ``info.fields.deinterlace`` each interlaced frame is
@@ -77,8 +97,13 @@ def decode(
     first, stop = crop.first_frame or 0, crop.end_frame
     reader = _Reader(info, report, limits)
     last: Frame | None = None
-    with closing(_from_time(reader, start)) as frames:
-        for number, frame in enumerate(frames):
+    if since is None:
+        begin, found = 0, _from_time(reader, start)
+    else:
+        begin, found = since.index, _since(reader, start, since, seek=seek)
+        report.frames = since.index - first
+    with closing(found) as frames:
+        for number, frame in enumerate(frames, begin):
             if stop is not None and number >= stop:
                 break
             if end is not None and frame.pts * info.time_base >= end:
@@ -91,7 +116,7 @@ def decode(
         else:
             if last is not None:
                 reader.check_end(crop, last)
-    if report.frames == 0:
+    if report.frames == 0 and since is None:
         if crop.whole:
             raise NoVideoError(f"{info.path}: not one picture of its video can be decoded")
         raise UsageError(f"{info.path}: the chosen range holds no frame of this film")
@@ -118,6 +143,21 @@ def _from_time(reader: _Reader, start: Fraction | None) -> Generator[Frame]:
         for frame in frames:
             if start is None or frame.pts * base >= start:
                 yield frame
+
+
+def _since(
+    reader: _Reader, start: Fraction | None, place: Place, *, seek: bool
+) -> Generator[Frame]:
+    """The frames from ``place`` on, of those that `_from_time` gives from ``start`` on."""
+    if not seek:
+        with closing(_from_time(reader, start)) as frames:
+            yield from islice(frames, place.index, None)
+        return
+    with closing(reader.frames(place.pts * reader.info.time_base)) as frames:
+        coming = dropwhile(lambda frame: frame.pts < place.pts, frames)
+        first = next(coming, None)
+        if first is not None and first.pts == place.pts:
+            yield from chain([first], coming)
 
 
 class _Reader:

@@ -79,6 +79,11 @@ class Writer:
             raise
 
     @property
+    def path(self) -> Path:
+        """The target."""
+        return self._path
+
+    @property
     def chroma_shape(self) -> tuple[int, int]:
         """(height, width) that ``PaintedFrame.cb`` and ``cr`` must have."""
         return self._encoder.chroma_shape
