@@ -2,7 +2,8 @@
 
 ::
 
-    decode -> find_cuts -> mark -> in_chunks -> motions -> choose_keys -> colorize -> stabilize -> paint
+    decode -> find_cuts -> mark -> in_chunks -> motions -> choose_keys -> colorize -> stabilize
+           -> paint
 
 No stage starts threads; `Prefetch` decides where one ends and the next begins.
 """
