@@ -19,6 +19,9 @@ from conformance.results import TABLE, Run, load, save, summarise
 from conformance.sources import SOURCES, TARGETS, TO_DAMAGE, film
 from conformance.watch import COMMAND, color
 
+MOST_FRAMES = 300
+"""Of a film from elsewhere."""
+
 Job = tuple[str, str, Path, str]
 """Row (empty: what the source holds), column, source, and the target's suffix."""
 
@@ -80,14 +83,16 @@ def _files(folder: Path) -> Iterator[Job]:
         yield "", "", source, suffix if suffix in TARGETS else ".mkv"
 
 
-def _kind(source: Path) -> str:
-    """What a film from elsewhere holds, instead of its name."""
+def _known(source: Path) -> tuple[str, tuple[str, ...]]:
+    """What a film from elsewhere holds, to be named by, and the range to colour if it is long."""
     words = (*COMMAND, "probe", str(source), "--json")
-    known = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
-    if known.returncode:
-        return f"{source.suffix.lower()}: cannot be probed"
-    values = json.loads(known.stdout)
-    return f"{source.suffix.lower()}: {values['codec']} {values['pixel_format']}"
+    told = subprocess.run(words, capture_output=True, text=True, check=False, timeout=600)
+    if told.returncode:
+        return f"{source.suffix.lower()}: cannot be probed", ()
+    values = json.loads(told.stdout)
+    long = (values["frame_count"] or 0) > MOST_FRAMES
+    crop = ("--frames", f"0:{MOST_FRAMES}") if long else ()
+    return f"{source.suffix.lower()}: {values['codec']} {values['pixel_format']}", crop
 
 
 def _run(jobs: list[Job], options: Iterable[str], at_once: int) -> Iterator[Run]:
@@ -95,7 +100,8 @@ def _run(jobs: list[Job], options: Iterable[str], at_once: int) -> Iterator[Run]
 
     def one(job: Job) -> Run:
         label, column, source, suffix = job
-        return Run(label or _kind(source), column, color(source, suffix, options))
+        label, crop = (label, ()) if label else _known(source)
+        return Run(label, column, color(source, suffix, options, crop))
 
     with ThreadPoolExecutor(at_once) as pool:
         for job, run in zip(jobs, pool.map(one, jobs), strict=True):

@@ -36,7 +36,8 @@ or torn out.
 """
 _FILES = """## Films from elsewhere
 
-Awkward and broken files of public test suites, by what they hold.
+Awkward and broken files of public test suites, by what they hold; of films of more than 300 frames,
+the first 300.
 """
 
 

@@ -73,7 +73,7 @@ def test_the_page_shows_the_results_of_all_films(told: dict[str, Any]) -> None:
     assert results.TABLE.read_text(encoding="utf-8") == results.page(told)
     assert set(told["sources"]["rows"]) == set(SOURCES)
     assert set(told["mutations"]["rows"]) == set(TO_DAMAGE)
-    assert "FAULT" not in results.page(told)
+    assert "FAULT:" not in results.page(told)
 
 
 def test_mutations_differ_from_the_film_and_are_the_same_each_time() -> None:

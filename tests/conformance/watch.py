@@ -77,20 +77,20 @@ def _crowding() -> float:
     return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
-def color(source: Path, suffix: str, options: Sequence[str]) -> Outcome:
-    """Colour ``source`` into a file with this suffix, and verify that file."""
+def color(source: Path, suffix: str, options: Sequence[str], crop: Sequence[str] = ()) -> Outcome:
+    """Colour ``source``, or the part of it in ``crop``, into a file with this suffix; verify it."""
     with tempfile.TemporaryDirectory() as room:
         folder, report = Path(room) / "target", Path(room) / "report.json"
         folder.mkdir()
         target = folder / f"out{suffix}"
-        words = (str(source), str(target), "--quiet", "--report", str(report), *options)
+        words = (str(source), str(target), "--quiet", "--report", str(report), *options, *crop)
         ended = run((*COMMAND, *words))
         faults = judge(ended, target)
         result, verified = refusal(ended, source), False
         if ended.code == 0 and not faults:
             result = written(report)
             if "verify" in COMMANDS:
-                check = run((*COMMAND, "verify", str(source), str(target)))
+                check = run((*COMMAND, "verify", str(source), str(target), *crop))
                 verified = check.code == 0
                 faults += [] if verified else [f"verify, exit {check.code}: {_last(check.errors)}"]
     return Outcome(result, tuple(faults), ended.seconds, ended.peak_bytes, verified)
