@@ -8,9 +8,10 @@ from vidcolor.pipeline import colorize_video
 from vidcolor.plan import plan_video
 from vidcolor.report import Report
 from vidcolor.settings import Settings
+from vidcolor.textfile import write_text
 
 from .progress import show_progress
-from .reports import check_report, write_report
+from .reports import check_report
 
 
 def run_job(
@@ -28,7 +29,7 @@ def run_job(
     with show_progress(quiet=quiet) as (progress, note):
         result = colorize_video(source, target, settings, progress=progress, warn=note)
     if report is not None:
-        write_report(report, result.to_json())
+        write_text(report, result.to_json(), "report")
     if not quiet:
         print(_outcome(result))
     if verbose:
