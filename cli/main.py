@@ -11,9 +11,9 @@ import typer
 
 from vidcolor.errors import VidcolorError
 
-from . import colorize, evaluate, probe, shots, train
+from . import batch, colorize, evaluate, probe, shots, train
 
-COMMANDS = ("eval", "probe", "shots", "train")
+COMMANDS = ("batch", "eval", "probe", "shots", "train")
 """A first word that is none of these is the name of a film."""
 
 _INTERRUPTED = 130
@@ -22,6 +22,7 @@ _TERMINATED = 143
 film = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 film.command(epilog=colorize.EPILOG)(colorize.colorize)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.command("batch")(batch.batch)
 app.command("eval")(evaluate.evaluate)
 app.command("probe")(probe.probe)
 app.command("shots")(shots.shots)

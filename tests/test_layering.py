@@ -58,11 +58,13 @@ HOMES = {
         "train",
     },
     "ffmpeg": {"media"},
+    "filelock": {"jobs"},
     "imageio_ffmpeg": {"media"},
     "openvino": {"models"},
     "ray": {"jobs"},
     "safetensors": {"models"},
     "skimage": {"evaluate"},
+    "sqlite3": {"jobs"},
     "torch": {"device", "evaluate", "models", "train"},
     "typer": {"cli"},
 }

@@ -12,7 +12,9 @@
     │   ├── TargetExistsError     4  it exists, and no --overwrite (also a FileExistsError)
     │   └── EncodeError           4  the encoder or the container refused what we gave it
     ├── ModelError                5  unknown model, broken or foreign checkpoint
-    └── DeviceError               6  the wanted device is missing or out of memory
+    ├── DeviceError               6  the wanted device is missing or out of memory
+    └── BatchError                8  of a batch, some films failed
+        └── BatchFailedError      9  of a batch, films failed and none is done
 
 The message of each names the file or the option, what failed, and what to do next. The command
 line prints that message on one line and exits with ``exit_code``; Ctrl-C exits with 130.
@@ -77,3 +79,15 @@ class DeviceError(VidcolorError):
     """The wanted device is missing, or its memory does not suffice."""
 
     exit_code = 6
+
+
+class BatchError(VidcolorError):
+    """Of a batch, some films failed; the others are done."""
+
+    exit_code = 8
+
+
+class BatchFailedError(BatchError):
+    """Of a batch, films failed and none is done."""
+
+    exit_code = 9
