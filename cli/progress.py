@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from vidcolor.report import Progress
 
 if TYPE_CHECKING:
-    from vidcolor.jobs.run import Step
+    from vidcolor.jobs.tally import Step
 
 _EVERY = 10.0
 """Seconds between two plain lines."""

@@ -19,7 +19,8 @@ from vidcolor.jobs import workers as workers_module
 from vidcolor.jobs.film import Outcome
 from vidcolor.jobs.folder import Batch
 from vidcolor.jobs.ledger import NAME, Ledger
-from vidcolor.jobs.run import Clock, Step, look, run_batch
+from vidcolor.jobs.run import Clock, look, run_batch
+from vidcolor.jobs.tally import Step
 from vidcolor.settings import Settings
 
 Clips = Callable[[str], Path]

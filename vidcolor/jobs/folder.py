@@ -8,22 +8,17 @@ file's, and the nearest to the film comes first, before those of the command.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from vidcolor.errors import SettingsError, SourceError, SourceNotFoundError, UsageError
 from vidcolor.jobs.ledger import Entry, Identity, identify
-from vidcolor.models.checkpoint import digest
-from vidcolor.models.registry import SHIPPED
-from vidcolor.settings import Settings, load_settings
+from vidcolor.jobs.naming import name_targets
+from vidcolor.jobs.sidecars import Digests, Sidecars
+from vidcolor.settings import Settings
 
 FILMS = frozenset(
     {".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".m1v", ".m2t", ".m2ts", ".m2v"}
@@ -31,11 +26,6 @@ FILMS = frozenset(
     | {".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv", ".y4m"}
 )
 """What files are called that are taken for films when no pattern says which."""
-
-_KEPT = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm"})
-"""Suffixes a target keeps from its source; see `vidcolor.media.target`."""
-_ELSE = ".mkv"
-_OF_FOLDER = "vidcolor.toml"
 
 State = Literal["todo", "done", "failed", "exists", "busy"]
 """``failed``: the last time, and nothing has changed since. ``exists``: something else is in the
@@ -80,16 +70,16 @@ def plan_folder(
     """
     _check(batch)
     found = sorted(_find(batch, warn or (lambda line: None)), key=lambda item: item[0].parts)
-    chosen = _Sidecars(batch)
+    sidecars = Sidecars(batch.source, batch.settings)
     settings: list[Settings | str] = []
     for name, _ in found:
         try:
-            settings.append(chosen.of(name))
+            settings.append(sidecars.of(name))
         except SettingsError as error:
             settings.append(str(error))
     usable = [batch.settings if isinstance(item, str) else item for item in settings]
-    outputs = _outputs([name for name, _ in found], usable, entries)
-    digest_of = cache(_model)
+    outputs = name_targets([name for name, _ in found], usable, entries)
+    digests = Digests()
     films = []
     for (name, identity), told, own, output in zip(found, settings, usable, outputs, strict=True):
         film = Film(
@@ -99,7 +89,7 @@ def plan_folder(
             batch.target / output,
             identity,
             own,
-            _digest(own, digest_of(own.color.model)),
+            digests.of(own),
         )
         if isinstance(told, str):
             films.append(dataclasses.replace(film, state="failed", why=told))
@@ -192,94 +182,3 @@ def _film(path: Path, name: Path) -> Iterator[tuple[PurePosixPath, Identity]]:
     identity = identify(path)  # None: it was there a moment ago.
     if identity is not None and path.is_file():
         yield PurePosixPath(name.as_posix()), identity
-
-
-@dataclass(slots=True)
-class _Sidecars:
-    """The settings of each film: those of the batch, of its folders, and its own."""
-
-    batch: Batch
-    folders: dict[PurePosixPath, Settings] = field(default_factory=dict)
-
-    def of(self, name: PurePosixPath) -> Settings:
-        """Raises SettingsError, which names the file."""
-        return self._over(name.with_suffix(".toml"), self._folder(name.parent))
-
-    def _folder(self, name: PurePosixPath) -> Settings:
-        if name not in self.folders:
-            above = self.batch.settings if name == name.parent else self._folder(name.parent)
-            self.folders[name] = self._over(name / _OF_FOLDER, above)
-        return self.folders[name]
-
-    def _over(self, name: PurePosixPath, base: Settings) -> Settings:
-        path = self.batch.source / name
-        return load_settings(path, base) if path.is_file() else base
-
-
-def _outputs(
-    names: list[PurePosixPath], settings: list[Settings], entries: Mapping[str, Entry]
-) -> list[str]:
-    """A target's name for each film, no two alike, even where case does not count.
-
-    What the ledger has named keeps its name, then what can be called as its source is; where
-    several would be called alike, ``film.avi`` becomes ``film.avi.mkv``.
-    """
-    plain = [
-        str(name.with_suffix(_suffix(name, own))) for name, own in zip(names, settings, strict=True)
-    ]
-    wanted = Counter(name.casefold() for name in plain)
-    given: dict[int, str] = {}
-    taken: set[str] = set()
-
-    def give(number: int, name: str) -> None:
-        if number not in given and name.casefold() not in taken:
-            taken.add(name.casefold())
-            given[number] = name
-
-    for number, name in enumerate(names):
-        entry = entries.get(str(name))
-        if entry is not None and entry.target.endswith(PurePosixPath(plain[number]).suffix):
-            give(number, entry.target)
-    for number, name in enumerate(names):
-        if str(name) == plain[number]:
-            give(number, plain[number])
-    for number, output in enumerate(plain):
-        if wanted[output.casefold()] == 1:
-            give(number, output)
-    for number, name in enumerate(names):
-        longer = str(name)
-        while number not in given:
-            longer += PurePosixPath(plain[number]).suffix
-            give(number, longer)
-    return [given[number] for number in range(len(names))]
-
-
-def _suffix(name: PurePosixPath, settings: Settings) -> str:
-    if settings.encoder.container is not None:
-        return f".{settings.encoder.container}"
-    return name.suffix if name.suffix.lower() in _KEPT else _ELSE
-
-
-def _digest(settings: Settings, model: str) -> str:
-    """What the settings are known by: the same for all that would give the same film.
-
-    Of what differs from the defaults alone, so that a setting added later changes no digest.
-    """
-    usual, differs = dataclasses.asdict(Settings()), dataclasses.asdict(settings)
-    differs["color"] |= {"model": model, "device": usual["color"]["device"]}
-    differs["color"]["batch_size"] = usual["color"]["batch_size"]
-    differs["overwrite"] = usual["overwrite"]
-    for group, values in usual.items():
-        if isinstance(values, dict):
-            kept = {key: item for key, item in differs[group].items() if item != values[key]}
-            differs[group] = kept
-    kept = {group: values for group, values in differs.items() if values != usual[group] and values}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _model(name: str) -> str:
-    """A checkpoint is known by what is in it, a model of ours by its name."""
-    if name not in SHIPPED:
-        with suppress(OSError):
-            return digest(Path(name))
-    return name

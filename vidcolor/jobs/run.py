@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from vidcolor.jobs.film import NOTHING, Outcome, Work
 from vidcolor.jobs.folder import Batch, Film, judge, plan_folder
 from vidcolor.jobs.ledger import Entry, Identity, Ledger, State, identify
 from vidcolor.jobs.summary import Summary
+from vidcolor.jobs.tally import Step, Tally
 from vidcolor.jobs.workers import make_crew
 from vidcolor.models.registry import find_model, read_model
 from vidcolor.report import Progress
@@ -26,23 +27,6 @@ _STILL = 5.0
 """Seconds for which a file in a drop folder must not have changed before it is taken."""
 _PAUSE = 2.0
 """Seconds between two looks into a drop folder."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Told when a film has got on, and when it has ended, with what came of it.
-
-    ``number`` films of ``films`` have ended. ``share`` is how much of all the work is done, 0 to 1,
-    by the sizes of the files, and ``left`` the seconds the rest may take; None while unknown.
-    """
-
-    film: Film
-    number: int
-    films: int
-    share: float
-    left: float | None
-    progress: Progress | None = None
-    outcome: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +115,9 @@ class _Run:
         self._batch, self._ledger, self._strips, self._tell = batch, ledger, strips, tell
         self._films: dict[str, Film] = {}
         self._held: dict[str, FileLock] = {}
-        self._shares: dict[str, float] = {}
         self._begun = time.monotonic()
-        self._busy_since: float | None = None
-        self._colored = self._number = self._count = 0
-        self._bytes = self._ended = self._spent = 0
+        self._colored = 0
+        self._tally = Tally(())
 
     def plan(self, warn: Callable[[str], None]) -> list[Film]:
         """Look again; returns what is to do."""
@@ -143,12 +125,9 @@ class _Run:
         self._films.update((film.name, film) for film in films)
         return [film for film in films if film.state == "todo"]
 
-    def claimed(self, films: Iterable[Film]) -> Iterator[Work]:
+    def claimed(self, films: Sequence[Film]) -> Iterator[Work]:
         """The films one by one as they are asked for, each claimed, and still to do."""
-        films = list(films)
-        self._number, self._count = 0, len(films)
-        self._bytes, self._ended, self._spent = sum(film.identity.size for film in films), 0, 0
-        self._busy_since = time.monotonic()
+        self._tally = Tally(films)
         for film in films:
             lock = self._ledger.claim(film.output)
             if lock is None:
@@ -175,9 +154,7 @@ class _Run:
 
     def told(self, work: Work, progress: Progress) -> None:
         """A film has got on."""
-        if progress.total:
-            self._shares[work.name] = min(1.0, progress.done / progress.total)
-        self._step(self._films[work.name], progress=progress)
+        self._tell(self._tally.told(self._films[work.name], progress))
 
     def ended(self, work: Work, outcome: Outcome) -> None:
         """A film has ended, well or not."""
@@ -227,27 +204,7 @@ class _Run:
         lock = self._held.pop(film.name, None)
         if lock is not None:
             self._ledger.release(lock)
-        self._shares.pop(film.name, None)
-        self._number += 1
-        self._ended += film.identity.size
-        if outcome is not None and outcome.error is None:
-            self._spent += film.identity.size
-        self._step(film, outcome=outcome)
-
-    def _step(
-        self, film: Film, progress: Progress | None = None, outcome: Outcome | None = None
-    ) -> None:
-        within = sum(
-            share * self._films[name].identity.size for name, share in self._shares.items()
-        )
-        share = (self._ended + within) / self._bytes if self._bytes else 1.0
-        # What was skipped or broken took no time, and tells nothing of what the rest will take.
-        worked = self._spent + within
-        left = None
-        if worked and self._busy_since is not None:
-            spent = time.monotonic() - self._busy_since
-            left = spent / worked * max(0.0, self._bytes - self._ended - within)
-        self._tell(Step(film, self._number, self._count, share, left, progress, outcome))
+        self._tell(self._tally.ended(film, outcome))
 
 
 def _make(folder: Path) -> None:
