@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,21 @@ def test_an_interrupted_batch_goes_on_and_has_told_what_it_did(
     assert (batch.target / "a.mp4").stat().st_mtime_ns == begun
 
 
+def test_what_was_to_be_replaced_is_not_taken_for_done_after_an_interruption(batch: Batch) -> None:
+    def stop(step: Step) -> None:
+        raise KeyboardInterrupt
+
+    batch.target.mkdir()
+    (batch.target / "a.mp4").write_text("someone else's")
+    assert states(batch)["a.mp4"] == "exists"
+    force = replace(batch, settings=batch.settings.replace(overwrite=True))
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(force, tell=stop)
+    assert (batch.target / "a.mp4").read_text() == "someone else's"
+    assert states(batch)["a.mp4"] == "todo"
+    assert run_batch(batch).colored == 2
+
+
 def test_a_batch_that_was_killed_goes_on(batch: Batch) -> None:
     child = multiprocessing.get_context("spawn").Process(target=_be_killed, args=(batch,))
     child.start()
@@ -186,9 +202,12 @@ def test_a_drop_folder_takes_what_stands_still(clip: Clips, batch: Batch) -> Non
     def wait() -> None:
         seen.append([name for name, state in states(batch).items() if state == "done"])
 
+    steps: list[Step] = []
     time = Time(grow(0.2), grow(0.5), grow(0.7), grow(1.0), wait, wait, wait, wait)
     with pytest.raises(KeyboardInterrupt):
-        run_batch(batch, watch=Clock(lambda: time.seconds, time.sleep))
+        run_batch(batch, watch=Clock(lambda: time.seconds, time.sleep), tell=steps.append)
+    ends = [step.film.name for step in steps if step.progress is None]
+    assert ends == ["a.mp4", "b/broken.avi", "c.mp4", "d.mp4"]
     assert seen[:3] == [[], [], []]
     assert seen[3] == ["a.mp4", "c.mp4"]
     assert seen[6] == ["a.mp4", "c.mp4"]

@@ -115,6 +115,7 @@ class _Run:
         self._batch, self._ledger, self._strips, self._tell = batch, ledger, strips, tell
         self._films: dict[str, Film] = {}
         self._held: dict[str, FileLock] = {}
+        self._left: set[str] = set()
         self._begun = time.monotonic()
         self._colored = 0
         self._tally = Tally(())
@@ -131,24 +132,23 @@ class _Run:
         for film in films:
             lock = self._ledger.claim(film.output)
             if lock is None:
-                self._close(dataclasses.replace(film, state="busy", why="another run is at it"))
+                self._leave(film)
                 continue
             self._held[film.name] = lock
-            entry = self._ledger.find(film.name)
-            fresh = judge(film, entry, self._batch)
+            fresh = judge(film, self._ledger.find(film.name), self._batch)
             if fresh.state != "todo":
                 self._close(fresh)
                 continue
-            written = entry.written if entry is not None else None
             try:
                 _make(film.target.parent)
             except TargetError as error:
                 self._close(dataclasses.replace(film, state="failed", why=str(error)))
                 continue
-            # From here to the end the target may appear, and will be known for ours.
-            self._note(film, "begun", written)
-            # Whether what is there may be replaced has been decided.
-            settings = film.settings.replace(overwrite=identify(film.target) is not None)
+            # What is there now may be replaced. What is there later, should this run be killed,
+            # will be known for ours.
+            there = identify(film.target)
+            self._note(film, "begun", there)
+            settings = film.settings.replace(overwrite=there is not None)
             source, target = str(film.source), str(film.target)
             yield Work(film.name, source, target, settings, self._strips)
 
@@ -197,6 +197,15 @@ class _Run:
                 outcome,
             )
         )
+
+    def _leave(self, film: Film) -> None:
+        """Another run has it. In a drop folder that is seen again and again, and told once."""
+        film = dataclasses.replace(film, state="busy", why="another run is at it")
+        self._films[film.name] = film
+        step = self._tally.ended(film, None)
+        if film.name not in self._left:
+            self._left.add(film.name)
+            self._tell(step)
 
     def _close(self, film: Film, outcome: Outcome | None = None) -> None:
         """A film's last state; it is nobody's any more."""

@@ -10,6 +10,9 @@ from vidcolor.jobs.film import Outcome
 from vidcolor.jobs.folder import Film
 from vidcolor.report import Progress
 
+_TELLING = 0.02
+"""Share of the work that must be done before it tells how long the rest may take."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -59,7 +62,7 @@ class Tally:
         within = sum(self._within.values())
         done, worked = self._ended + within, self._worked + within
         left = None
-        if worked:
+        if self._bytes and worked >= self._bytes * _TELLING:
             pace = (time.monotonic() - self._begun) / worked
             left = pace * max(0.0, self._bytes - done)
         share = done / self._bytes if self._bytes else 1.0
