@@ -18,9 +18,10 @@ from .options import (
     with_shots,
 )
 
-EPILOG = """Other commands, each with its own --help: vidcolor probe FILE, what is known of a film;
-shots FILE, where its shots begin; verify SOURCE TARGET, whether all but the colour is as it was;
-eval PHOTOS, how close a model's colours come; train RECIPE, train a network."""
+EPILOG = """Other commands, each with its own --help: vidcolor batch SOURCE_DIR TARGET_DIR, a folder of
+films; probe FILE, what is known of a film; shots FILE, where its shots begin; verify SOURCE TARGET,
+whether all but the colour is as it was; eval PHOTOS, how close a model's colours come; train
+RECIPE, train a network."""
 KEEP = "Frames that keep the colour they have; auto: all that are in colour."
 
 
@@ -53,6 +54,8 @@ def colorize(
     strict: Annotated[bool, Option("--strict", help="Stop at the first damage.")] = False,
     report: Annotated[Path | None, Option(metavar="FILE.json", help="Write a report.")] = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace TARGET.")] = False,
+    no_resume: Annotated[bool, Option("--no-resume", help="Keep nothing to go on from.")] = False,
+    work_dir: Annotated[Path | None, Option(help="For finished parts; else beside TARGET.")] = None,
     verify: Annotated[bool, Option("--verify", help="Compare TARGET with SOURCE after.")] = False,
     dry_run: Annotated[bool, Option("--dry-run", help="Print the plan, do nothing.")] = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="Only errors.")] = False,
@@ -80,6 +83,7 @@ def colorize(
     settings = with_keep(settings, keep_colour)
     settings = with_range(settings, parse_range(frames, start, duration), overwrite=overwrite)
     settings = with_limits(settings, limits, strict=strict)
+    settings = settings.replace(resume=not no_resume, work_dir=work_dir)
 
     # Imported here so that --help need not wait for torch.
     from . import job

@@ -46,9 +46,9 @@ def evaluate(
     Of clips also how steady the colours are, frame by frame and as a film.
     """
     from vidcolor.evaluate.compare import Options, compare, label_models
-    from vidcolor.evaluate.files import ReportFile
     from vidcolor.evaluate.page import build_page
     from vidcolor.models.colorizer import Colorizer
+    from vidcolor.textfile import TextFile
 
     names = model or ["default"]
     outputs = [path for path in (json, html, flicker) if path is not None]
@@ -58,7 +58,7 @@ def evaluate(
         for path in outputs:
             check_report(path, *photos, *([flow] if flow is not None else []))
         # Opened before the work: nobody should wait an hour to learn that a disk is read-only.
-        files = {path: stack.enter_context(ReportFile(path)) for path in (json, html) if path}
+        files = {path: stack.enter_context(TextFile(path)) for path in (json, html) if path}
         colorizers = [Colorizer(name, device, warn=_warn) for name in names]
         options = Options(limit, hints, html is not None, flow=flow, flicker=flicker)
         models = list(zip(label_models(names), colorizers, strict=True))

@@ -9,9 +9,10 @@ from vidcolor.job import colorize_video
 from vidcolor.plan import plan_video
 from vidcolor.report import Report
 from vidcolor.settings import Settings
+from vidcolor.textfile import write_text
 
 from .progress import show_progress
-from .reports import check_report, write_report
+from .reports import check_report
 from .verify import check, tell
 
 
@@ -38,7 +39,7 @@ def run_job(
         found = check(source, target, settings.range, quiet=quiet)
         result = dataclasses.replace(result, verification=found.to_dict())
     if report is not None:
-        write_report(report, result.to_json())
+        write_text(report, result.to_json(), "report")
     if not quiet:
         print(_outcome(result))
     if verbose:

@@ -11,9 +11,9 @@ import typer
 
 from vidcolor.errors import VidcolorError
 
-from . import colorize, evaluate, probe, shots, train, verify
+from . import batch, colorize, evaluate, probe, shots, train, verify
 
-COMMANDS = ("eval", "probe", "shots", "train", "verify")
+COMMANDS = ("batch", "eval", "probe", "shots", "train", "verify")
 """A first word that is none of these is the name of a film."""
 
 _INTERRUPTED = 130
@@ -22,6 +22,7 @@ _TERMINATED = 143
 film = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 film.command(epilog=colorize.EPILOG)(colorize.colorize)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.command("batch")(batch.batch)
 app.command("eval")(evaluate.evaluate)
 app.command("probe")(probe.probe)
 app.command("shots")(shots.shots)
@@ -47,7 +48,7 @@ def run(arguments: Sequence[str]) -> int:
         return code if isinstance(code, int) else 0
     except (KeyboardInterrupt, typer.Abort):
         # A training run keeps what it has saved so far.
-        _say("interrupted" + (": nothing was written" if chosen is film else ""))
+        _say("interrupted" + (": the target was not written" if chosen is film else ""))
         return _INTERRUPTED
     except VidcolorError as error:
         _say(str(error))

@@ -6,8 +6,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from vidcolor.report import Progress
+
+if TYPE_CHECKING:
+    from vidcolor.jobs.tally import Step
 
 _EVERY = 10.0
 """Seconds between two plain lines."""
@@ -27,6 +31,51 @@ def show_progress(*, quiet: bool) -> Iterator[Shown]:
         yield from _bar()
     else:
         yield from _lines()
+
+
+@contextmanager
+def show_steps(*, quiet: bool) -> Iterator[tuple[Callable[[Step], None], Callable[[str], None]]]:
+    """As `show_progress`, of a batch: a line for each film that ends, and the time left."""
+    if quiet:
+        yield (lambda step: None), _warn
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True, soft_wrap=True)
+    on_terminal = console.is_terminal
+    columns = (BarColumn(), TextColumn("{task.description}", markup=False))
+    last = time.monotonic()
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, highlight=False)
+
+    with Bar(*columns, console=console, transient=True, disable=not on_terminal) as bar:
+        task = bar.add_task("", total=1.0)
+
+        def show(step: Step) -> None:
+            nonlocal last
+            left = "" if step.left is None else f"; {_clock(step.left)} left"
+            if step.progress is None:
+                say(f"{step.number} of {step.films}: {_ending(step)}{left}")
+            elif not on_terminal and time.monotonic() - last >= _EVERY:
+                last = time.monotonic()
+                say(f"{step.film.name}: {step.progress.done} frames{left}")
+            told = f"{step.number} of {step.films} films{left}; {step.film.name}"
+            bar.update(task, completed=step.share, description=told)
+
+        yield show, lambda line: say(f"warning: {line}")
+
+
+def _ending(step: Step) -> str:
+    """What came of a film, in a line."""
+    film, outcome = step.film, step.outcome
+    if outcome is None or outcome.error is not None:
+        return f"{film.name}: {film.state}: {film.why}"
+    warned = f", {len(outcome.warnings)} warnings" if outcome.warnings else ""
+    speed = outcome.frames_per_second
+    return f"{film.name}: {outcome.frames} frames, {speed:.1f} frames/s{warned}"
 
 
 class _Speed:

@@ -1,4 +1,4 @@
-"""The files that ``--report`` writes: checked before the work, written after it."""
+"""The files that ``--report`` writes are checked before the work."""
 
 from __future__ import annotations
 
@@ -19,13 +19,5 @@ def check_report(report: Path, *films: Path) -> None:
             raise TargetError(f"{report}: the report would replace the film; choose another name")
         if not os.access(report if report.exists() else report.parent, os.W_OK):
             raise TargetError(f"{report}: not writable; choose another place for the report")
-    except OSError as error:
-        raise TargetError(f"{report}: cannot write the report: {error.strerror}") from error
-
-
-def write_report(report: Path, text: str) -> None:
-    """Write ``text`` and a line's end. Raises TargetError."""
-    try:
-        report.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise TargetError(f"{report}: cannot write the report: {error.strerror}") from error

@@ -19,12 +19,12 @@ from clips import Clip, fill, make
 from networks import tiny_checkpoint
 
 from vidcolor.color import rgb
-from vidcolor.errors import SourceError, TargetError
+from vidcolor.errors import SourceError
 from vidcolor.evaluate.clips import is_clip, load_frames
 from vidcolor.evaluate.compare import label_models
-from vidcolor.evaluate.files import ReportFile
-from vidcolor.evaluate.plots import curve, escape, histogram, scatter
+from vidcolor.evaluate.plots import curve, histogram, scatter
 from vidcolor.media.probe import probe
+from vidcolor.webpage import escape
 from vidcolor_cli.main import run
 
 Words = Callable[..., list[str]]
@@ -340,37 +340,6 @@ def test_models_are_called_by_what_tells_them_apart() -> None:
 
 
 # What may go wrong
-
-
-def test_a_report_appears_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "r.json"
-    path.write_text("old")
-    path.chmod(0o640)
-    with ReportFile(path):
-        assert path.read_text() == "old"
-        assert len(list(tmp_path.iterdir())) == 2
-    assert list(tmp_path.iterdir()) == [path]
-    assert path.read_text() == "old"
-    with ReportFile(path) as file:
-        file.write("new")
-    assert list(tmp_path.iterdir()) == [path]
-    assert path.read_text() == "new\n"
-    assert path.stat().st_mode & 0o777 == 0o640
-
-
-def test_a_link_stays_and_what_it_points_at_is_replaced(tmp_path: Path) -> None:
-    (tmp_path / "link.json").symlink_to(tmp_path / "real.json")
-    with ReportFile(tmp_path / "link.json") as file:
-        file.write("new")
-    assert (tmp_path / "link.json").is_symlink()
-    assert (tmp_path / "real.json").read_text() == "new\n"
-
-
-@pytest.mark.parametrize("place", [".", "none/r.json", "r" * 300, "/dev/null"])
-def test_a_place_that_cannot_be_written_is_known_at_once(place: str, tmp_path: Path) -> None:
-    with pytest.raises(TargetError, match="report"), ReportFile(tmp_path / place):
-        pytest.fail("nothing may be measured")
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

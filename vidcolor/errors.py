@@ -13,7 +13,9 @@
     │   └── EncodeError           4  the encoder or the container refused what we gave it
     ├── ModelError                5  unknown model, broken or foreign checkpoint
     ├── DeviceError               6  the wanted device is missing or out of memory
-    └── VerificationError         7  the target differs from its source in more than colour
+    ├── VerificationError         7  the target differs from its source in more than colour
+    └── BatchError                8  of a batch, some films failed
+        └── BatchFailedError      9  of a batch, films failed and none is done
 
 The message of each names the file or the option, what failed, and what to do next. The command
 line prints that message on one line and exits with ``exit_code``; Ctrl-C exits with 130.
@@ -84,3 +86,15 @@ class VerificationError(VidcolorError):
     """The target differs from its source in more than colour."""
 
     exit_code = 7
+
+
+class BatchError(VidcolorError):
+    """Of a batch, some films failed; the others are done."""
+
+    exit_code = 8
+
+
+class BatchFailedError(BatchError):
+    """Of a batch, films failed and none is done."""
+
+    exit_code = 9

@@ -28,8 +28,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -37,7 +35,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from vidcolor.errors import SettingsError, TargetError
+from vidcolor.errors import SettingsError
+from vidcolor.textfile import write_text
 
 FORMAT = "vidcolor-shots-1"
 """What ``format`` must be."""
@@ -107,18 +106,7 @@ def read_shots(path: Path) -> ShotList:
 
 def write_shots(path: Path, shots: ShotList) -> None:
     """Write a shot list, which takes the place of an older one in one step. Raises TargetError."""
-    part = path.with_name(f".vidcolor.{secrets.token_hex(8)}.part")
-    try:
-        try:
-            with part.open("x", encoding="utf-8") as file:
-                file.write(shots.to_json() + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise TargetError(f"{path}: cannot write the shot list: {error.strerror}") from error
+    write_text(path, shots.to_json(), "shot list")
 
 
 def clock(seconds: Fraction) -> str:

@@ -23,8 +23,9 @@ from filelock import FileLock, Timeout
 from vidcolor.errors import TargetError
 from vidcolor.frames import ChunkStart, Place
 from vidcolor.media.segments import Segment
+from vidcolor.textfile import write_text
 
-_JOB, _LOCK = "job.json", "lock"
+_JOB, _LOCK, _KIND = "job.json", "lock", "finished work"
 _SAMPLE = 1 << 20
 
 
@@ -100,7 +101,7 @@ class WorkFolder:
     def add(self, chunk: DoneChunk) -> None:
         """Enter a chunk whose packets are safe on disk."""
         record = self._record(chunk.start.index)
-        _write(record, json.dumps(dataclasses.asdict(chunk), default=str))
+        write_text(record, json.dumps(dataclasses.asdict(chunk), default=str), _KIND)
         self.chunks.append(chunk)
 
     def _record(self, index: int) -> Path:
@@ -119,7 +120,7 @@ class WorkFolder:
             for file in self.path.iterdir():
                 if file.name != _LOCK:
                     file.unlink()
-            _write(job, json.dumps(self._job, indent=1))
+            write_text(job, json.dumps(self._job, indent=1), _KIND)
         index: int | None = self._first
         while index is not None:
             values = _read(self._record(index))
@@ -162,15 +163,6 @@ def sample_digest(path: Path) -> str:
             file.seek(at)
             found.update(file.read(_SAMPLE))
     return found.hexdigest()
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

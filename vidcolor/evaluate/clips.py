@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vidcolor.color import rgb
 from vidcolor.evaluate.photos import SHORT_SIDE, Case, make_case
-from vidcolor.frames import Frame, VideoInfo
 from vidcolor.media.decode import decode
 from vidcolor.media.probe import probe
 from vidcolor.settings import RangeSettings, Settings
 from vidcolor.shrink import shrink, working_size
+from vidcolor.stills import still
 from vidcolor.train.photos import SUFFIXES
 
 _PHOTO_SOURCES = SUFFIXES | {".tar", ".txt"}
@@ -44,26 +41,7 @@ def load_frames(
     small = working_size(info.width, info.height, info.sample_aspect_ratio, short_side)
     with closing(decode(info, RangeSettings(end_frame=limit))) as frames:
         for frame in frames:
-            picture = np.rot90(_picture(frame, info), turns)
+            picture = still(frame, info, SHORT_SIDE)
             lightness = np.ascontiguousarray(np.rot90(shrink(frame, small), turns))
             case = make_case(f"{path.name}:{frame.index}", picture, lightness.shape)
             yield replace(case, lightness=lightness)
-
-
-def _picture(frame: Frame, info: VideoInfo) -> NDArray[np.uint8]:
-    """The stored frame as (h, w, 3) uint8 R'G'B' with square pixels, short side 256."""
-    aspect = info.sample_aspect_ratio if info.sample_aspect_ratio > 0 else Fraction(1)
-    width, height = info.width * aspect, Fraction(info.height)
-    scale = SHORT_SIDE / min(width, height)
-    # Scaled in Y'CbCr, and to 8 bits, by the decoder's library; the range must stay what it is.
-    span = 2 if info.color.full_range else 1
-    planes = frame.owner.reformat(
-        width=round(width * scale),
-        height=round(height * scale),
-        format="yuv444p",
-        interpolation="AREA" if scale < 1 else "BICUBIC",
-        src_color_range=span,
-        dst_color_range=span,
-    ).to_ndarray()
-    luma, cb, cr = planes
-    return rgb(luma, cb, cr, replace(info.color, depth=8))

@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,6 +33,7 @@ from vidcolor.evaluate.results import Comparison, Result, Shot
 from vidcolor.evaluate.traces import find_flow, load_judge
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.settings import RangeSettings, Settings
+from vidcolor.stills import jpeg
 from vidcolor.train.photos import GREY_CHROMA
 
 Float32 = NDArray[np.float32]
@@ -187,6 +187,4 @@ def _shot(case: Case, colours: Sequence[Float32]) -> Shot:
 
 
 def _jpeg(picture: Float32) -> bytes:
-    pixels = np.rint(picture[..., ::-1] * 255).astype(np.uint8)
-    _, data = cv2.imencode(".jpg", pixels, (cv2.IMWRITE_JPEG_QUALITY, _QUALITY))
-    return bytes(data)
+    return jpeg(np.rint(picture * 255).astype(np.uint8), _QUALITY)

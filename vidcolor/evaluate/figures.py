@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from vidcolor.evaluate.plots import escape
 from vidcolor.evaluate.steadiness import SPAN, known_mean
+from vidcolor.webpage import escape
 
 Figures = dict[str, float]
 

@@ -1,14 +1,14 @@
-"""The report as one web page: no scripts, nothing fetched, pictures and plots within the file."""
+"""The report as one web page: figures, plots, and the worst, best and some other pictures."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Sequence
 
 from vidcolor.evaluate.figures import MEANING, as_html, build_table
 from vidcolor.evaluate.photos import PhotoScore
-from vidcolor.evaluate.plots import curve, escape, histogram, scatter
+from vidcolor.evaluate.plots import curve, histogram, scatter
 from vidcolor.evaluate.results import Comparison, Result, Shot
+from vidcolor.webpage import escape, figure, write_page
 
 SHOWN = 12
 """Photos in each of the three galleries."""
@@ -27,14 +27,9 @@ _MEANINGS = {
 
 # Colours that the colour-blind can tell apart (Okabe and Ito), lighter on dark ground.
 _STYLE = """
-:root{color-scheme:light dark;--ground:#fff;--ink:#1b1b1b;--faint:#ddd;--soft:#666;
---c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#b0538a;--c4:#8a7500}
-@media(prefers-color-scheme:dark){:root{--ground:#161616;--ink:#e6e6e6;--faint:#3a3a3a;
---soft:#a0a0a0;--c0:#56b4e9;--c1:#ff8c42;--c2:#2fc79a;--c3:#e08fbe;--c4:#e6cf3a}}
-body{margin:0 auto;padding:1rem;max-width:75rem;background:var(--ground);color:var(--ink);
-font:16px/1.45 system-ui,sans-serif}
-h1{font-size:1.5rem}h2{font-size:1.2rem;margin-top:2rem}
-h3{font-size:1rem;font-weight:600;margin:1.2rem 0 .3rem;overflow-wrap:anywhere}
+:root{--c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#b0538a;--c4:#8a7500}
+@media(prefers-color-scheme:dark){:root{--c0:#56b4e9;--c1:#ff8c42;--c2:#2fc79a;--c3:#e08fbe;
+--c4:#e6cf3a}}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.15rem .8rem .15rem 0;text-align:right;border-bottom:1px solid var(--faint)}
 th:first-child{text-align:left;font-weight:400;white-space:nowrap}
@@ -42,8 +37,7 @@ th{max-width:12rem;overflow-wrap:anywhere;vertical-align:bottom}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));gap:1rem}
 .row{display:grid;grid-template-columns:repeat(auto-fit,minmax(9rem,1fr));gap:.5rem;
 max-width:calc(17rem*var(--n))}
-figure{margin:0}figcaption{font-size:.85rem;color:var(--soft);overflow-wrap:anywhere}
-img{display:block;width:100%;height:auto}svg{width:100%;height:auto}
+svg{width:100%;height:auto}
 svg text{fill:var(--ink);font-size:12px}.grid,.zero{stroke:var(--faint)}.zero{stroke:var(--soft)}
 circle{fill:var(--c);fill-opacity:.55}.line{fill:none;stroke:var(--c);stroke-width:2}
 .area{fill:var(--c);fill-opacity:.2;stroke:var(--c)}
@@ -71,16 +65,7 @@ def build_page(comparison: Comparison) -> str:
     parts += _steadiness(results)
     if comparison.shots:
         parts += _galleries(comparison)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        # Whatever a name might smuggle in, the browser fetches and runs nothing.
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-        "img-src data:; style-src 'unsafe-inline'\">"
-        f"<title>vidcolor eval</title><style>{_STYLE}</style></head><body>\n"
-        + "\n".join(parts)
-        + "\n</body></html>"
-    )
+    return "".join(write_page("vidcolor eval", parts, _STYLE))
 
 
 def _models(results: Sequence[Result]) -> str:
@@ -177,23 +162,15 @@ def _row(shot: Shot, scores: Sequence[PhotoScore], labels: Sequence[str]) -> str
     if one.frames is not None:
         number = shot.name.rpartition(":")[2]
         title += f" (means over {one.frames} frames; shown is frame {number}, its worst)"
-    figures = [_figure(shot.grey, f"{shot.name} in grey", f"grey: {one.grey_psnr:.2f} dB")]
+    figures = [figure(shot.grey, f"{shot.name} in grey", f"grey: {one.grey_psnr:.2f} dB")]
     for picture, score, label in zip(shot.coloured, scores, labels, strict=True):
         ratio = score.colorfulness / score.true_colorfulness if score.true_colorfulness else 0.0
         caption = (
             f"{label}: {score.psnr:.2f} dB ({score.gain:+.2f}), SSIM {score.ssim:.3f}, "
             f"ab RMSE {score.ab_rmse:.1f}, colourfulness × {ratio:.2f}"
         )
-        figures.append(_figure(picture, f"{shot.name} coloured by {label}", caption))
+        figures.append(figure(picture, f"{shot.name} coloured by {label}", caption))
     truth = f"truth: chroma {one.true_chroma:.1f}"
-    figures.append(_figure(shot.truth, f"{shot.name} in its true colours", truth))
+    figures.append(figure(shot.truth, f"{shot.name} in its true colours", truth))
     inner = "".join(figures)
     return f'<h3>{escape(title)}</h3><div class="row" style="--n:{len(figures)}">{inner}</div>'
-
-
-def _figure(jpeg: bytes, alt: str, caption: str) -> str:
-    data = base64.b64encode(jpeg).decode("ascii")
-    return (
-        f'<figure><img alt="{escape(alt)}" src="data:image/jpeg;base64,{data}">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-    )

@@ -5,21 +5,17 @@ A series is a label and its values; the n-th one has the class ``s{n}``. All tex
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from vidcolor.webpage import escape
+
 WIDTH, HEIGHT = 420, 280
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 8, 10, 42
 _TICKS = 6
 _BINS = 30
-
-
-def escape(text: object) -> str:
-    """Text for HTML, between tags or in quotes; what UTF-8 cannot write becomes a question mark."""
-    return html.escape(str(text).encode("utf-8", "replace").decode("utf-8"), quote=True)
 
 
 def scatter(

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from vidcolor.errors import TargetError
+from vidcolor.textfile import write_text, writing
 
 Log = Callable[[str], None]
+
+_WHAT = "metrics"
 
 
 class Journal:
@@ -27,30 +26,31 @@ class Journal:
     def __init__(self, run: Path, step: int, log: Log) -> None:
         self._path = run / "metrics.jsonl"
         if self._path.is_file():
-            with writing(self._path):
+            with writing(self._path, _WHAT):
                 lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
-                write_whole(self._path, "".join(line for line in lines if _until(line, step)))
+            kept = "".join(line for line in lines if _until(line, step))
+            write_text(self._path, kept, _WHAT)
         try:
             board: Any = import_module("torch.utils.tensorboard")
         except ImportError:
             log("no TensorBoard scalars: tensorboard is not installed (vidcolor[train] has it)")
             self._board = None
         else:
-            with writing(run / "tensorboard"):
+            with writing(run / "tensorboard", "curves"):
                 self._board = board.SummaryWriter(run / "tensorboard", purge_step=step + 1)
 
     def write(self, step: int, figures: dict[str, float]) -> None:
         """One line for ``step``. Raises TargetError when it cannot be written."""
-        with writing(self._path), self._path.open("a", encoding="utf-8") as handle:
+        with writing(self._path, _WHAT), self._path.open("a", encoding="utf-8") as handle:
             handle.write(json.dumps({"step": step, **figures}) + "\n")
         if self._board is not None:
-            with writing(self._path.with_name("tensorboard")):
+            with writing(self._path.with_name("tensorboard"), "curves"):
                 for name, value in figures.items():
                     self._board.add_scalar(name, value, step)
 
     def close(self) -> None:
         if self._board is not None:
-            with writing(self._path.with_name("tensorboard")):
+            with writing(self._path.with_name("tensorboard"), "curves"):
                 self._board.close()
 
 
@@ -59,22 +59,3 @@ def _until(line: str, step: int) -> bool:
         return bool(json.loads(line)["step"] <= step)
     except (ValueError, KeyError, TypeError):  # Half a line: the disk was full, or the power out.
         return False
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write ``text`` under a temporary name and put it in place in one step."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn what can go wrong while ``path`` is written into a TargetError of one line."""
-    try:
-        yield
-    except OSError as error:
-        why = error.strerror or str(error)
-        if error.errno == errno.ENOSPC:
-            why += "; make room and give the same command again"
-        raise TargetError(f"{path}: cannot be written: {why}") from error

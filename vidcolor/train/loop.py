@@ -21,9 +21,10 @@ from torch import Tensor, nn
 from vidcolor.device import OutOfMemory, describe, pick_dtype
 from vidcolor.errors import DeviceError, ModelError
 from vidcolor.models.chromanet.net import ChromaNet
+from vidcolor.textfile import write_text, writing
 from vidcolor.train.batches import batches
 from vidcolor.train.heldout import HeldOut
-from vidcolor.train.journal import Log, write_whole, writing
+from vidcolor.train.journal import Log
 from vidcolor.train.network import build_net, follow, freeze_norms, parameter_groups, prepare
 from vidcolor.train.objectives import ColorLoss
 from vidcolor.train.ranks import Ranks, joined
@@ -69,9 +70,9 @@ def _train(recipe: Recipe, ranks: Ranks, log: Log) -> Path:
     rows = ranks.rows(recipe.stages)
     run = Path(recipe.run)
     if ranks.first:
-        with writing(run):
+        with writing(run, "run"):
             run.mkdir(parents=True, exist_ok=True)
-            write_whole(run / "recipe.json", json.dumps(asdict(recipe), indent=1))
+        write_text(run / "recipe.json", json.dumps(asdict(recipe), indent=1), "recipe")
 
     photos, held = photo_sets(recipe, recipe.threads)
     log(

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from vidcolor.device import describe
 from vidcolor.models.chromanet.net import ChromaNet
+from vidcolor.textfile import write_text, writing
 from vidcolor.train.heldout import HeldOut
-from vidcolor.train.journal import Journal, Log, write_whole, writing
+from vidcolor.train.journal import Journal, Log
 from vidcolor.train.network import export
 from vidcolor.train.ranks import Ranks
 from vidcolor.train.recipe import Recipe
@@ -104,7 +105,7 @@ class Results:
         rows = photos.sheet(self._average, self._ranks.device, self._dtype)
         path = self._run / "sheets" / f"step-{step:07}.png"
         _, data = cv2.imencode(".png", cv2.cvtColor(rows, cv2.COLOR_RGB2BGR))
-        with writing(path):
+        with writing(path, "sheet"):
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(data.tobytes())
         self._marked += time.monotonic() - begun
@@ -138,7 +139,6 @@ class Results:
             "dtype": str(self._dtype).removeprefix("torch."),
             "torch": torch.__version__,
         }
-        with writing(self._run / "card.json"):
-            write_whole(self._run / "card.json", json.dumps(card, indent=1))
+        write_text(self._run / "card.json", json.dumps(card, indent=1), "card")
         self._log(f"wrote {path}, the weights of step {step}")
         return path

@@ -1,0 +1,69 @@
+"""``vidcolor batch SOURCE_DIR TARGET_DIR``: folders of films."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from .options import build_settings
+from .progress import show_steps
+
+
+def batch(
+    source: Annotated[Path, Argument(help="A folder of films.", metavar="SOURCE_DIR")],
+    target: Annotated[Path, Argument(help="Made where it is missing.", metavar="TARGET_DIR")],
+    pattern: Annotated[
+        list[str] | None,
+        Option(metavar="GLOB", help="Only these, as '**/*.avi'; may be repeated."),
+    ] = None,
+    preset: Annotated[str, Option(help="default, fast, quality or archive.")] = "default",
+    config: Annotated[Path | None, Option(help="A TOML file over the preset.")] = None,
+    model: Annotated[str | None, Option(help="A model's name, or a checkpoint.")] = None,
+    device: Annotated[str | None, Option(help="auto, cpu, cuda or cuda:N.")] = None,
+    workers: Annotated[int, Option(min=1, max=64, help="Films at once.")] = 1,
+    retry_failed: Annotated[
+        bool, Option("--retry-failed", help="Also what failed the last time.")
+    ] = False,
+    overwrite: Annotated[
+        bool, Option("--overwrite", help="Replace targets that were not made by a batch.")
+    ] = False,
+    watch: Annotated[
+        bool, Option("--watch", help="Go on until Ctrl-C, and take new films as they come.")
+    ] = False,
+    report: Annotated[
+        Path | None, Option(metavar="DIR", help="Write report.html and report.json there.")
+    ] = None,
+    as_json: Annotated[bool, Option("--json", help="Print the report, for programs.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="Print the plan, do nothing.")] = False,
+    quiet: Annotated[bool, Option("--quiet", "-q", help="Only warnings and errors.")] = False,
+) -> None:
+    """Colour all films under SOURCE_DIR into the same places under TARGET_DIR.
+
+    What is done already is skipped. Settings for one film may stand in film.toml beside it, those
+    for a folder in its vidcolor.toml, in the form of --config; they come before these options.
+    """
+    settings = build_settings(preset, config, {"model": model, "device": device}, {})
+    settings = settings.replace(overwrite=overwrite)
+
+    # Imported here so that --help need not wait for OpenCV.
+    from vidcolor.jobs.folder import Batch
+    from vidcolor.jobs.run import Clock, look, run_batch
+
+    asked = Batch(source, target, settings, tuple(pattern or ()), retry_failed)
+    with show_steps(quiet=quiet) as (tell, warn):
+        if dry_run:
+            for film in look(asked, warn):
+                why = f" ({film.why})" if film.why else ""
+                print(f"{film.state:<7} {film.name} -> {film.output}{why}")
+            return
+        clock = Clock() if watch else None
+        summary = run_batch(
+            asked, workers=workers, report=report, watch=clock, tell=tell, warn=warn
+        )
+    if as_json:
+        print(summary.to_json())
+    elif not quiet:
+        print(summary.to_text())
+    summary.check()

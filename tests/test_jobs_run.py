@@ -1,0 +1,271 @@
+"""Batches as a whole: failures, interruptions, drop folders, several runs and processes."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from networks import tiny_checkpoint
+
+from vidcolor.errors import BatchError, BatchFailedError, ModelError
+from vidcolor.jobs import film as film_module
+from vidcolor.jobs import workers as workers_module
+from vidcolor.jobs.film import Outcome
+from vidcolor.jobs.folder import Batch
+from vidcolor.jobs.ledger import NAME, Ledger
+from vidcolor.jobs.run import Clock, look, run_batch
+from vidcolor.jobs.tally import Step
+from vidcolor.settings import Settings
+
+Clips = Callable[[str], Path]
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    net = tiny_checkpoint(tmp_path_factory.mktemp("net") / "tiny.safetensors")
+    return Settings().replace("color", model=str(net), device="cpu", short_side=64)
+
+
+@pytest.fixture
+def batch(clip: Clips, tmp_path: Path, settings: Settings) -> Batch:
+    """Two films and a broken one between them."""
+    source = tmp_path / "in"
+    (source / "b").mkdir(parents=True)
+    for name in ("a.mp4", "c.mp4"):
+        shutil.copy(clip("plain.mp4"), source / name)
+    (source / "b/broken.avi").write_bytes(b"no film" * 99)
+    return Batch(source, tmp_path / "out", settings)
+
+
+def states(batch: Batch) -> dict[str, str]:
+    return {film.name: film.state for film in look(batch)}
+
+
+DONE = {"a.mp4": "done", "b/broken.avi": "failed", "c.mp4": "done"}
+
+
+def test_a_failure_does_not_keep_the_others_from_being_coloured(batch: Batch) -> None:
+    steps: list[Step] = []
+    summary = run_batch(batch, tell=steps.append)
+    assert states(batch) == DONE
+    assert {film.name: film.state for film in summary.films} == DONE
+    assert summary.colored == 2
+    with pytest.raises(BatchError, match="1 of 3 films failed"):
+        summary.check()
+    ends = [step for step in steps if step.outcome is not None]
+    assert [step.number for step in ends] == [1, 2, 3]
+    assert ends[-1].share == 1.0 and ends[-1].left == 0.0
+    assert sum(step.progress is not None for step in steps) == 20
+    shares = [step.share for step in steps]
+    assert shares == sorted(shares)
+    left = sorted(path.name for path in batch.target.rglob("*"))
+    assert left == [NAME, "a.mp4", "b", "c.mp4"]
+
+
+def test_a_batch_of_which_nothing_comes_says_so(batch: Batch) -> None:
+    with pytest.raises(BatchFailedError):
+        run_batch(Batch(batch.source, batch.target, batch.settings, ("b/*",))).check()
+    run_batch(Batch(batch.source, batch.target, batch.settings, ("none/*",))).check()
+
+
+def test_a_fault_of_our_own_costs_one_film(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(source: str, *_: object, **__: object) -> None:
+        raise KeyError(source)
+
+    monkeypatch.setattr(film_module, "colorize_video", fail)
+    summary = run_batch(batch)
+    assert summary.count("failed") == 3
+    assert "KeyError" in summary.films[0].why and "\n" not in summary.films[0].why
+
+
+def test_a_model_that_is_not_there_ends_it_before_it_begins(batch: Batch) -> None:
+    settings = batch.settings.replace("color", model="none")
+    with pytest.raises(ModelError):
+        run_batch(Batch(batch.source, batch.target, settings))
+    assert not batch.target.exists()
+
+
+def test_an_interrupted_batch_goes_on_and_has_told_what_it_did(
+    batch: Batch, tmp_path: Path
+) -> None:
+    def stop(step: Step) -> None:
+        if step.film.name == "c.mp4":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(batch, tell=stop, report=tmp_path / "report")
+    assert states(batch) == {**DONE, "c.mp4": "todo"}
+    values = json.loads((tmp_path / "report/report.json").read_text())
+    assert values["counts"]["done"] == 1 and values["counts"]["todo"] == 1
+    assert not list(batch.target.glob("*.part*")) + list(batch.target.glob(".*locks"))
+
+    begun = (batch.target / "a.mp4").stat().st_mtime_ns
+    assert run_batch(batch).colored == 1
+    assert states(batch) == DONE
+    assert (batch.target / "a.mp4").stat().st_mtime_ns == begun
+
+
+def test_what_was_to_be_replaced_is_not_taken_for_done_after_an_interruption(batch: Batch) -> None:
+    def stop(step: Step) -> None:
+        raise KeyboardInterrupt
+
+    batch.target.mkdir()
+    (batch.target / "a.mp4").write_text("someone else's")
+    assert states(batch)["a.mp4"] == "exists"
+    force = replace(batch, settings=batch.settings.replace(overwrite=True))
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(force, tell=stop)
+    assert (batch.target / "a.mp4").read_text() == "someone else's"
+    assert states(batch)["a.mp4"] == "todo"
+    assert run_batch(batch).colored == 2
+
+
+def test_a_batch_that_was_killed_goes_on(batch: Batch) -> None:
+    child = multiprocessing.get_context("spawn").Process(target=_be_killed, args=(batch,))
+    child.start()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+    assert states(batch) == {**DONE, "c.mp4": "todo"}
+    assert run_batch(batch).colored == 1
+    assert states(batch) == DONE
+
+
+def _be_killed(batch: Batch) -> None:
+    run_batch(batch, tell=_kill_at_the_last)
+
+
+def _kill_at_the_last(step: Step) -> None:
+    if step.film.name == "c.mp4":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_film_that_another_run_has_is_left_to_it(batch: Batch) -> None:
+    batch.target.mkdir()
+    with Ledger(batch.target) as other:
+        lock = other.claim("a.mp4")
+        assert lock is not None
+        summary = run_batch(batch)
+        assert {film.name: film.state for film in summary.films} == {**DONE, "a.mp4": "busy"}
+        other.release(lock)
+    assert run_batch(batch).colored == 1
+
+
+def test_what_another_run_has_done_meanwhile_is_not_done_again(batch: Batch) -> None:
+    inner: list[int] = []
+
+    def meanwhile(step: Step) -> None:
+        # The first film is ours and being worked at; the other run does all else.
+        if not inner:
+            inner.append(0)
+            inner[0] = run_batch(batch).colored
+
+    summary = run_batch(batch, tell=meanwhile)
+    assert inner == [1]
+    assert summary.colored == 1
+    assert {film.name: film.state for film in summary.films} == DONE
+
+
+class Time:
+    """A drop folder's clock: each look is two seconds after the last, and something happens."""
+
+    def __init__(self, *events: Callable[[], None]) -> None:
+        self.seconds = 0.0
+        self._events = iter(events)
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+        event = next(self._events, None)
+        if event is None:
+            raise KeyboardInterrupt
+        event()
+
+
+def test_a_drop_folder_takes_what_stands_still(clip: Clips, batch: Batch) -> None:
+    whole = clip("plain.mp4").read_bytes()
+    growing = batch.source / "d.mp4"
+    seen: list[list[str]] = []
+
+    def grow(share: float) -> Callable[[], None]:
+        def event() -> None:
+            seen.append([name for name, state in states(batch).items() if state == "done"])
+            growing.write_bytes(whole[: int(len(whole) * share)])
+
+        return event
+
+    def wait() -> None:
+        seen.append([name for name, state in states(batch).items() if state == "done"])
+
+    steps: list[Step] = []
+    time = Time(grow(0.2), grow(0.5), grow(0.7), grow(1.0), wait, wait, wait, wait)
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(batch, watch=Clock(lambda: time.seconds, time.sleep), tell=steps.append)
+    ends = [step.film.name for step in steps if step.progress is None]
+    assert ends == ["a.mp4", "b/broken.avi", "c.mp4", "d.mp4"]
+    assert seen[:3] == [[], [], []]
+    assert seen[3] == ["a.mp4", "c.mp4"]
+    assert seen[6] == ["a.mp4", "c.mp4"]
+    assert seen[7] == ["a.mp4", "c.mp4", "d.mp4"]
+    assert states(batch) == {**DONE, "d.mp4": "done"}
+
+
+def test_several_processes_share_the_work(batch: Batch) -> None:
+    steps: list[Step] = []
+    summary = run_batch(batch, workers=2, tell=steps.append)
+    assert {film.name: film.state for film in summary.films} == DONE
+    assert sum(step.progress is not None for step in steps) == 20
+
+
+def _die(connection: object) -> None:
+    os._exit(9)
+
+
+def test_a_worker_that_dies_costs_its_film(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers_module, "_serve", _die)
+    batch = Batch(batch.source, batch.target, batch.settings, ("a.mp4",))
+    summary = run_batch(batch, workers=2)
+    assert summary.count("failed") == 1
+    assert "code 9" in summary.films[0].why
+
+
+def test_a_stopped_batch_stops_its_workers(batch: Batch) -> None:
+    def stop(step: Step) -> None:
+        if step.progress is not None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(batch, workers=2, tell=stop)
+    left = [path.name for path in batch.target.rglob("*") if "part" in path.name]
+    assert left == []
+    assert set(states(batch).values()) <= {"todo", "failed", "done"}
+
+
+def test_the_report_shows_every_film(batch: Batch, tmp_path: Path) -> None:
+    summary = run_batch(batch, report=tmp_path / "r")
+    page = (tmp_path / "r/report.html").read_text()
+    assert page.count("data:image/jpeg;base64,") == 2
+    assert page.index("b/broken.avi") < page.index("a.mp4")
+    assert "0:00:00.400, 10 frames, coloured in" in page
+    assert "not a film that can be read" in page
+    values = json.loads((tmp_path / "r/report.json").read_text())
+    assert values == json.loads(summary.to_json())
+    assert [film["state"] for film in values["films"]] == ["done", "failed", "done"]
+    assert values["films"][0]["frames"] == 10 and values["films"][0]["length"] == 0.4
+    # A later call that does nothing shows the same films and stills.
+    run_batch(batch, report=tmp_path / "r")
+    assert (tmp_path / "r/report.html").read_text().count("data:image/jpeg;base64,") == 2
+
+
+def test_names_and_warnings_cannot_smuggle_markup_into_the_page(batch: Batch) -> None:
+    with Ledger(batch.source) as ledger:
+        summary = run_batch(batch)
+        film = summary.films[0]
+        summary.outcomes[film.name] = Outcome(warnings=("<script>",))  # type: ignore[index]
+        page = "".join(summary.page(ledger))
+    assert "<script>" not in page and "&lt;script&gt;" in page

@@ -1,0 +1,118 @@
+"""One film of many: a function of plain data that gives back plain data, in whichever process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from vidcolor.errors import VidcolorError
+from vidcolor.job import colorize_video
+from vidcolor.media.decode import decode
+from vidcolor.media.probe import probe
+from vidcolor.models.colorizer import Colorizer
+from vidcolor.report import Progress
+from vidcolor.settings import RangeSettings, Settings
+from vidcolor.stills import jpeg, still
+
+_STILLS = 5
+_SHORT_SIDE = 90
+_QUALITY = 70
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One film to colour: ``source`` and ``target`` are whole paths."""
+
+    name: str
+    source: str
+    target: str
+    settings: Settings
+    strip: bool = False
+    """Whether a strip of stills is wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a film. ``error`` is one line, or None when all went well."""
+
+    error: str | None = None
+    frames: int = 0
+    seconds: float = 0.0
+    """Wall time spent."""
+    length: float | None = None
+    """Seconds of film, as far as the target tells."""
+    warnings: tuple[str, ...] = ()
+    strip: bytes = b""
+    """Stills from begin to end, side by side, as JPEG."""
+
+    @property
+    def frames_per_second(self) -> float:
+        return self.frames / self.seconds if self.seconds > 0 else 0.0
+
+
+NOTHING = Outcome()
+"""Of a film that was begun and no more."""
+
+
+class Colorist:
+    """Colours one film after the other, and keeps the network between two that want the same."""
+
+    def __init__(self) -> None:
+        self._wanted: tuple[str, str] | None = None
+        self._colorizer: Colorizer | None = None
+
+    def color(self, work: Work, tell: Callable[[Progress], None]) -> Outcome:
+        """Colour a film. Whatever goes wrong with it is in the outcome; only what ends the
+        program, such as Ctrl-C, is raised."""
+        begun = time.monotonic()
+        warnings: list[str] = []
+        try:
+            colorizer = self._load(work.settings)
+            report = colorize_video(
+                work.source,
+                work.target,
+                work.settings,
+                progress=tell,
+                warn=warnings.append,
+                colorizer=colorizer,
+            )
+            length, strip = _look(Path(work.target), stills=work.strip)
+        except VidcolorError as error:
+            told = str(error)
+        except Exception as error:  # A mistake of ours must not cost the films that follow.
+            told = f"{work.source}: went wrong unexpectedly: {type(error).__name__}: {error}"
+        else:
+            lines = tuple(dict.fromkeys([*warnings, *report.warnings]))
+            return Outcome(None, report.frames, report.seconds, length, lines, strip)
+        line = " ".join(told.split())
+        return Outcome(line, 0, time.monotonic() - begun, None, tuple(warnings))
+
+    def _load(self, settings: Settings) -> Colorizer:
+        wanted = (settings.color.model, settings.color.device)
+        if self._colorizer is None or wanted != self._wanted:
+            self._colorizer = None  # Never two in memory.
+            self._colorizer, self._wanted = Colorizer(*wanted), wanted
+        return self._colorizer
+
+
+def _look(target: Path, *, stills: bool) -> tuple[float | None, bytes]:
+    """The finished film's length in seconds, and its strip."""
+    try:
+        info = probe(target)
+        length = info.duration
+        if not stills:
+            return (None if length is None else float(length)), b""
+        pictures = []
+        for number in range(_STILLS):
+            start = (length or Fraction(0)) * number / _STILLS
+            with closing(decode(info, RangeSettings(start=start))) as frames:
+                pictures.append(still(next(frames), info, _SHORT_SIDE))
+        return (None if length is None else float(length)), jpeg(np.hstack(pictures), _QUALITY)
+    except (VidcolorError, StopIteration):
+        return None, b""  # The film is there; only its picture for the report is not.

@@ -1,0 +1,184 @@
+"""What is to be done to a folder of films: a plan, made by looking and without touching anything.
+
+A film ``a/film.avi`` becomes ``a/film.mkv`` in the target folder. Settings in ``film.toml`` beside
+it, and in a ``vidcolor.toml`` of its folder or of one above, are of the same form as a config
+file's, and the nearest to the film comes first, before those of the command.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from vidcolor.errors import SettingsError, SourceError, SourceNotFoundError, UsageError
+from vidcolor.jobs.ledger import Entry, Identity, identify
+from vidcolor.jobs.naming import name_targets
+from vidcolor.jobs.sidecars import Digests, Sidecars
+from vidcolor.settings import Settings
+
+FILMS = frozenset(
+    {".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".m1v", ".m2t", ".m2ts", ".m2v"}
+    | {".m4v", ".mkv", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv"}
+    | {".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv", ".y4m"}
+)
+"""What files are called that are taken for films when no pattern says which."""
+
+State = Literal["todo", "done", "failed", "exists", "busy"]
+"""``failed``: the last time, and nothing has changed since. ``exists``: something else is in the
+target's place. ``busy``: another run is at it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What is asked for: all films under ``source``, or those that one of ``patterns`` (as in
+    `pathlib.Path.glob`) names, into the same places under ``target``."""
+
+    source: Path
+    target: Path
+    settings: Settings = Settings()
+    patterns: tuple[str, ...] = ()
+    retry_failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """One film of the plan. ``name`` and ``output`` are its paths in the source folder and the
+    target folder, with slashes; ``why`` tells of its state in a few words."""
+
+    name: str
+    source: Path
+    output: str
+    target: Path
+    identity: Identity
+    settings: Settings
+    digest: str
+    state: State = "todo"
+    why: str = ""
+
+
+def plan_folder(
+    batch: Batch, entries: Mapping[str, Entry], warn: Callable[[str], None] | None = None
+) -> list[Film]:
+    """Every film with what is to be done to it, by name.
+
+    ``entries`` are those of the target's ledger. ``warn`` is told of folders that cannot be read.
+    Raises SourceNotFoundError, SourceError and UsageError for folders that cannot be used.
+    """
+    _check(batch)
+    found = sorted(_find(batch, warn or (lambda line: None)), key=lambda item: item[0].parts)
+    sidecars = Sidecars(batch.source, batch.settings)
+    settings: list[Settings | str] = []
+    for name, _ in found:
+        try:
+            settings.append(sidecars.of(name))
+        except SettingsError as error:
+            settings.append(str(error))
+    usable = [batch.settings if isinstance(item, str) else item for item in settings]
+    outputs = name_targets([name for name, _ in found], usable, entries)
+    digests = Digests()
+    films = []
+    for (name, identity), told, own, output in zip(found, settings, usable, outputs, strict=True):
+        film = Film(
+            str(name),
+            batch.source / name,
+            output,
+            batch.target / output,
+            identity,
+            own,
+            digests.of(own),
+        )
+        if isinstance(told, str):
+            films.append(dataclasses.replace(film, state="failed", why=told))
+        else:
+            films.append(judge(film, entries.get(film.name), batch))
+    return films
+
+
+def judge(film: Film, entry: Entry | None, batch: Batch) -> Film:
+    """``film`` with its state, as its entry and the target that is there now tell."""
+    state, why = _judge(film, entry, batch)
+    return dataclasses.replace(film, state=state, why=why)
+
+
+def _judge(film: Film, entry: Entry | None, batch: Batch) -> tuple[State, str]:
+    now, overwrite = identify(film.target), batch.settings.overwrite
+    if entry is not None and entry.identity != film.identity and entry.source != _whole(film):
+        entry = None  # Of a film of the same name in another folder.
+    changed = why = ""
+    if entry is not None:
+        if entry.identity != film.identity:
+            changed = "the source has changed"
+        elif entry.digest != film.digest:
+            changed = "its settings have changed"
+        # A run was killed after the target was in place, and before it could say so.
+        unsaid = entry.state == "begun" and now not in (None, entry.written)
+        if now is None or now == entry.written or unsaid:
+            if changed:
+                return "todo", changed
+            if entry.state == "failed" and not batch.retry_failed:
+                return "failed", entry.outcome.error or ""
+            if now is not None and (entry.state == "done" or unsaid):
+                return "done", ""
+            why = {"failed": "failed before", "begun": "was interrupted"}.get(entry.state, "")
+            return "todo", why or "its target is gone"
+        why = "its target has been changed by someone else"
+    if now is not None and not overwrite:
+        return "exists", why or "its target exists already, and not from here"
+    return "todo", "replaces what is there" if now is not None else ""
+
+
+def _whole(film: Film) -> str:
+    return str(film.source.absolute())
+
+
+def _check(batch: Batch) -> None:
+    if not batch.source.exists():
+        raise SourceNotFoundError(f"{batch.source}: no such folder")
+    if not batch.source.is_dir():
+        raise SourceError(f"{batch.source}: not a folder; vidcolor SOURCE TARGET takes one film")
+    source, target = batch.source.resolve(), batch.target.resolve()
+    if source.is_relative_to(target):
+        raise UsageError(
+            f"{batch.target}: the films to colour are in this folder; name another target, "
+            "which may be a folder within the source"
+        )
+    for pattern in batch.patterns:
+        if not pattern or PurePosixPath(pattern).is_absolute() or ".." in Path(pattern).parts:
+            raise UsageError(f"--pattern {pattern}: give one relative to SOURCE_DIR, as '**/*.avi'")
+
+
+def _find(batch: Batch, warn: Callable[[str], None]) -> Iterator[tuple[PurePosixPath, Identity]]:
+    """Names and identities of the films, in no order."""
+    target = batch.target.resolve()
+    if batch.patterns:
+        paths = {path for pattern in batch.patterns for path in batch.source.glob(pattern)}
+        inside = batch.source.resolve()
+        skipped = target.relative_to(inside) if target.is_relative_to(inside) else None
+        for path in paths:
+            name = path.relative_to(batch.source)
+            if skipped is not None and name.is_relative_to(skipped):
+                continue
+            if path.suffix == ".part" or any(part.startswith(".") for part in name.parts):
+                continue
+            yield from _film(path, name)
+        return
+
+    def unreadable(error: OSError) -> None:
+        warn(f"{error.filename}: cannot look into this folder: {error.strerror}")
+
+    for folder, inner, files in os.walk(batch.source, onerror=unreadable):
+        here = Path(folder)
+        inner[:] = [name for name in inner if name[0] != "." and (here / name).resolve() != target]
+        for file in files:
+            if file[0] != "." and os.path.splitext(file)[1].lower() in FILMS:  # noqa: PTH122
+                yield from _film(here / file, (here / file).relative_to(batch.source))
+
+
+def _film(path: Path, name: Path) -> Iterator[tuple[PurePosixPath, Identity]]:
+    identity = identify(path)  # None: it was there a moment ago.
+    if identity is not None and path.is_file():
+        yield PurePosixPath(name.as_posix()), identity

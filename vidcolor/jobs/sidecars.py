@@ -1,0 +1,82 @@
+"""The settings of each film of a folder, and what they are known by."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from vidcolor.models.checkpoint import digest
+from vidcolor.models.registry import SHIPPED
+from vidcolor.settings import Settings, load_settings
+
+OF_FOLDER = "vidcolor.toml"
+_SAME_FILM = ("color.device", "color.batch_size", "overwrite")
+"""What makes a film no other."""
+
+
+@dataclass(slots=True)
+class Sidecars:
+    """The settings of films under ``source``: ``base``, then those of their folders from the
+    top down, then those in the file beside each, of the same name with ``.toml``."""
+
+    source: Path
+    base: Settings
+    _folders: dict[PurePosixPath, Settings] = field(default_factory=dict)
+
+    def of(self, name: PurePosixPath) -> Settings:
+        """Raises SettingsError, which names the file."""
+        return self._over(name.with_suffix(".toml"), self._folder(name.parent))
+
+    def _folder(self, name: PurePosixPath) -> Settings:
+        if name not in self._folders:
+            above = self.base if name == name.parent else self._folder(name.parent)
+            self._folders[name] = self._over(name / OF_FOLDER, above)
+        return self._folders[name]
+
+    def _over(self, name: PurePosixPath, base: Settings) -> Settings:
+        path = self.source / name
+        return load_settings(path, base) if path.is_file() else base
+
+
+class Digests:
+    """What settings are known by: the same for all that would give the same film.
+
+    A checkpoint is known by what is in it, read once, and a model of ours by its name. Only what
+    differs from the defaults counts, so that a setting added later changes no digest.
+    """
+
+    def __init__(self) -> None:
+        self._model = cache(_model)
+        self._usual = _flat(Settings())
+
+    def of(self, settings: Settings) -> str:
+        """SHA-256, in hex."""
+        values = {**_flat(settings), "color.model": self._model(settings.color.model)}
+        differs = {
+            key: value
+            for key, value in values.items()
+            if value != self._usual[key] and key not in _SAME_FILM
+        }
+        return hashlib.sha256(json.dumps(differs, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _flat(settings: Settings) -> dict[str, Any]:
+    """The values by ``group.key``."""
+    flat = {}
+    for group, part in dataclasses.asdict(settings).items():
+        for key, value in part.items() if isinstance(part, dict) else [("", part)]:
+            flat[f"{group}.{key}".removesuffix(".")] = value
+    return flat
+
+
+def _model(name: str) -> str:
+    if name not in SHIPPED:
+        with suppress(OSError):
+            return digest(Path(name))
+    return name

@@ -1,0 +1,81 @@
+"""Text files that appear under their name whole or not at all: reports, shot lists, journals."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+
+from vidcolor.errors import TargetError
+
+
+class TextFile:
+    """A text file that is put in place when it is written, and not before.
+
+    Used as a context manager: entering makes a temporary file beside it, so that a place that
+    cannot be written is known at once; leaving removes that, if nothing was written. An existing
+    file is replaced. ``what`` is what messages call it. Raises TargetError.
+    """
+
+    def __init__(self, path: Path, what: str = "report") -> None:
+        self.path, self._what = path, what
+
+    def __enter__(self) -> TextFile:
+        with writing(self.path, self._what):
+            # Of a link, what it points at is replaced; the link stays.
+            self._real = self.path.resolve()
+            self._mode = None
+            with suppress(FileNotFoundError):
+                self._mode = self._real.stat().st_mode
+            if self._mode is not None and not stat.S_ISREG(self._mode):
+                raise TargetError(f"{self.path}: not a regular file; name one for the {self._what}")
+            self._part = self._real.with_name(f".vidcolor.{secrets.token_hex(8)}.part")
+            self._part.touch(exist_ok=False)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._part.unlink(missing_ok=True)
+
+    def write(self, text: str | Iterable[str]) -> None:
+        """Put ``text``, or its pieces in a row, in place in one step; the last line gets its end
+        if it has none."""
+        with writing(self.path, self._what):
+            with self._part.open("w", encoding="utf-8") as file:
+                piece = ""
+                for piece in (text,) if isinstance(text, str) else text:
+                    file.write(piece)
+                if piece and not piece.endswith("\n"):
+                    file.write("\n")
+                file.flush()
+                os.fsync(file.fileno())
+            if self._mode is not None:
+                self._part.chmod(stat.S_IMODE(self._mode))
+            os.replace(self._part, self._real)
+
+
+def write_text(path: Path, text: str, what: str) -> None:
+    """Write ``text`` as a `TextFile`. Raises TargetError."""
+    with TextFile(path, what) as file:
+        file.write(text)
+
+
+@contextmanager
+def writing(path: Path, what: str) -> Iterator[None]:
+    """Turn what can go wrong while ``path`` is written into a TargetError of one line."""
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or str(error)
+        if error.errno == errno.ENOSPC:
+            why += "; make room and give the same command again"
+        raise TargetError(f"{path}: cannot write the {what}: {why}") from error
