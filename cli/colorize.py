@@ -11,8 +11,8 @@ from typer import Argument, Exit, Option
 from .options import build_settings, parse_range, with_range, with_shots
 
 EPILOG = """Other commands: vidcolor probe FILE, what is known of a film; vidcolor shots FILE, where
-its shots begin; vidcolor eval PHOTOS, how close a model's colours come; vidcolor train RECIPE,
-train a network. Each has its own --help."""
+its shots begin; vidcolor models, which networks there are; vidcolor eval PHOTOS, how close a
+model's colours come; vidcolor train RECIPE, train a network. Each has its own --help."""
 
 
 def colorize(

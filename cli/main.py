@@ -11,9 +11,9 @@ import typer
 
 from vidcolor.errors import VidcolorError
 
-from . import colorize, evaluate, probe, shots, train
+from . import colorize, evaluate, models, probe, shots, train
 
-COMMANDS = ("eval", "probe", "shots", "train")
+COMMANDS = ("eval", "models", "probe", "shots", "train")
 """A first word that is none of these is the name of a film."""
 
 _INTERRUPTED = 130
@@ -23,6 +23,7 @@ film = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_ma
 film.command(epilog=colorize.EPILOG)(colorize.colorize)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.command("eval")(evaluate.evaluate)
+app.add_typer(models.app, name="models")
 app.command("probe")(probe.probe)
 app.command("shots")(shots.shots)
 app.command("train")(train.train)

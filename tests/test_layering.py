@@ -55,13 +55,16 @@ HOMES = {
         "train",
     },
     "ffmpeg": {"media"},
+    "filelock": {"models"},
     "imageio_ffmpeg": {"media"},
     "openvino": {"models"},
+    "platformdirs": {"models"},
     "ray": {"jobs"},
     "safetensors": {"models"},
     "skimage": {"evaluate"},
     "torch": {"device", "evaluate", "models", "train"},
     "typer": {"cli"},
+    "urllib": {"models"},  # only to pull a model
 }
 """Which parts may import which library."""
 
