@@ -1,5 +1,7 @@
-"""The published networks ECCV16 and SIGGRAPH17, written down a second time: their arrays as a table,
-and their equations in float64 NumPy. Nothing here comes from the modules under test.
+"""The published networks ECCV16 and SIGGRAPH17, written down a second time.
+
+Their arrays as a table, and their equations in float64 NumPy; nothing here comes from the modules
+under test.
 
 A row is a module's name and the shape of its weight: four numbers a convolution (outputs first; a
 transposed one has its inputs first), one number a batch norm.

@@ -144,10 +144,7 @@ def test_a_bad_file_is_refused_in_one_line(
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "bad.pth"
     # Arrays without storage of their own keep the file small.
-    state = {
-        name: torch.zeros(()).expand(shape)
-        for name, shape in shapes("siggraph17").items()
-    }
+    state = {name: torch.zeros(()).expand(shape) for name, shape in shapes("siggraph17").items()}
     content: object = state
     match kind:
         case "code":
