@@ -44,7 +44,7 @@ class ColorSettings:
     """How the picture is coloured."""
 
     model: str = "default"
-    """Name of a registered model, or the path of a checkpoint."""
+    """Name of a model of the catalogue, or the path of a checkpoint."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
     short_side: int = 192
