@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,10 +25,16 @@ OFFICIAL = {
 }
 
 
-def _save(path: Path, state: Arrays, *, new: bool = True) -> Path:
-    tensors = {name: torch.from_numpy(value) for name, value in state.items()}
+def _save(path: Path, state: Arrays, *, new: bool) -> None:
+    """As a module's state dict is saved: in order, and with the versions of its parts."""
+    tensors = OrderedDict((name, torch.from_numpy(value)) for name, value in state.items())
+    tensors._metadata = OrderedDict({"": {"version": 1}})  # type: ignore[attr-defined]
     torch.save(tensors, path, _use_new_zipfile_serialization=new)
-    return path
+
+
+def _hollow(name: str) -> dict[str, torch.Tensor]:
+    """Arrays of the official shapes, each with the storage of one number, for small files."""
+    return {key: torch.zeros(()).expand(shape) for key, shape in shapes(name).items()}
 
 
 @pytest.fixture(scope="module")
@@ -143,8 +150,7 @@ def test_a_bad_file_is_refused_in_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "bad.pth"
-    # Arrays without storage of their own keep the file small.
-    state = {name: torch.zeros(()).expand(shape) for name, shape in shapes("siggraph17").items()}
+    state = _hollow("siggraph17")
     content: object = state
     match kind:
         case "code":
@@ -176,13 +182,11 @@ def test_a_bad_file_is_refused_in_one_line(
 
 def test_a_state_without_batch_counters_fits_too(tmp_path: Path) -> None:
     """Files from before PyTorch 0.4.1 lack them, and colouring has no use for them."""
-    state = {
-        name: np.zeros(shape, np.float16)
-        for name, shape in shapes("eccv16").items()
-        if not name.endswith("num_batches_tracked")
-    }
-    path = _save(tmp_path / "old.pth", state)
-    assert load_net(path)[0].state_dict()["model1.4.num_batches_tracked"] == 0  # type: ignore[attr-defined]
+    path = tmp_path / "old.pth"
+    state = {key: value for key, value in _hollow("eccv16").items() if "num_batches" not in key}
+    torch.save(state, path)
+    counter = load_net(path)[0].state_dict()["model1.4.num_batches_tracked"]  # type: ignore[attr-defined]
+    assert counter == 0
 
 
 def test_the_networks_are_told_apart_in_our_own_format_too(tmp_path: Path) -> None:
