@@ -28,6 +28,7 @@ from vidcolor.media.count import frames_before
 from vidcolor.media.decode import DecodeReport, decode
 from vidcolor.media.mux import Writer
 from vidcolor.media.probe import probe
+from vidcolor.models.blend import open_colorizer
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.paint import paint
 from vidcolor.plan import (
@@ -90,7 +91,9 @@ def colorize_video(
         told = [*astray, *writer.warnings]
         for line in told:
             warn(line)
-        colorizer = colorizer or Colorizer(settings.color.model, settings.color.device, warn=warn)
+        colorizer = colorizer or open_colorizer(
+            settings.color.model, settings.color.device, warn=warn
+        )
         stack.enter_context(single_threaded_cv2())
         colored = _colored(info, settings, colorizer, damage, watch, stack)
         counted = _Counted(colored)
@@ -149,7 +152,7 @@ def color_frames(
     and sample aspect ratio. Close the iterator, or exhaust it, to end its threads.
     """
     info = probe(Path(source))
-    colorizer = colorizer or Colorizer(settings.color.model, settings.color.device)
+    colorizer = colorizer or open_colorizer(settings.color.model, settings.color.device)
     half = (-(-info.height // 2), -(-info.width // 2))
     with ExitStack() as stack:
         stack.enter_context(single_threaded_cv2())
