@@ -18,10 +18,10 @@ from .options import (
     with_shots,
 )
 
-EPILOG = """Other commands, each with its own --help: vidcolor batch SOURCE_DIR TARGET_DIR, a folder of
-films; probe FILE, what is known of a film; shots FILE, where its shots begin; verify SOURCE TARGET,
-whether all but the colour is as it was; eval PHOTOS, how close a model's colours come; train
-RECIPE, train a network."""
+EPILOG = """Other commands, each with its own --help: vidcolor batch SOURCE_DIR TARGET_DIR, a folder
+of films; probe FILE, what is known of a film; shots FILE, where its shots begin; verify SOURCE
+TARGET, whether all but the colour is as it was; models, which networks there are; eval PHOTOS, how
+close a model's colours come; train RECIPE, train a network."""
 KEEP = "Frames that keep the colour they have; auto: all that are in colour."
 
 

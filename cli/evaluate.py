@@ -47,7 +47,7 @@ def evaluate(
     """
     from vidcolor.evaluate.compare import Options, compare, label_models
     from vidcolor.evaluate.page import build_page
-    from vidcolor.models.colorizer import Colorizer
+    from vidcolor.models.blend import open_colorizer
     from vidcolor.textfile import TextFile
 
     names = model or ["default"]
@@ -59,7 +59,7 @@ def evaluate(
             check_report(path, *photos, *([flow] if flow is not None else []))
         # Opened before the work: nobody should wait an hour to learn that a disk is read-only.
         files = {path: stack.enter_context(TextFile(path)) for path in (json, html) if path}
-        colorizers = [Colorizer(name, device, warn=_warn) for name in names]
+        colorizers = [open_colorizer(name, device, warn=_warn) for name in names]
         options = Options(limit, hints, html is not None, flow=flow, flicker=flicker)
         models = list(zip(label_models(names), colorizers, strict=True))
         found = compare(models, photos, options, _tell, _warn)

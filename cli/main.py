@@ -11,9 +11,9 @@ import typer
 
 from vidcolor.errors import VidcolorError
 
-from . import batch, colorize, evaluate, probe, shots, train, verify
+from . import batch, colorize, evaluate, models, probe, shots, train, verify
 
-COMMANDS = ("batch", "eval", "probe", "shots", "train", "verify")
+COMMANDS = ("batch", "eval", "models", "probe", "shots", "train", "verify")
 """A first word that is none of these is the name of a film."""
 
 _INTERRUPTED = 130
@@ -24,6 +24,7 @@ film.command(epilog=colorize.EPILOG)(colorize.colorize)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.command("batch")(batch.batch)
 app.command("eval")(evaluate.evaluate)
+app.add_typer(models.app, name="models")
 app.command("probe")(probe.probe)
 app.command("shots")(shots.shots)
 app.command("train")(train.train)

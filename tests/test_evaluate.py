@@ -170,6 +170,8 @@ def test_a_clips_score_is_the_mean_of_its_frames() -> None:
 class _Copier:
     """A colorizer that knows only its hints: their colour there, or that of the first, all over."""
 
+    takes_hints = True
+
     def __init__(self, *, spread: bool = False) -> None:
         self.spread = spread
 

@@ -337,6 +337,8 @@ def test_models_are_called_by_what_tells_them_apart() -> None:
     assert label_models(["default", "my/default.safetensors"]) == ["default", "my/default"]
     assert label_models(["w.old", "w.new"]) == ["w.old", "w.new"]
     assert label_models(["default", "default"]) == ["default", "default"]
+    blend = "default+x/best.safetensors:0.3"
+    assert label_models([blend, "x/best.safetensors"]) == [blend, "best"]
 
 
 # What may go wrong

@@ -56,7 +56,8 @@ def test_thousands_of_points_of_a_stroke_are_merged() -> None:
 class _Stubborn:
     """A colorizer that paints all of it (10, 10), whatever it is told; remembers its hints."""
 
-    def __init__(self) -> None:
+    def __init__(self, takes_hints: bool = True) -> None:
+        self.takes_hints = takes_hints
         self.told: list[np.ndarray | None] = []
 
     def colors(self, lightness: np.ndarray, hints: np.ndarray | None = None) -> np.ndarray:
@@ -73,3 +74,12 @@ def test_even_a_stubborn_network_obeys_a_point() -> None:
     assert np.abs(ab[:, 90, 120] - 10).max() < 5
     none = np.zeros((0, 4), np.float32)
     assert (color_with_points(net, _scene(), none) == 10).all()  # type: ignore[arg-type]
+
+
+def test_points_are_spread_over_what_a_network_without_hints_says() -> None:
+    net = _Stubborn(takes_hints=False)
+    points = np.array([[48, 20, -30, 40]], np.float32)
+    ab = color_with_points(net, _scene(), points)  # type: ignore[arg-type]
+    assert net.told == [None]
+    assert np.abs(ab[:, 48, 20] - (-30, 40)).max() < 5
+    assert np.abs(ab[:, 90, 120] - 10).max() < 5

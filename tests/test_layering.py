@@ -75,15 +75,17 @@ HOMES = {
         "verify",
     },
     "ffmpeg": {"media"},
-    "filelock": {"jobs", "workfolder"},
+    "filelock": {"jobs", "models", "workfolder"},
     "imageio_ffmpeg": {"media"},
     "openvino": {"models"},
+    "platformdirs": {"models"},
     "ray": {"jobs"},
     "safetensors": {"models"},
     "skimage": {"evaluate"},
     "sqlite3": {"jobs"},
     "torch": {"device", "evaluate", "models", "train"},
     "typer": {"cli"},
+    "urllib": {"models"},  # only to pull a model
 }
 """Which parts may import which library."""
 

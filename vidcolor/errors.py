@@ -11,7 +11,7 @@
     ├── TargetError               4  the target cannot be written
     │   ├── TargetExistsError     4  it exists, and no --overwrite (also a FileExistsError)
     │   └── EncodeError           4  the encoder or the container refused what we gave it
-    ├── ModelError                5  unknown model, broken or foreign checkpoint
+    ├── ModelError                5  unknown or missing model, broken or foreign checkpoint
     ├── DeviceError               6  the wanted device is missing or out of memory
     ├── VerificationError         7  the target differs from its source in more than colour
     └── BatchError                8  of a batch, some films failed
@@ -71,7 +71,7 @@ class EncodeError(TargetError):
 
 
 class ModelError(VidcolorError):
-    """Unknown model, or a checkpoint that is broken, foreign or of another architecture."""
+    """Unknown model, one that is not installed, or a checkpoint that is broken or foreign."""
 
     exit_code = 5
 

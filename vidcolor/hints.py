@@ -34,12 +34,15 @@ def color_with_points(
     """The ab (2, h, w) of ``lightness`` (h, w) L*, told colours: ``points`` (K, 4) y, x, a*, b*.
 
     The network is asked twice, with the points and without (``unaided``, if that is at hand): the
-    mean of both was closer to the truth than either. Then the points are enforced by `spread`.
+    mean of both was closer to the truth than either. Then the points are enforced by `spread`. A
+    network that cannot be told colours is asked once, and the points are spread over its answer.
     """
     if unaided is None:
         unaided = colorizer.colors(lightness[None])[0]
     if not len(points):
         return unaided
+    if not colorizer.takes_hints:
+        return spread(unaided, lightness, points)
     hints = draw_points(points, *lightness.shape)
     told = colorizer.colors(lightness[None], hints[None])[0]
     return spread((told + unaided) / 2, lightness, points)

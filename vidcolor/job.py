@@ -21,6 +21,7 @@ from vidcolor.flow import single_threaded_cv2
 from vidcolor.frames import ChunkStart, PaintedFrame, VideoInfo
 from vidcolor.media.mux import Writer
 from vidcolor.media.segments import SegmentWriter
+from vidcolor.models.blend import open_colorizer
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.pipeline import Pipeline
 from vidcolor.plan import doubts, examine, expected_frames, losses, name_stream, open_writer
@@ -74,7 +75,8 @@ def colorize_video(
         known = len(writer.warnings)
         for line in (*doubts(info, settings), *writer.warnings):
             tell(line)
-        colorizer = colorizer or Colorizer(settings.color.model, settings.color.device, warn=warn)
+        chosen = settings.color
+        colorizer = colorizer or open_colorizer(chosen.model, chosen.device, warn=warn)
         stack.enter_context(single_threaded_cv2())
         pipeline = Pipeline(info, settings, colorizer, watch, LENGTH)
         sink: Sink = writer

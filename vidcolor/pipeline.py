@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ from vidcolor.media.codecs import FieldMarks
 from vidcolor.media.count import frames_before
 from vidcolor.media.decode import DecodeReport, decode
 from vidcolor.media.probe import keeps_chroma
+from vidcolor.models.blend import open_colorizer
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.paint import paint
 from vidcolor.plan import examine, small_size
@@ -173,7 +173,8 @@ class Pipeline:
             )
             first = next(frames, None)
             if first is not None and check(shrink(first, self._size)) == place.check:
-                yield from chain([first], frames)
+                yield first
+                yield from frames
                 return
             frames.close()
         raise UsageError(
@@ -210,7 +211,7 @@ def color_frames(
     and sample aspect ratio. Close the iterator, or exhaust it, to end its threads.
     """
     info = examine(source, settings)
-    colorizer = colorizer or Colorizer(settings.color.model, settings.color.device)
+    colorizer = colorizer or open_colorizer(settings.color.model, settings.color.device)
     half = (-(-info.height // 2), -(-info.width // 2))
     with ExitStack() as stack:
         stack.enter_context(single_threaded_cv2())

@@ -40,10 +40,9 @@ class Plan:
 def plan_video(source: Path | str, target: Path | str, settings: Settings = Settings()) -> Plan:
     """Check everything that can be checked before a job; raises what the job would raise then."""
     # Imported here, because what only reads films needs the rest of this module, and no network.
-    from vidcolor.models.colorizer import Colorizer
 
     info = examine(source, settings)
-    device = Colorizer(settings.color.model, settings.color.device).description["device"]
+    device = open_colorizer(settings.color.model, settings.color.device).description["device"]
     writer = open_writer(target, info, settings)
     try:
         return Plan(

@@ -58,7 +58,8 @@ class ColorSettings:
     """How the picture is coloured."""
 
     model: str = "default"
-    """Name of a registered model, or the path of a checkpoint."""
+    """Name of a model of the catalogue, or the path of a checkpoint; ``one+other:0.3`` mixes two,
+    with a share of 0.3 for the other."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
     short_side: int = 192

@@ -133,11 +133,17 @@ def compare(
 
 
 def label_models(models: Sequence[str]) -> list[str]:
-    """Short names for models given as names or paths: as much of the path's end as differs."""
+    """Short names for models given as names or paths: as much of the path's end as differs.
+
+    A blend keeps its name: the end of it says little.
+    """
     paths = [Path(name).with_suffix("") for name in models]
     longest = max(len(path.parts) for path in paths)
     for depth in range(1, longest + 1):
-        labels = ["/".join(path.parts[-depth:]) for path in paths]
+        labels = [
+            name if "+" in name else "/".join(path.parts[-depth:])
+            for name, path in zip(models, paths, strict=True)
+        ]
         if len(set(labels)) == len(set(models)):
             return labels
     return list(models)

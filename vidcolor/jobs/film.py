@@ -15,6 +15,7 @@ from vidcolor.errors import VidcolorError
 from vidcolor.job import colorize_video
 from vidcolor.media.decode import decode
 from vidcolor.media.probe import probe
+from vidcolor.models.blend import open_colorizer
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.report import Progress
 from vidcolor.settings import RangeSettings, Settings
@@ -97,7 +98,7 @@ class Colorist:
         wanted = (settings.color.model, settings.color.device)
         if self._colorizer is None or wanted != self._wanted:
             self._colorizer = None  # Never two in memory.
-            self._colorizer, self._wanted = Colorizer(*wanted), wanted
+            self._colorizer, self._wanted = open_colorizer(*wanted), wanted
         return self._colorizer
 
 

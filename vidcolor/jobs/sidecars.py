@@ -11,8 +11,8 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from vidcolor.models.catalog import CATALOG
 from vidcolor.models.checkpoint import digest
-from vidcolor.models.registry import SHIPPED
 from vidcolor.settings import Settings, load_settings
 
 OF_FOLDER = "vidcolor.toml"
@@ -76,7 +76,7 @@ def _flat(settings: Settings) -> dict[str, Any]:
 
 
 def _model(name: str) -> str:
-    if name not in SHIPPED:
+    if name not in {model.name for model in CATALOG}:
         with suppress(OSError):
             return digest(Path(name))
     return name

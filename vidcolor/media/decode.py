@@ -157,7 +157,8 @@ def _since(
         coming = dropwhile(lambda frame: frame.pts < place.pts, frames)
         first = next(coming, None)
         if first is not None and first.pts == place.pts:
-            yield from chain([first], coming)
+            yield first
+            yield from coming
 
 
 class _Reader:

@@ -25,7 +25,10 @@ FORMAT = "vidcolor-1"
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """``state`` maps names to arrays; ``config`` rebuilds the architecture they belong to."""
+    """``state`` maps names to arrays; ``config`` rebuilds the architecture they belong to.
+
+    A foreign file names no ``architecture``: it is empty then, and config and card are too.
+    """
 
     architecture: str
     config: dict[str, Any]

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vidcolor.errors import ModelError
 from vidcolor.models.checkpoint import digest
 from vidcolor.models.engines import load_engine
 from vidcolor.models.registry import find_model, read_model
@@ -41,7 +42,8 @@ class Colorizer:
     ) -> None:
         self.path: Path = find_model(model)
         architecture, checkpoint = read_model(self.path)
-        self.architecture = checkpoint.architecture
+        self.architecture = architecture.name
+        self.takes_hints = architecture.hinted
         self.card = checkpoint.card
         self._engine = load_engine(
             self.path, (architecture, checkpoint), device, engine, dtype, warn
@@ -60,19 +62,24 @@ class Colorizer:
     def colors(self, lightness: Float32, hints: Float32 | None = None) -> Float32:
         """``lightness`` (N, h, w) L* to ab (N, 2, h, w) float32; h and w are multiples of 32.
 
-        ``hints`` (N, 3, h, w) hold a*, b* and a mask of 0 or 1. When a GPU's memory does not
-        suffice the batch is halved until it does; raises DeviceError if one picture does not fit.
+        ``hints`` (N, 3, h, w) hold a*, b* and a mask of 0 or 1; a network without such an input
+        (``takes_hints``) raises ModelError. When a GPU's memory does not suffice the batch is
+        halved until it does; raises DeviceError if one picture does not fit.
         """
         if lightness.ndim != 3 or lightness.shape[1] % 32 or lightness.shape[2] % 32:
             raise ValueError(f"lightness must be (N, h, w), multiples of 32: {lightness.shape}")
         count, height, width = lightness.shape
         if hints is not None and hints.shape != (count, 3, height, width):
             raise ValueError(f"hints must be {(count, 3, height, width)}: {hints.shape}")
+        if hints is not None and not self.takes_hints:
+            raise ModelError(f"{self.path}: {self.architecture} cannot be told colours; give none")
         return enlarge(self._engine.run(lightness, hints), height, width)
 
 
 def enlarge(ab: Float32, height: int, width: int) -> Float32:
     """``ab`` (N, 2, h, w) at (N, 2, height, width), linear between the centres of pixels."""
+    if ab.shape[2:] == (height, width):
+        return ab
     full = np.empty((*ab.shape[:2], height, width), np.float32)
     for planes, targets in zip(ab, full, strict=True):
         for plane, target in zip(planes, targets, strict=True):

@@ -32,7 +32,10 @@ class Engine(Protocol):
         ...
 
     def run(self, lightness: Float32, hints: Float32 | None = None) -> Float32:
-        """``lightness`` (N, h, w) and ``hints`` (N, 3, h, w) to ab (N, 2, h/4, w/4) float32."""
+        """``lightness`` (N, h, w) and ``hints`` (N, 3, h, w) to ab (N, 2, h/s, w/s) float32.
+
+        The network decides on s, how much smaller than its picture its colours are.
+        """
         ...
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
 
 from vidcolor.errors import ModelError
-from vidcolor.models import chromanet
+from vidcolor.models import chromanet, eccv16, siggraph17
+from vidcolor.models.catalog import CATALOG
 from vidcolor.models.checkpoint import Checkpoint, read_checkpoint
 
 if TYPE_CHECKING:
@@ -47,25 +47,37 @@ class Graph(Protocol):
 class Architecture:
     """``detect`` tells by the names of its arrays whether a state belongs here.
 
-    ``load`` builds the network for PyTorch, ``graph``, where there is one, for OpenVINO.
+    ``load`` builds the network for PyTorch, ``graph``, where there is one, for OpenVINO. ``hinted``
+    tells whether the network can be told colours.
     """
 
     name: str
     detect: Callable[[Iterable[str]], bool]
     load: Callable[[Mapping[str, NDArray[Any]], Mapping[str, Any]], ColorNet]
     graph: Graph | None = None
+    hinted: bool = True
 
 
-ARCHITECTURES = (Architecture("chromanet", chromanet.detect, chromanet.load, chromanet.load_graph),)
+ARCHITECTURES = (
+    Architecture("chromanet", chromanet.detect, chromanet.load, chromanet.load_graph),
+    Architecture("eccv16", eccv16.detect, eccv16.load, hinted=False),
+    Architecture("siggraph17", siggraph17.detect, siggraph17.load),
+)
 
-SHIPPED = ("default",)
-"""Names of the weights inside the package."""
+_TORCH_FILES = (".pt", ".pth")
+"""Suffixes of PyTorch's own files, which hold arrays and neither architecture nor config."""
 
 
 def find_model(name: str) -> Path:
-    """The checkpoint a model name or path stands for. Raises ModelError naming the known ones."""
-    if name in SHIPPED:
-        return Path(str(files("vidcolor.models") / "weights" / f"{name}.safetensors"))
+    """The checkpoint a model name or path stands for; never downloads one.
+
+    Raises ModelError when a known model is not installed, and for an unknown one.
+    """
+    known = {model.name: model for model in CATALOG}
+    if name in known:
+        if known[name].path.is_file():
+            return known[name].path
+        raise ModelError(f"model {name!r}: not installed; run: vidcolor models pull {name}")
     path = Path(name)
     try:
         if path.is_file():
@@ -73,13 +85,18 @@ def find_model(name: str) -> Path:
     except OSError as error:
         raise ModelError(f"model {name!r}: cannot be read: {error.strerror}") from error
     raise ModelError(
-        f"model {name!r}: neither a model's name ({', '.join(SHIPPED)}) nor a checkpoint file"
+        f"model {name!r}: neither a model's name ({', '.join(known)}) nor a checkpoint file"
     )
 
 
 def read_model(path: Path) -> tuple[Architecture, Checkpoint]:
     """A checkpoint and what it belongs to. Raises ModelError when that is nothing we know."""
-    checkpoint = read_checkpoint(path)
+    if path.suffix in _TORCH_FILES:
+        from vidcolor.models.torch_state import read_state
+
+        checkpoint = Checkpoint("", {}, read_state(path), {})
+    else:
+        checkpoint = read_checkpoint(path)
     for architecture in ARCHITECTURES:
         if architecture.detect(checkpoint.state):
             return architecture, checkpoint

@@ -52,7 +52,7 @@ class TorchNet:
         }
 
     def run(self, lightness: Float32, hints: Float32 | None = None) -> Float32:
-        """``lightness`` (N, h, w) and ``hints`` (N, 3, h, w) to ab (N, 2, h/4, w/4) float32.
+        """``lightness`` (N, h, w) and ``hints`` (N, 3, h, w) to ab (N, 2, h/s, w/s) float32.
 
         When the device's memory does not suffice the batch is halved until it does; raises
         DeviceError if one picture does not fit.

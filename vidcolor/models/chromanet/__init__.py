@@ -29,17 +29,12 @@ def load(state: Mapping[str, NDArray[Any]], config: Mapping[str, Any]) -> Chroma
 
     from vidcolor.models.chromanet.config import NetConfig
     from vidcolor.models.chromanet.net import ChromaNet
+    from vidcolor.models.torch_state import fill
 
     # Without storage at first: random weights would be drawn only to be replaced.
     with torch.device("meta"):
         net = ChromaNet(NetConfig.from_dict(dict(config)), folded=True)
-    tensors = {name: torch.from_numpy(value) for name, value in state.items()}
-    wide = {
-        name: value.float() if value.is_floating_point() else value
-        for name, value in tensors.items()
-    }
-    net.load_state_dict(wide, strict=True, assign=True)
-    return net.eval().requires_grad_(False)
+    return fill(net, state)
 
 
 def load_graph(

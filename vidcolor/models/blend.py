@@ -1,0 +1,72 @@
+"""Two models as one: the weighted mean of their colours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from vidcolor.errors import UsageError
+from vidcolor.models.colorizer import Colorizer, Float32
+
+
+class Blend(Colorizer):
+    """Asks two colorizers and mixes their ab; ``share`` (0 … 1) is the second one's."""
+
+    def __init__(self, first: Colorizer, second: Colorizer, share: float) -> None:
+        self._pair = (first, second)
+        self._share = share
+        self.takes_hints = first.takes_hints or second.takes_hints
+
+    @property
+    def description(self) -> dict[str, str]:
+        """What both have in common once, the rest joined by a plus."""
+        one, other = (member.description for member in self._pair)
+        joined = {
+            key: one[key] if one[key] == other[key] else f"{one[key]} + {other[key]}" for key in one
+        }
+        return {**joined, "shares": f"{1 - self._share:g} + {self._share:g}"}
+
+    def colors(self, lightness: Float32, hints: Float32 | None = None) -> Float32:
+        """As `Colorizer.colors`; hints go to those networks that take them."""
+        first, second = (
+            member.colors(lightness, hints if member.takes_hints else None) for member in self._pair
+        )
+        return first + self._share * (second - first)
+
+
+def open_colorizer(
+    model: str, device: str = "auto", *, warn: Callable[[str], None] | None = None
+) -> Colorizer:
+    """The colorizer of ``model``: a name, a path, or two of these with a plus between them.
+
+    ``one+other:0.3`` gives the other a share of 0.3; without a number it is a half. A file with a
+    plus in its name can be used alone only. Raises UsageError for an impossible share, and what
+    `Colorizer` raises.
+    """
+    one, plus, other = model.partition("+")
+    if not plus or _is_file(model):
+        return Colorizer(model, device, warn=warn)
+    share = 0.5
+    head, _, tail = other.rpartition(":")
+    # Drives on Windows have a colon too.
+    if head and not _is_file(other):
+        other, share = head, _read_share(model, tail)
+    pair = [Colorizer(name, device, warn=warn) for name in (one, other)]
+    return Blend(pair[0], pair[1], share)
+
+
+def _read_share(model: str, text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1
+    if not 0 <= share <= 1:
+        raise UsageError(f"model {model!r}: the share behind the colon must be 0 to 1, not {text}")
+    return share
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except OSError:
+        return False

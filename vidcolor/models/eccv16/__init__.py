@@ -1,0 +1,34 @@
+"""The network of Zhang, Isola and Efros, "Colorful Image Colorization" (ECCV 2016).
+
+``detect`` and ``load`` are what the registry asks of every architecture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from vidcolor.models.eccv16.net import EccvNet
+
+
+def detect(names: Iterable[str]) -> bool:
+    """True if the names of a state's arrays are those of the published checkpoint."""
+    return {"model1.0.weight", "model8.6.weight", "model_out.weight"} <= set(names)
+
+
+def load(state: Mapping[str, NDArray[Any]], config: Mapping[str, Any]) -> EccvNet:
+    """The network with ``state``, in eval mode and float32; it has nothing to configure.
+
+    Raises RuntimeError when the state does not fit exactly.
+    """
+    import torch
+
+    from vidcolor.models.eccv16.net import EccvNet
+    from vidcolor.models.torch_state import fill
+
+    with torch.device("meta"):
+        net = EccvNet()
+    return fill(net, state)

@@ -1,0 +1,63 @@
+"""PyTorch's own weight files, read without running what they hold, and weights put into networks.
+
+A ``.pth`` file is a pickle, and a pickle can hold code. PyTorch's restricted reader knows arrays
+and plain containers alone and stops at anything else, so that opening a file runs nothing of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from vidcolor.errors import ModelError
+
+Net = TypeVar("Net", bound=nn.Module)
+
+
+def read_state(path: Path) -> dict[str, NDArray[Any]]:
+    """The state dict in a PyTorch file, old or new format, as arrays on the CPU by their names.
+
+    Raises ModelError when the file is missing, broken, or holds anything besides arrays.
+    """
+    if not path.is_file():
+        raise ModelError(f"{path}: no such checkpoint")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        # What torch says here is a page long, and tells how to let the file run its code.
+        raise ModelError(
+            f"{path}: not opened: it is damaged, or holds code or objects besides its arrays"
+        ) from error
+    except Exception as error:  # Of a damaged pickle, whatever its bytes happen to mean.
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"{path}: broken checkpoint, or not one at all: {reason}") from error
+    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise ModelError(f"{path}: not a state dict: its values are not all arrays")
+    return {str(name): _array(value) for name, value in state.items()}
+
+
+def _array(value: Tensor) -> NDArray[Any]:
+    """NumPy has no bfloat16, nor arrays that require a gradient."""
+    plain = value.detach()
+    return np.asarray(plain.float() if plain.is_floating_point() else plain)
+
+
+def fill(net: Net, state: Mapping[str, NDArray[Any]]) -> Net:
+    """``net``, built on torch's ``meta`` device, with ``state``, in eval mode and float32.
+
+    Raises RuntimeError when names or shapes do not fit exactly.
+    """
+    tensors = {name: torch.from_numpy(value) for name, value in state.items()}
+    wide = {
+        name: value.float() if value.is_floating_point() else value
+        for name, value in tensors.items()
+    }
+    net.load_state_dict(wide, strict=True, assign=True)
+    return net.eval().requires_grad_(False)
