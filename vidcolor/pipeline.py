@@ -24,7 +24,7 @@ from vidcolor.colorize import colorize
 from vidcolor.errors import UsageError
 from vidcolor.fields import paint_fields
 from vidcolor.flow import single_threaded_cv2
-from vidcolor.frames import ColoredFrame, Frame, PaintedFrame, SmallFrame, VideoInfo
+from vidcolor.frames import ColoredFrame, Frame, PaintedFrame, SmallFrame, VideoInfo, name_stream
 from vidcolor.keyframes import keyed
 from vidcolor.media.count import frames_before
 from vidcolor.media.decode import DecodeReport, decode
@@ -37,7 +37,6 @@ from vidcolor.plan import (
     examine,
     expected_frames,
     losses,
-    name_stream,
     open_writer,
     small_size,
 )
