@@ -87,13 +87,16 @@ def record(tape: Tape, folder: Path) -> Path:
             stream.codec_context.flags |= Flags.interlaced_dct | Flags.interlaced_me
         for number in range(tape.frames):
             order = tape.orders[number % len(tape.orders)]
-            picture = av.VideoFrame(*shape)
+            # Packed formats are filled as planes, then packed.
+            planes = {"yuyv422": "yuv422p"}.get(tape.pixel_format, tape.pixel_format)
+            picture = av.VideoFrame(tape.width, tape.height, planes)
             wide = picture.format.components[0].bits - 8
             luma = woven(number, order, tape.width, tape.height)
             fill(picture, 0, luma.astype(np.uint16) << wide if wide else luma)
             for index, plane in enumerate(picture.planes[1:], 1):
                 neutral = np.full((plane.height, plane.width), 128 << wide)
                 fill(picture, index, neutral.astype(np.uint16 if wide else np.uint8))
+            picture = picture.reformat(format=tape.pixel_format)
             picture.pts = tape.pts[number] if tape.pts else number
             picture.time_base = Fraction(1, 25)
             output.mux(stream.encode(marker.mark(picture, order if tape.marked else None)))
@@ -260,7 +263,7 @@ def test_x264_gets_finer_chroma_where_fields_have_odd_lines(tmp_path: Path) -> N
 @pytest.mark.parametrize("codec", ["h265", "av1", "vp9", "dnxhr"])
 def test_encoders_without_fields_are_refused(codec: str, tmp_path: Path) -> None:
     info = probe(record(Tape(frames=2), tmp_path))
-    with pytest.raises(EncodeError, match=r"no interlaced video.*libx264.*--deinterlace"):
+    with pytest.raises(EncodeError, match=r"cannot write interlaced video.*libx264.*--deinterlace"):
         choose(info, EncoderSettings(codec=codec), "matroska")
 
 

@@ -189,7 +189,7 @@ def test_a_broken_rule_is_noticed(tmp_path: Path, file: str, code: str, complain
         "vidcolor/media/mux.py": "import av\nfrom ..errors import VidcolorError",
         "vidcolor/models/net.py": "import torch\nfrom torch import nn",
         "vidcolor/pipeline.py": "from . import color, media",
-        "vidcolor/chunks.py": "from .pipeline import run",
+        "vidcolor/job.py": "from .pipeline import run",
         "cli/main.py": "import typer\nimport vidcolor\nfrom .probe import probe",
         "cli/probe.py": "from vidcolor import media",
     }

@@ -206,11 +206,11 @@ def test_what_mp4_cannot_hold_is_named(clip: Clips, tmp_path: Path) -> None:
         ("attachment", "mp4 cannot hold it")
     ]
     assert writer.warnings == [
-        "subtitle stream #3 (subrip, fra) is converted to mov_text, without any style but bold, "
+        "subtitle 3 (subrip, fra) is converted to mov_text, without any style but bold, "
         "italics and underlines, because mp4 cannot hold it",
-        "subtitle stream #4 (subrip, eng) is converted to mov_text, without any style but bold, "
+        "subtitle 4 (subrip, eng) is converted to mov_text, without any style but bold, "
         "italics and underlines, because mp4 cannot hold it",
-        "attachment stream #5 (x-truetype-font) is left out: mp4 cannot hold it",
+        "attachment 5 (x-truetype-font) is left out: mp4 cannot hold it",
     ]
     with av.open(str(tmp_path / "out.mp4")) as made:
         assert [chapter["metadata"]["title"] for chapter in made.chapters()] == ["First", "Second"]

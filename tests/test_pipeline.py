@@ -108,8 +108,13 @@ def test_what_the_container_refuses_is_named(
     report = colorize_video(
         clip("rich.mkv"), tmp_path / "out.mp4", _settings(), colorizer=colorizer, warn=notes.append
     )
-    assert any("subtitle" in note for note in notes)
-    assert len(report.dropped) == len(notes) == 3
+    assert [line.split(":")[0] for line in report.converted] == [
+        "subtitle 3 (subrip, fra)",
+        "subtitle 4 (subrip, eng)",
+    ]
+    assert report.dropped == ["attachment 5 (x-truetype-font): mp4 cannot hold it"]
+    for note, line in zip(notes, (*report.converted, *report.dropped), strict=True):
+        assert note.startswith(line.split(":")[0])
 
 
 def test_a_range_is_these_frames_and_their_sound(

@@ -94,6 +94,12 @@ class StreamInfo:
     """A short human description, e.g. ``48000 Hz stereo``."""
 
 
+def name_stream(stream: StreamInfo) -> str:
+    """A stream in a few words: ``audio 1 (aac, eng, Commentary)``."""
+    words = (word for word in (stream.codec, stream.language, stream.title) if word)
+    return f"{stream.kind} {stream.index} ({', '.join(words)})"
+
+
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
     """What is known of a film before its first frame is decoded."""

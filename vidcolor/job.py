@@ -18,13 +18,13 @@ from typing import Any, Protocol, Self
 
 from vidcolor.chunks import RUN_OUT, WARM_UP, ChunkLength
 from vidcolor.flow import single_threaded_cv2
-from vidcolor.frames import ChunkStart, PaintedFrame, VideoInfo
+from vidcolor.frames import ChunkStart, PaintedFrame, VideoInfo, name_stream
 from vidcolor.media.mux import Writer
 from vidcolor.media.segments import SegmentWriter
 from vidcolor.models.blend import open_colorizer
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.pipeline import Pipeline
-from vidcolor.plan import doubts, examine, expected_frames, losses, name_stream, open_writer
+from vidcolor.plan import doubts, examine, expected_frames, losses, open_writer
 from vidcolor.report import Progress, Report
 from vidcolor.settings import Settings
 from vidcolor.stopwatch import Stopwatch

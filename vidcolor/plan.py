@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from vidcolor.errors import UsageError
-from vidcolor.frames import FieldOrder, Fields, StreamInfo, VideoInfo
+from vidcolor.frames import FieldOrder, Fields, VideoInfo, name_stream
 from vidcolor.media.damage import Span
 from vidcolor.media.decode import DecodeReport
 from vidcolor.media.mux import Writer
@@ -40,6 +40,7 @@ class Plan:
 def plan_video(source: Path | str, target: Path | str, settings: Settings = Settings()) -> Plan:
     """Check everything that can be checked before a job; raises what the job would raise then."""
     # Imported here, because what only reads films needs the rest of this module, and no network.
+    from vidcolor.models.blend import open_colorizer
 
     info = examine(source, settings)
     device = open_colorizer(settings.color.model, settings.color.device).description["device"]
@@ -179,9 +180,3 @@ def _places(spans: Sequence[Span]) -> str:
     told = [f"{clock(span.start)} to {clock(span.end)}" for span in spans[:_PLACES_TOLD]]
     more = len(spans) - len(told)
     return f": {', '.join(told)}" * bool(told) + f" and {more} more places" * bool(more)
-
-
-def name_stream(stream: StreamInfo) -> str:
-    """A stream in a few words: ``audio 1 (aac, eng)``."""
-    words = [word for word in (stream.codec, stream.language) if word]
-    return f"{stream.kind} {stream.index} ({', '.join(words)})"

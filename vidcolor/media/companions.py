@@ -17,10 +17,10 @@ from av.format import Flags as FormatFlags
 from av.packet import Packet
 from av.stream import Discard, Stream
 
-from vidcolor.frames import StreamInfo, VideoInfo
+from vidcolor.frames import StreamInfo, VideoInfo, name_stream
 from vidcolor.media.chapters import part_of
 from vidcolor.media.container import add_copy, find_conversion, is_timecode, refusal
-from vidcolor.media.damage import packets_of
+from vidcolor.media.damage import READ_FAULTS_IN_A_ROW, packets_of
 from vidcolor.media.faults import FAULTS, on_disk, reason
 from vidcolor.media.probe import is_cover, open_source
 from vidcolor.media.track import Still, Track, time_of
@@ -137,10 +137,10 @@ class Companions:
         """What of the source could not be handed on, one line each; complete after ``finish``."""
         for about in (*self.copied, *(stream for stream, _ in self.converted)):
             if count := self._refused.get(about.index):
-                yield f"{describe(about)}: {count} packets were refused by the container"
+                yield f"{name_stream(about)}: {count} packets were refused by the container"
             track = self._tracks.get(about.index)
             if track is not None and track.undecoded:
-                yield f"{describe(about)}: {track.undecoded} packets could not be decoded"
+                yield f"{name_stream(about)}: {track.undecoded} packets could not be decoded"
         if self._packets is None and self._unreadable is not None:
             yield f"sound and subtitles end where the file cannot be read: {self._unreadable}"
         elif self._faults:
@@ -165,27 +165,20 @@ class Companions:
     def _demux(self) -> Iterator[Packet[Stream]]:
         """All packets of the tracks, their times mended, over places that cannot be read."""
         wanted = [self.source.streams[index] for index in self._tracks]
-        ended = False
-        while True:
-            found = False
-            packets = packets_of(self.source, wanted, self._faulty)
-            while True:
-                try:
-                    packet = next(packets, None)
-                except FAULTS as fault:
-                    self._unreadable = reason(fault)
-                    return
-                if packet is None:
-                    break
-                if packet.size:  # An empty packet only tells decoders to flush.
-                    self._faults += ended and not found
-                    found = True
-                    self._tracks[packet.stream_index].mend(packet)
-                    yield packet
-            # A packet said to lie behind the file's end looks like the end, but is not.
-            if not found:
+        ends = 0
+        while ends < READ_FAULTS_IN_A_ROW:
+            try:
+                for packet in packets_of(self.source, wanted, self._faulty):
+                    if packet.size:  # An empty packet only tells decoders to flush.
+                        self._faults += ends > 0
+                        ends = 0
+                        self._tracks[packet.stream_index].mend(packet)
+                        yield packet
+            except FAULTS as fault:
+                self._unreadable = reason(fault)
                 return
-            ended = True
+            # A packet said to lie behind the file's end looks like the end, but is not.
+            ends += 1
 
     def _faulty(self, fault: Exception) -> None:
         self._faults += 1
@@ -226,9 +219,3 @@ class Companions:
             name = stream.metadata.get("filename", name)
             kind = stream.metadata.get("mimetype", kind)
             self._output.add_attachment(name, kind, bytes(packet))
-
-
-def describe(stream: StreamInfo) -> str:
-    """A stream in the words of a warning: ``audio stream #1 (aac, eng)``."""
-    about = ", ".join(part for part in (stream.codec, stream.language, stream.title) if part)
-    return f"{stream.kind} stream #{stream.index} ({about})"

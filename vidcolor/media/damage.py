@@ -29,7 +29,8 @@ WORDS: dict[Kind, str] = {
 _NEAR = Fraction(1)
 """Seconds between two spans that are still told as one."""
 _MOST = 1000
-_READ_FAULTS_IN_A_ROW = 10
+READ_FAULTS_IN_A_ROW = 10
+"""So many tries to read on come to nothing before a file is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def packets_of(
             except FAULTS as fault:
                 skipped(fault)
                 faults += 1
-                if faults >= _READ_FAULTS_IN_A_ROW:
+                if faults >= READ_FAULTS_IN_A_ROW:
                     raise
                 break  # A demuxing loop ends with its fault; a new one goes on behind it.
             if packet is None:

@@ -325,7 +325,7 @@ class _Reader:
                 luma = self._fitting.luma(picture, stream.codec_context.sample_aspect_ratio)
                 owner = picture
             first_field = None
-            if info.fields is not None and info.interlaced:
+            if info.fields is not None:
                 flagged = info.fields.flagged
                 first_field = self._fields.first(picture) if flagged else info.fields.first
         return Frame(

@@ -17,10 +17,10 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from vidcolor.errors import EncodeError
-from vidcolor.frames import PaintedFrame, StreamInfo, VideoInfo
+from vidcolor.frames import PaintedFrame, StreamInfo, VideoInfo, name_stream
 from vidcolor.media.clock import LONGEST_GAP
 from vidcolor.media.codecs import FieldMarks
-from vidcolor.media.companions import Companions, describe
+from vidcolor.media.companions import Companions
 from vidcolor.media.container import kept_metadata
 from vidcolor.media.contents import turning_and_fields
 from vidcolor.media.encode import PictureEncoder
@@ -131,9 +131,9 @@ class Writer:
         """One line for everything that is not as in the source; also after the end."""
         lines = list(self._choice.warnings)
         for stream, result in self.converted:
-            lines.append(f"{describe(stream)} is converted to {result}")
+            lines.append(f"{name_stream(stream)} is converted to {result}")
         for stream, why in self.dropped:
-            lines.append(f"{describe(stream)} is left out: {why}")
+            lines.append(f"{name_stream(stream)} is left out: {why}")
         assert self._companions is not None
         lines.extend(self._companions.losses())
         return lines

@@ -15,6 +15,7 @@ from av.stream import Discard, Stream
 
 from vidcolor.media.faults import FAULTS, reading
 from vidcolor.media.probe import has_decoder, open_source
+from vidcolor.media.track import time_of
 
 _BLOCK = 4096
 """Bytes of uncompressed sound to digest at a time."""
@@ -59,7 +60,8 @@ def parcels(
                 stream.discard = Discard.all
         blocks: dict[int, _Blocks] = {}
         for packet in source.demux([source.streams[index] for index in sorted(indexes)]):
-            at = packet_time(packet)
+            untimed = packet.pts is None and packet.dts is None
+            at = None if untimed else time_of(packet)
             if packet.size == 0 or (span and at is not None and not span[0] <= at < span[1]):
                 continue
             codec = _codec(packet.stream)
@@ -89,12 +91,6 @@ def hear(path: Path, index: int, span: tuple[Fraction, Fraction] | None = None) 
                 start = at if start is None else start
                 length += Fraction(frame.samples, frame.sample_rate)
     return None if not length else Heard(start or Fraction(0), length)
-
-
-def packet_time(packet: Packet[Stream]) -> Fraction | None:
-    """When a packet is due, in seconds of the file's clock; None where nothing tells."""
-    ticks = packet.pts if packet.pts is not None else packet.dts
-    return None if ticks is None else ticks * packet.time_base
 
 
 class _Blocks:

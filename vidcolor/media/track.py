@@ -85,7 +85,7 @@ class Still(Track):
 
 
 def time_of(packet: Packet[Stream]) -> Fraction:
-    """When a mended packet is due, in seconds."""
+    """When a packet is due, in seconds; 0 for one without times, which ``mend`` gives it."""
     return _shown_at(packet) * packet.time_base
 
 

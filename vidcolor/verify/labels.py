@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 
-from vidcolor.frames import VideoInfo
+from vidcolor.frames import VideoInfo, name_stream
 from vidcolor.media.container import QUICKTIME_LANGUAGES, kept_metadata
 from vidcolor.media.contents import Chapter, Contents, Track
-from vidcolor.plan import name_stream
 from vidcolor.verify.checks import Check, Outcome, plural
 from vidcolor.verify.pictures import Pictures
 from vidcolor.verify.tracks import match

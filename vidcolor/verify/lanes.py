@@ -7,9 +7,8 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from vidcolor.frames import StreamInfo
+from vidcolor.frames import StreamInfo, name_stream
 from vidcolor.media.packets import Parcel
-from vidcolor.plan import name_stream
 from vidcolor.verify.checks import Check, Outcome, milliseconds, plural
 
 _WINDOW = 16

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from fractions import Fraction
 
-from vidcolor.frames import VideoInfo
+from vidcolor.frames import VideoInfo, name_stream
 from vidcolor.media.contents import Contents, Track
 from vidcolor.media.packets import hear, parcels
-from vidcolor.plan import name_stream
 from vidcolor.verify.checks import Check, milliseconds
 from vidcolor.verify.lanes import Lane, in_step
 from vidcolor.verify.pictures import Pictures
