@@ -44,9 +44,9 @@ class WorkFolder:
     """``path``, locked for this process as long as the context lasts.
 
     ``job`` identifies the work, in values that JSON keeps, and ``first`` is the number of its first
-    frame; chunks of another job are thrown away, which ``tell`` is told. Left without an error the folder goes; else it stays if it holds a
-    finished chunk. Raises TargetError if another process is at the same work, or the folder cannot
-    be used.
+    frame; chunks of another job are thrown away, which ``tell`` is told. Left without an error the
+    folder goes; else it stays if it holds a finished chunk. Raises TargetError if another process
+    is at the same work, or the folder cannot be used.
     """
 
     def __init__(
