@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidcolor.chunks import ChunkLength, check, in_chunks, kept
-from vidcolor.color import rgb
+from vidcolor.color import prepare, rgb
 from vidcolor.colorize import colorize
 from vidcolor.errors import UsageError
 from vidcolor.fields import paint_fields
@@ -127,6 +127,7 @@ class Pipeline:
         saturation = self._settings.color.saturation
 
         def stage() -> Iterator[PaintedFrame]:
+            prepare(self._info.color)  # While the network is being made ready.
             if marks is None:
                 return paint(frames, shape, saturation)
             return paint_fields(frames, shape, saturation, always=marks == "film")
