@@ -99,7 +99,9 @@ def test_conformance(clip: Clips, tmp_path: Path, name: str, suffix: str) -> Non
 
     assert times(target) == times(source)
     assert (after.width, after.height) == (before.width, before.height)
-    assert after.sample_aspect_ratio == before.sample_aspect_ratio
+    aspect = after.sample_aspect_ratio - before.sample_aspect_ratio
+    # Matroska rounds the width on screen.
+    assert abs(aspect) * after.width <= (Fraction(1, 2) if suffix in (".mkv", ".webm") else 0)
     assert after.rotation == before.rotation
     assert after.color == before.color
     for tag in ("primaries", "transfer"):

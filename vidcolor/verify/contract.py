@@ -45,7 +45,7 @@ def verify(
     old, new = probe(Path(source)), probe(Path(target))
     before, after = contents(old), contents(new)
     total = expected_frames(old, Settings(range=crop))
-    pictures = compare_pictures(old, new, crop, progress, total)
+    pictures = compare_pictures(old, new, crop, before.origin, progress, total)
     exact = after.lossless if lossless is None else lossless
     whole = crop.whole
     checks = (
