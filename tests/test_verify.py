@@ -56,6 +56,7 @@ def named(found: Verification, name: str) -> Check:
         ("wide.mp4", "out.mkv", QUICK, WHOLE),
         ("full.mp4", "out.mp4", QUICK, WHOLE),
         ("wide.mp4", "out.mov", EncoderSettings("prores"), WHOLE),
+        ("rich.mkv", "out.mov", QUICK, WHOLE),
     ],
 )
 def test_a_good_job_passes(
@@ -316,20 +317,27 @@ def test_a_broadcast_begins_at_zero_and_is_in_step(tmp_path: Path, made: Clip) -
     assert "frames" in [failure.name for failure in verify(source, source).failures]
 
 
+@pytest.mark.parametrize(("name", "settings"), [("out.mov", QUICK), ("out.mkv", LOSSLESS)])
 @pytest.mark.parametrize("first", ["top", "bottom"])
 def test_the_first_field_counts_and_not_how_it_is_numbered(
-    tmp_path: Path, first: FieldOrder
+    tmp_path: Path, first: FieldOrder, name: str, settings: EncoderSettings
 ) -> None:
-    source, target = record(Tape(orders=(first,)), tmp_path), tmp_path / "out.mov"
-    rewrite(source, target, QUICK)
+    source, target = record(Tape(orders=(first,)), tmp_path), tmp_path / name
+    rewrite(source, target, settings)
     assert verify(source, target).passed
     info = probe(source)
     turned = Fields("top" if first == "bottom" else "bottom", flagged=False)
-    with Writer(target, replace(info, fields=turned), QUICK, overwrite=True) as writer:
+    with Writer(target, replace(info, fields=turned), settings, overwrite=True) as writer:
         for frame in decode(replace(info, fields=turned)):
             writer.write(paint(frame, writer.chroma_shape))
     says = named(verify(source, target), "interlacing").says
     assert says == "the fields are in another order"
+
+
+def test_a_length_in_milliseconds_is_near_enough(tmp_path: Path) -> None:
+    source = make(Clip("ntsc.mp4", rate=Fraction(24000, 1001)), tmp_path)
+    rewrite(source, tmp_path / "out.mkv", QUICK)
+    assert verify(source, tmp_path / "out.mkv").passed
 
 
 def test_no_colour_is_a_note(clip: Clips) -> None:
