@@ -14,10 +14,11 @@ import pytest
 from av.stream import Disposition
 from clips import CLIPS, Clip, fill, make
 from conftest import Clips
+from test_interlaced import Tape, record
 from test_media_writer import LOSSLESS, QUICK, paint, rewrite
 
 from vidcolor.errors import SourceError, UsageError
-from vidcolor.frames import ColorSpec, ColorTags
+from vidcolor.frames import ColorSpec, ColorTags, FieldOrder, Fields
 from vidcolor.media.decode import decode
 from vidcolor.media.mux import Writer
 from vidcolor.media.packets import Parcel, parcels
@@ -55,6 +56,7 @@ def named(found: Verification, name: str) -> Check:
         ("wide.mp4", "out.mkv", QUICK, WHOLE),
         ("full.mp4", "out.mp4", QUICK, WHOLE),
         ("wide.mp4", "out.mov", EncoderSettings("prores"), WHOLE),
+        ("rich.mkv", "out.mov", QUICK, WHOLE),
     ],
 )
 def test_a_good_job_passes(
@@ -270,7 +272,7 @@ def test_pictures_in_the_wrong_place_are_found(clip: Clips, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("changes", "check", "says"),
     [
-        ({"sample_aspect_ratio": Fraction(4, 3)}, "pixel aspect", "4/3, was 1"),
+        ({"sample_aspect_ratio": Fraction(3, 2)}, "pixel aspect", "3/2, was 1"),
         ({"rotation": 90}, "rotation", "the display matrix is another"),
         ({"tags": ColorTags(1, 1, 1, 1)}, "colour tags", "primaries 1, was 2; transfer 1, was 2"),
         ({"color": ColorSpec("bt709", False, 8)}, "colour tags", "matrix bt709, was bt601"),
@@ -300,6 +302,42 @@ def test_fields_are_told(tmp_path: Path) -> None:
     interlacing = named(verify(source, tmp_path / "out.mkv"), "interlacing")
     assert interlacing.outcome == "changed"
     assert interlacing.says == "interlaced in the source, progressive in the target"
+
+
+@pytest.mark.parametrize(
+    "made", [Clip("cast.mpg", codec="mpeg2video"), Clip("cast.ts", audio=("eng",))]
+)
+def test_a_broadcast_begins_at_zero_and_is_in_step(tmp_path: Path, made: Clip) -> None:
+    late = replace(made, pts=range(50, 60), audio_delay=Fraction(2))
+    source, target = make(late, tmp_path), tmp_path / "out.mkv"
+    rewrite(source, target, LOSSLESS)
+    found = verify(source, target)
+    assert found.passed, found.to_text()
+    # On its own clock it is seconds late.
+    assert "frames" in [failure.name for failure in verify(source, source).failures]
+
+
+@pytest.mark.parametrize(("name", "settings"), [("out.mov", QUICK), ("out.mkv", LOSSLESS)])
+@pytest.mark.parametrize("first", ["top", "bottom"])
+def test_the_first_field_counts_and_not_how_it_is_numbered(
+    tmp_path: Path, first: FieldOrder, name: str, settings: EncoderSettings
+) -> None:
+    source, target = record(Tape(orders=(first,)), tmp_path), tmp_path / name
+    rewrite(source, target, settings)
+    assert verify(source, target).passed
+    info = probe(source)
+    turned = Fields("top" if first == "bottom" else "bottom", flagged=False)
+    with Writer(target, replace(info, fields=turned), settings, overwrite=True) as writer:
+        for frame in decode(replace(info, fields=turned)):
+            writer.write(paint(frame, writer.chroma_shape))
+    says = named(verify(source, target), "interlacing").says
+    assert says == "the fields are in another order"
+
+
+def test_a_length_in_milliseconds_is_near_enough(tmp_path: Path) -> None:
+    source = make(Clip("ntsc.mp4", rate=Fraction(24000, 1001)), tmp_path)
+    rewrite(source, tmp_path / "out.mkv", QUICK)
+    assert verify(source, tmp_path / "out.mkv").passed
 
 
 def test_no_colour_is_a_note(clip: Clips) -> None:

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
-from math import floor, lcm
+from math import lcm
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
 import av
-from av.container import InputContainer, OutputContainer
-from av.format import Flags as FormatFlags
+from av.container import OutputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
 from vidcolor.errors import EncodeError
 from vidcolor.frames import PaintedFrame, StreamInfo, VideoInfo, name_stream
-from vidcolor.media.clock import LONGEST_GAP
+from vidcolor.media.clock import origin_of
 from vidcolor.media.codecs import FieldMarks
 from vidcolor.media.companions import Companions
 from vidcolor.media.container import kept_metadata
@@ -26,6 +25,7 @@ from vidcolor.media.contents import turning_and_fields
 from vidcolor.media.encode import PictureEncoder
 from vidcolor.media.encoders import choose
 from vidcolor.media.faults import writing
+from vidcolor.media.matroska import claim, settle
 from vidcolor.media.probe import open_source
 from vidcolor.media.segments import Segment, SegmentWriter, join
 from vidcolor.media.target import Target
@@ -34,7 +34,6 @@ from vidcolor.settings import EncoderSettings, RangeSettings
 
 # The field has 32 bits, but some readers take it as signed.
 _FINEST_TIMESCALE = 2**31 - 1
-_CLOCK_FROM_ANYWHERE = int(cast(int, FormatFlags.ts_discont.value))
 
 
 class Writer:
@@ -71,6 +70,8 @@ class Writer:
         self._end = 0
         self._held: Packet[VideoStream] | None = None
         self._first = 0, 0  # The first packet's pts and dts.
+        self._claim: int | None = None
+        self._shaped = True
         try:
             self._choice = choose(info, settings, self._target.container)
             self._open()
@@ -136,6 +137,9 @@ class Writer:
             lines.append(f"{name_stream(stream)} is left out: {why}")
         assert self._companions is not None
         lines.extend(self._companions.losses())
+        if not self._shaped:
+            aspect = self._info.sample_aspect_ratio
+            lines.append(f"the sample aspect ratio {aspect} has no place in this file's header")
         return lines
 
     def write(self, painted: PaintedFrame) -> None:
@@ -211,9 +215,10 @@ class Writer:
                 )
                 self._encoder.stream.metadata.update(kept_metadata(dict(stream.metadata)))
                 self._encoder.stream.disposition = stream.disposition
+                aspect = info.sample_aspect_ratio
+                self._claim = claim(self._output, self._encoder.stream, aspect)
             if self._crop.whole:
-                start = _start_of_clock(self._companions.source, info)
-                origin = self._encoder.origin = floor(start / info.time_base)
+                origin = self._encoder.origin = origin_of(self._companions.source, info)
                 self._start(origin * info.time_base if origin else None, None)
 
     def _container_options(self) -> dict[str, str]:
@@ -317,6 +322,9 @@ class Writer:
             self._companions.finish(None if self._crop.whole else end)
             self._companions.close()
             self._output.close()
+            if self._claim is not None:
+                aspect = self._info.sample_aspect_ratio
+                self._shaped = settle(self._target.part, self._claim, aspect)
         self._target.commit()
 
     def abandon(self) -> None:
@@ -331,19 +339,6 @@ class Writer:
         finally:
             # The file goes anyway, also at a second Ctrl-C.
             self._target.discard()
-
-
-def _start_of_clock(source: InputContainer, info: VideoInfo) -> Fraction:
-    """When the target is to begin, in seconds of the source's clock; 0 for nearly all films.
-
-    Transport and program streams start wherever their sender's clock was, up to a day on. No player
-    shows the time before; in an MP4, it would.
-    """
-    start = Fraction(source.start_time or 0, av.time_base)
-    own = (info.start_pts or 0) * info.time_base
-    if source.format.flags & _CLOCK_FROM_ANYWHERE or abs(own) > LONGEST_GAP:
-        return min(start, own) if source.start_time is not None else own
-    return Fraction(0)
 
 
 def _common_timescale(info: VideoInfo) -> int:

@@ -115,18 +115,20 @@ def compare_pictures(
     source: VideoInfo,
     target: VideoInfo,
     crop: RangeSettings = RangeSettings(),
+    origin: Fraction = Fraction(0),
     progress: Callable[[Progress], None] | None = None,
     total: int | None = None,
 ) -> Pictures:
     """Decode both films, pair their frames by time and measure how the pairs differ.
 
-    A target frame belongs to the source frame whose time is nearest. Luma is compared where the
-    sizes are equal; a target of more bits than the source must hold its codes shifted up. Three
-    frames of the source and one of the target are held at a time.
+    A target frame belongs to the source frame whose time is nearest. ``origin`` is the time of the
+    source that is 0 in the target of a whole film; a range begins at its first frame. Luma is
+    compared where the sizes are equal; a target of more bits than the source must hold its codes
+    shifted up. Three frames of the source and one of the target are held at a time.
 
     Raises SourceError when either cannot be decoded, UsageError when the range holds no frame.
     """
-    found = Pictures()
+    found = Pictures(origin=origin)
     shift = target.color.depth - source.color.depth
     comparable = (source.width, source.height) == (target.width, target.height) and shift >= 0
     chroma = 0.0
@@ -161,7 +163,7 @@ def _pairs(
         last, now, coming = trio
         if last is None:
             found.start = now.at
-            found.origin = Fraction(0) if crop.whole else now.at
+            found.origin = found.origin if crop.whole else now.at
         back = now.at - last.at if last else None
         step = coming.at - now.at if coming else (now.length or back or Fraction(1))
         found.step, found.end = step, now.at + step
