@@ -93,11 +93,13 @@ class _Speed:
 
 def _lines() -> Iterator[Shown]:
     speed_of = _Speed()
-    last = time.monotonic()
+    last: float | None = None
 
     def show(progress: Progress) -> None:
         nonlocal last
         speed, now = speed_of(progress.done), time.monotonic()
+        # From the first frame on: what came before it says nothing of the speed.
+        last = now if last is None else last
         if now - last < _EVERY or not speed:
             return
         last = now
