@@ -441,6 +441,32 @@ def test_a_damaged_source_is_compared_by_what_it_still_holds(tmp_path: Path) -> 
     assert named(found, "decoding the source").outcome == "note"
 
 
+def test_where_all_is_damaged_nothing_is_compared(tmp_path: Path) -> None:
+    source = make(Clip("all.avi", frames=1, codec="mpeg4"), tmp_path)
+    data = bytearray(source.read_bytes())
+    first = data.index(b"00dc", data.index(b"movi")) + 8
+    data[first + 200 : first + 600] = bytes(400)
+    source.write_bytes(data)
+    target = tmp_path / "out.mkv"
+    rewrite(source, target, LOSSLESS)
+    found = verify(source, target)
+    assert named(found, "decoding the source").numbers["damaged"] == 1
+    luma = named(found, "luma")
+    assert (luma.outcome, luma.says) == (
+        "note",
+        "not compared: every frame of the source is damaged",
+    )
+    assert found.passed, found.to_text()
+
+
+def test_one_frame_of_unknown_length_lasts_as_the_rate_says(tmp_path: Path) -> None:
+    source, target = make(Clip("one.flv", frames=1, codec="flv"), tmp_path), tmp_path / "out.mkv"
+    assert [frame.duration for frame in decode(probe(source))] == [0]
+    rewrite(source, target, LOSSLESS)
+    assert probe(target).duration == Fraction(1, 25)
+    assert verify(source, target).passed
+
+
 def test_errors_are_ours(clip: Clips, tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("Once upon a time. " * 200)
     with pytest.raises(SourceError, match=r"text\.mp4"):

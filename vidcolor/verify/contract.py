@@ -115,7 +115,9 @@ def _luma_checks(
     source: VideoInfo, target: VideoInfo, found: Pictures, exact: bool
 ) -> Iterator[Check]:
     luma, depths = found.luma, (source.color.depth, target.color.depth)
-    if not luma.samples:
+    if not luma.samples and 0 < found.paired <= found.source_damage.damaged:
+        yield Check("luma", "note", "not compared: every frame of the source is damaged")
+    elif not luma.samples:
         says = f"not compared: {depths[1]} bits, was {depths[0]}"
         if depths[1] >= depths[0]:
             says = "not compared: no frame of the source is there in its size"

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidcolor.frames import Frame, VideoInfo
+from vidcolor.media.clock import plausible_rate
 from vidcolor.media.decode import DecodeReport, decode
 from vidcolor.media.picture import read_chroma
 from vidcolor.report import Progress
@@ -128,7 +129,7 @@ def compare_pictures(
 
     Raises SourceError when either cannot be decoded, UsageError when the range holds no frame.
     """
-    found = Pictures(origin=origin)
+    found = Pictures(origin=origin, step=1 / plausible_rate(source.average_rate))
     shift = target.color.depth - source.color.depth
     comparable = (source.width, source.height) == (target.width, target.height) and shift >= 0
     chroma = 0.0
@@ -165,7 +166,7 @@ def _pairs(
             found.start = now.at
             found.origin = found.origin if crop.whole else now.at
         back = now.at - last.at if last else None
-        step = coming.at - now.at if coming else (now.length or back or Fraction(1))
+        step = coming.at - now.at if coming else (now.length or back or found.step)
         found.step, found.end = step, now.at + step
         while other is not None and other.at + found.origin < now.at - (back or step) / 2:
             found.added.add(other.at + found.origin)
