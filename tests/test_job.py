@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-import av
-import numpy as np
 import pytest
 from clips import Clip, make
+from contents import differences, packets, pictures, times
 from networks import tiny_checkpoint
 
 from vidcolor import Progress, Report, Settings, colorize_video, job
 from vidcolor.chunks import ChunkLength
 from vidcolor.errors import TargetError
-from vidcolor.media.decode import decode
-from vidcolor.media.probe import probe
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.settings import RangeSettings
 from vidcolor.workfolder import WorkFolder
@@ -65,31 +62,6 @@ def stop_at(count: int) -> Callable[[Progress], None]:
     return progress
 
 
-def planes(path: Path) -> Iterator[np.ndarray]:
-    with av.open(str(path)) as source:
-        for frame in source.decode(video=0):
-            yield frame.to_ndarray()
-
-
-def times(path: Path) -> list[Fraction]:
-    info = probe(path)
-    return [frame.pts * info.time_base for frame in decode(info)]
-
-
-def packets(path: Path, kind: str) -> list[tuple[int | None, bytes]]:
-    with av.open(str(path)) as source:
-        streams = [stream for stream in source.streams if stream.type == kind]
-        return [(packet.pts, bytes(packet)) for packet in source.demux(streams) if packet.size]
-
-
-def same(one: Path, other: Path) -> None:
-    assert times(one) == times(other)
-    for first, second in zip(planes(one), planes(other), strict=True):
-        assert np.array_equal(first, second)
-    for kind in ("audio", "subtitle"):
-        assert packets(one, kind) == packets(other, kind)
-
-
 def run(
     film: Path, target: Path, colorizer: Colorizer, settings: Settings = LOSSLESS, stop: int = -1
 ) -> Report | None:
@@ -119,7 +91,7 @@ def test_a_broken_off_job_goes_on_and_ends_as_if_nothing_had_been(
     report = run(film, target, colorizer)
     assert report is not None
     assert report.resumed == 120 and report.frames == 150
-    same(target, whole)
+    assert not differences(target, whole)
     assert list(tmp_path.iterdir()) == [target]
 
 
@@ -140,7 +112,7 @@ def test_without_resume_nothing_is_kept_and_the_film_is_the_same(
     run(film, target, colorizer, settings, stop=100)
     assert list(tmp_path.iterdir()) == []
     run(film, target, colorizer, settings)
-    same(target, whole)
+    assert not differences(target, whole)
 
 
 def test_other_settings_begin_anew_and_say_so(
@@ -175,7 +147,7 @@ def test_a_chunk_that_is_not_whole_is_done_again(
         (work / "000000060.packets").unlink()
     report = run(film, target, colorizer)
     assert report is not None and report.resumed == 60
-    same(target, whole)
+    assert not differences(target, whole)
 
 
 def test_chunks_without_the_first_are_of_no_use(
@@ -186,7 +158,7 @@ def test_chunks_without_the_first_are_of_no_use(
     (tmp_path / ".out.mkv.vidcolor" / "000000000.packets").unlink()
     report = run(film, target, colorizer)
     assert report is not None and report.resumed == 0
-    same(target, whole)
+    assert not differences(target, whole)
 
 
 def test_work_elsewhere(film: Path, colorizer: Colorizer, tmp_path: Path) -> None:
@@ -221,7 +193,7 @@ def test_every_codec_is_joined(
     report = run(film, target, colorizer, settings)
     assert report is not None and report.resumed == 60
     assert times(target) == times(film)
-    assert len(list(planes(target))) == 150
+    assert len(pictures(target)) == 150
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.mkv"])

@@ -21,6 +21,7 @@ LAYERS = (
         "batching",
         "color",
         "device",
+        "disk",
         "flow",
         "media",
         "models",

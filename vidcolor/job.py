@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
@@ -17,10 +18,13 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from vidcolor.chunks import RUN_OUT, WARM_UP, ChunkLength
+from vidcolor.disk import check_room, least_room, name_for
+from vidcolor.errors import EncodeError
 from vidcolor.flow import single_threaded_cv2
 from vidcolor.frames import ChunkStart, PaintedFrame, VideoInfo, name_stream
 from vidcolor.media.mux import Writer
 from vidcolor.media.segments import SegmentWriter
+from vidcolor.media.target import check_new
 from vidcolor.models.blend import open_colorizer
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.pipeline import Pipeline
@@ -28,7 +32,7 @@ from vidcolor.plan import doubts, examine, expected_frames, losses, open_writer
 from vidcolor.report import Progress, Report
 from vidcolor.settings import Settings
 from vidcolor.stopwatch import Stopwatch
-from vidcolor.workfolder import DoneChunk, WorkFolder, sample_digest
+from vidcolor.workfolder import DoneChunk, WorkFolder, has_made, sample_digest, throw_away
 
 LENGTH = ChunkLength()
 
@@ -53,8 +57,8 @@ def colorize_video(
     Luma, timestamps, sound and everything else are kept; see README. ``warn`` is told, one line
     each, what could not be. A ready ``colorizer`` may be given to be used again for many films.
     ``target`` appears when it is complete and not before, and is left as it was on any error.
-    Finished chunks are then kept, unless ``settings.resume`` is off, and the same call goes on from
-    there; one with other settings begins anew.
+    Finished chunks are then kept, and the same call goes on from there; one with other settings, or
+    with ``settings.resume`` off, throws them away and begins anew.
 
     Raises the errors of `vidcolor.errors`.
     """
@@ -66,11 +70,15 @@ def colorize_video(
         if warn is not None:
             warn(line)
 
+    target = Path(target)
     info = examine(source, settings)
     total = expected_frames(info, settings)
     with ExitStack() as stack:
         # The target is checked before the model is loaded: a typing mistake should not cost time.
-        writer = open_writer(target, info, settings)
+        kept_in = _folder(target, settings)
+        # An earlier run was killed when only tidying up was left: the target is the job's own.
+        made = settings.resume and has_made(kept_in, target)
+        writer = open_writer(target, info, settings.replace(overwrite=True) if made else settings)
         stack.callback(writer.abandon)
         known = len(writer.warnings)
         for line in (*doubts(info, settings), *writer.warnings):
@@ -82,11 +90,19 @@ def colorize_video(
         sink: Sink = writer
         done, resume, complete = 0, None, False
         if settings.resume:
-            work = stack.enter_context(_work(info, settings, colorizer, writer, tell))
+            job = _identity(info, settings, colorizer, writer)
+            first = settings.range.first_frame or 0
+            work = stack.enter_context(WorkFolder(kept_in, job, first, tell))
+            if not work.chunks:
+                check_new(target, settings.overwrite)
+        else:
+            throw_away(kept_in, tell)
         stack.enter_context(_ending(writer, watch))
         if settings.resume:
             sink = chunks = stack.enter_context(Chunks(writer, work, pipeline, watch))
-            done, resume, complete = chunks.frames, chunks.resume, chunks.complete
+            done, resume, complete = work.frames, chunks.resume, chunks.complete
+            if not complete:
+                check_room(kept_in, least_room(info.path), kept_in)
         resumed = done
         if not complete:
             painted = pipeline.painted(writer.chroma_shape, writer.field_marks, stack, resume)
@@ -97,7 +113,7 @@ def colorize_video(
                 for line in pipeline.seen.notes(info.path, ended=False):
                     tell(line)
                 if progress is not None:
-                    progress(Progress(done, total))
+                    progress(Progress(done, total, resumed))
     late = [*writer.warnings[known:], *losses(info, settings, pipeline.damage)]
     for line in (*late, *pipeline.seen.notes(info.path, ended=True)):
         tell(line)
@@ -127,8 +143,8 @@ def colorize_video(
 class Chunks:
     """Takes painted frames and keeps them in ``work``, chunk by chunk; joins all in the end.
 
-    A context manager. What an earlier run had finished comes first: ``frames`` of them; ``resume``
-    is where the next one begins, None for the start of the film; ``complete``: there is none.
+    A context manager. What an earlier run had finished comes first; ``resume`` is where the next
+    chunk begins, None for the start of the film; ``complete``: there is none.
     """
 
     def __init__(
@@ -141,7 +157,6 @@ class Chunks:
         self._start: ChunkStart | None = None
         self._segment: SegmentWriter | None = None
         last = work.chunks[-1] if work.chunks else None
-        self.frames = sum(len(chunk.segment.pts) for chunk in work.chunks)
         self.resume = None if last is None else last.following
         self.complete = last is not None and last.following is None
         if last is not None:
@@ -170,10 +185,18 @@ class Chunks:
             if kind is None:
                 with self._watch.running("encode"):
                     self._close(None, None)
-                    self._writer.join([chunk.segment for chunk in self._work.chunks])
+                    self._join()
         finally:
             if self._segment is not None:
                 self._segment.discard()
+
+    def _join(self) -> None:
+        try:
+            self._writer.join([chunk.segment for chunk in self._work.chunks], self._work.sign)
+        except EncodeError:
+            # Else the next call would come here again, and fail again.
+            self._work.drop_broken()
+            raise
 
     def _close(self, following: ChunkStart | None, pts: int | None) -> None:
         """Finish the chunk, if one is begun; ``following`` begins at ``pts``."""
@@ -189,22 +212,12 @@ class Chunks:
         self._work.add(DoneChunk(self._start, done, following, notes))
 
 
-def _work(
-    info: VideoInfo,
-    settings: Settings,
-    colorizer: Colorizer,
-    writer: Writer,
-    tell: Callable[[str], None],
-) -> WorkFolder:
-    """The folder for the job's chunks: beside the target, or in the one that was named."""
-    target = writer.path
+def _folder(target: Path, settings: Settings) -> Path:
+    """Where the job's chunks are: beside the target, or in the folder that was named for them."""
     if settings.work_dir is None:
-        path = target.with_name(f".{target.name}.vidcolor")
-    else:
-        mark = hashlib.sha256(str(target.absolute()).encode()).hexdigest()[:12]
-        path = settings.work_dir / f"{target.name}.{mark}.vidcolor"
-    job = _identity(info, settings, colorizer, writer)
-    return WorkFolder(path, job, settings.range.first_frame or 0, tell)
+        return target.parent / f".{name_for(target)}.vidcolor"
+    mark = hashlib.sha256(os.fsencode(target.absolute())).hexdigest()[:12]
+    return settings.work_dir / f"{name_for(target)}.{mark}.vidcolor"
 
 
 def _identity(
@@ -220,7 +233,13 @@ def _identity(
         "model": colorizer.description,
         "encoder": [writer.codec, writer.pixel_format, dict(writer.options)],
         "target": writer.path.suffix,
-        "version": [version("vidcolor"), *dataclasses.astuple(LENGTH), WARM_UP, RUN_OUT],
+        "version": [
+            version("vidcolor"),
+            version("av"),
+            *dataclasses.astuple(LENGTH),
+            WARM_UP,
+            RUN_OUT,
+        ],
     }
 
 

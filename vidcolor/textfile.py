@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import secrets
 import stat
 from collections.abc import Iterable, Iterator
@@ -11,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
+from vidcolor.disk import put_in_place
 from vidcolor.errors import TargetError
 
 
@@ -56,11 +56,9 @@ class TextFile:
                     file.write(piece)
                 if piece and not piece.endswith("\n"):
                     file.write("\n")
-                file.flush()
-                os.fsync(file.fileno())
             if self._mode is not None:
                 self._part.chmod(stat.S_IMODE(self._mode))
-            os.replace(self._part, self._real)
+            put_in_place(self._part, self._real)
 
 
 def write_text(path: Path, text: str, what: str) -> None:

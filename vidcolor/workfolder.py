@@ -3,6 +3,8 @@
 A chunk is two files: its packets, and a record that is written only when those are safe on disk.
 The records are the ledger: a chunk without one never happened. ``job.json`` says what the chunks
 are of (source, settings, weights, version); if one of these is another now, they are thrown away.
+``target.json`` says which file the job's film is, from just before that takes the target's place:
+so a run that was killed between that and its end is known to have made it.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,13 +23,15 @@ from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
+from vidcolor.disk import sync_folder
 from vidcolor.errors import TargetError
 from vidcolor.frames import ChunkStart, Place
 from vidcolor.media.segments import Segment
 from vidcolor.textfile import write_text
 
-_JOB, _LOCK, _KIND = "job.json", "lock", "finished work"
+_JOB, _TARGET, _LOCK, _KIND = "job.json", "target.json", "lock", "finished work"
 _SAMPLE = 1 << 20
+_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +69,29 @@ class WorkFolder:
         self.chunks: list[DoneChunk] = []
         """What is finished, from the first frame on, without a gap."""
 
+    @property
+    def frames(self) -> int:
+        """How many frames are finished."""
+        return sum(len(chunk.segment.pts) for chunk in self.chunks)
+
     def __enter__(self) -> Self:
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire()
+            self._enter()
             self._take_stock()
-        except Timeout as error:
-            raise TargetError(
-                f"{self.path}: another vidcolor is at work on this target; wait for it to end"
-            ) from error
-        except OSError as error:
-            self._lock.release()
-            raise TargetError(
-                f"{self.path}: cannot keep finished work here: {error.strerror}; "
-                "choose another place with --work-dir"
-            ) from error
+        except BaseException as error:
+            self._leave()
+            if isinstance(error, Timeout):
+                raise TargetError(
+                    f"{self.path}: another vidcolor is at work on this target; wait for it to end"
+                ) from error
+            # What the lock raises where files cannot be locked differs with its version.
+            if isinstance(error, OSError | NotImplementedError):
+                why = getattr(error, "strerror", None) or "files cannot be locked there"
+                raise TargetError(
+                    f"{self.path}: cannot keep finished work here: {why}; "
+                    "choose another place with --work-dir"
+                ) from error
+            raise
         return self
 
     def __exit__(
@@ -87,12 +100,13 @@ class WorkFolder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None or not self.chunks:
-            shutil.rmtree(self.path, ignore_errors=True)
-        else:
-            frames = sum(len(chunk.segment.pts) for chunk in self.chunks)
-            self._tell(f"{frames} frames are kept in {self.path}; the same command goes on there")
-        self._lock.release()
+        if kind is None:
+            self.chunks.clear()
+        elif self.chunks and self.path.is_dir():
+            self._tell(
+                f"{self.frames} frames are kept in {self.path}; the same command goes on there"
+            )
+        self._leave()
 
     def segment(self, start: ChunkStart) -> Path:
         """The file of the packets of the chunk that begins at ``start``."""
@@ -104,38 +118,83 @@ class WorkFolder:
         write_text(record, json.dumps(dataclasses.asdict(chunk), default=str), _KIND)
         self.chunks.append(chunk)
 
+    def sign(self, film: Path) -> None:
+        """Note that ``film`` is what the job has made; see `has_made`."""
+        write_text(self.path / _TARGET, json.dumps(sample_digest(film)), _KIND)
+
+    def drop_broken(self) -> None:
+        """Throw away, from the first chunk on that is not as it was written, what there is."""
+        for number, chunk in enumerate(self.chunks):
+            try:
+                whole = chunk.segment.whole()
+            except OSError:
+                continue  # What cannot be read now may well be there again later.
+            if not whole:
+                del self.chunks[number:]
+                self._tidy()
+                self._tell(
+                    f"{chunk.segment.path}: changed on disk since it was written; it and what "
+                    "follows it is thrown away, and the same command does it again"
+                )
+                return
+
+    def _enter(self) -> None:
+        """Make the folder if need be, and lock it."""
+        for _ in range(_TRIES):
+            self.path.mkdir(parents=True, exist_ok=True)
+            # One who has just ended may remove it, lock and all, between any two of these lines.
+            with suppress(FileNotFoundError):
+                self._lock.acquire()
+                if (self.path / _LOCK).exists():
+                    sync_folder(self.path.parent)
+                    return
+            self._lock.release()
+        raise Timeout(str(self.path / _LOCK))
+
+    def _leave(self) -> None:
+        """Let go; the folder goes if nothing in it is of use."""
+        if self._lock.is_locked and not self.chunks:
+            shutil.rmtree(self.path, ignore_errors=True)
+        self._lock.release()
+
     def _record(self, index: int) -> Path:
         return self.path / f"{index:09d}.json"
 
     def _take_stock(self) -> None:
-        job = self.path / _JOB
-        known = _read(job)
-        if known != self._job:
-            if known is not None and any(self.path.glob("*.packets")):
-                changed = [key for key in self._job if known.get(key) != self._job[key]]
-                self._tell(
-                    f"{self.path}: what was finished there is thrown away, because it was made "
-                    f"with another {' and '.join(changed)}"
-                )
-            for file in self.path.iterdir():
-                if file.name != _LOCK:
-                    file.unlink()
-            write_text(job, json.dumps(self._job, indent=1), _KIND)
+        known = _read(self.path / _JOB)
+        if known == self._job:
+            self._find_chunks()
+        elif any(self.path.glob("*.packets")):
+            changed = [key for key in self._job if known.get(key) != self._job[key]]
+            why = f"it was made with another {' and '.join(changed)}"
+            if not known:
+                why = "what it was made of cannot be told any more"
+            self._tell(f"{self.path}: what was finished there is thrown away, because {why}")
+        self._tidy()
+        if not self.chunks:
+            write_text(self.path / _JOB, json.dumps(self._job, indent=1), _KIND)
+
+    def _find_chunks(self) -> None:
         index: int | None = self._first
         while index is not None:
-            values = _read(self._record(index))
-            chunk = None if values is None else self._chunk(values)
-            if chunk is None or not chunk.segment.path.is_file():
+            chunk = self._chunk(_read(self._record(index)))
+            if chunk is None or chunk.start.index != index or not chunk.segment.in_place():
                 break
             self.chunks.append(chunk)
             index = None if chunk.following is None else chunk.following.index
-        wanted = {chunk.segment.path for chunk in self.chunks}
-        for file in self.path.glob("*.p*"):
+
+    def _tidy(self) -> None:
+        """Remove all but the lock and what belongs to finished chunks."""
+        wanted = {self.path / _LOCK}
+        for chunk in self.chunks:
+            wanted |= {self.path / _JOB, self.path / _TARGET}
+            wanted |= {chunk.segment.path, self._record(chunk.start.index)}
+        for file in self.path.iterdir():
             if file not in wanted:
                 file.unlink()
 
-    def _chunk(self, values: dict[str, Any]) -> DoneChunk | None:
-        """None where the record is not one of this version's."""
+    def _chunk(self, values: Mapping[str, Any]) -> DoneChunk | None:
+        """None where there is no record, or it is not one of this version's."""
         try:
             start, following = _start(values["start"]), values["following"]
             stored = values["segment"]
@@ -145,11 +204,30 @@ class WorkFolder:
                 tuple(stored["pts"]),
                 stored["duration"],
                 stored["depth"],
+                stored["size"],
             )
             after = None if following is None else _start(following)
             return DoneChunk(start, segment, after, values["notes"])
         except (KeyError, TypeError):
             return None
+
+
+def has_made(path: Path, target: Path) -> bool:
+    """Whether the job that was kept in ``path`` has already put its film in place as ``target``."""
+    with suppress(OSError, ValueError):
+        signed = json.loads((path / _TARGET).read_text(encoding="utf-8"))
+        return bool(signed == sample_digest(target))
+    return False
+
+
+def throw_away(path: Path, tell: Callable[[str], None]) -> None:
+    """Remove what an earlier run has kept in ``path``, if anything. Raises TargetError."""
+    if path.is_dir():
+        found = any(path.glob("*.packets"))
+        with WorkFolder(path, {}):
+            pass
+        if found:
+            tell(f"{path}: what was finished there is thrown away, because of --no-resume")
 
 
 def sample_digest(path: Path) -> str:
@@ -165,12 +243,12 @@ def sample_digest(path: Path) -> str:
     return found.hexdigest()
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-    return values
+def _read(path: Path) -> dict[str, Any]:
+    """Empty where there is no such file, or it is no record."""
+    with suppress(FileNotFoundError, ValueError):
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return values if isinstance(values, dict) else {}
+    return {}
 
 
 def _start(found: dict[str, Any]) -> ChunkStart:

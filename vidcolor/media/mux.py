@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from math import lcm
@@ -15,6 +15,7 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from vidcolor.disk import check_room
 from vidcolor.errors import EncodeError
 from vidcolor.frames import PaintedFrame, StreamInfo, VideoInfo, name_stream
 from vidcolor.media.clock import origin_of
@@ -66,6 +67,7 @@ class Writer:
         self._path = self._target.path
         self._output: OutputContainer | None = None
         self._companions: Companions | None = None
+        self._sign: Callable[[Path], None] | None = None
         self._begun = False
         self._end = 0
         self._held: Packet[VideoStream] | None = None
@@ -158,11 +160,14 @@ class Writer:
         """A writer of part of the picture, in a file of its own, for `join`."""
         return SegmentWriter(path, self._info, self._choice, self._target.container)
 
-    def join(self, segments: Sequence[Segment]) -> None:
+    def join(self, segments: Sequence[Segment], sign: Callable[[Path], None] | None = None) -> None:
         """Take the whole picture from finished segments, in their order, instead of ``write``.
 
-        Raises EncodeError or TargetError when it cannot be written.
+        ``sign`` is called with the finished film before that takes the target's place. Raises
+        EncodeError or TargetError when it cannot be written.
         """
+        self._sign = sign
+        check_room(self._path.parent, sum(segment.size for segment in segments), self._path)
         encoder, last = self._encoder, segments[-1]
         self._begin(segments[0].start)
         origin = encoder.ticks(encoder.origin)
@@ -325,7 +330,7 @@ class Writer:
             if self._claim is not None:
                 aspect = self._info.sample_aspect_ratio
                 self._shaped = settle(self._target.part, self._claim, aspect)
-        self._target.commit()
+        self._target.commit(self._sign)
 
     def abandon(self) -> None:
         """Let go of everything and delete the temporary file, whatever state we are in."""
