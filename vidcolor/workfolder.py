@@ -4,7 +4,7 @@ A chunk is two files: its packets, and a record that is written only when those 
 The records are the ledger: a chunk without one never happened. ``job.json`` says what the chunks
 are of (source, settings, weights, version); if one of these is another now, they are thrown away.
 ``target.json`` says which file the job's film is, from just before that takes the target's place
-until all else here is gone: so what a run leaves that is killed in between is known to be of no use.
+until all else here is gone: what a run leaves that is killed in between is known to be of no use.
 """
 
 from __future__ import annotations
