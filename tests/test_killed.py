@@ -34,8 +34,8 @@ def test_stopped_work_says_what_it_has_kept(tmp_path: Path, how: signal.Signals,
     film = make(Clip("film.mkv", frames=2000), tmp_path)
     model = tiny_checkpoint(tmp_path / "tiny.safetensors")
     case = Case(film, tmp_path / "out.mkv", model, ChunkLength(10, 60))
-    # The record of the job, a chunk, and its record.
-    ended = call(case, after(changed(case.work, 3), 0), how)
+    # The record of the job, a chunk, its record, and the next chunk.
+    ended = call(case, after(changed(case.work, 4), 0), how)
     assert ended.code == code, ended.said
     kept = [line for line in ended.said.splitlines() if "frames are kept in" in line]
     assert len(kept) == 1 and str(case.work) in kept[0]
