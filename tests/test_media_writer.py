@@ -365,6 +365,18 @@ def test_target_appears_only_when_finished(clip: Clips, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="has no such locks")
+def test_two_writers_of_one_target(clip: Clips, tmp_path: Path) -> None:
+    info, target = probe(clip("plain.mp4")), tmp_path / "out.mp4"
+    with Writer(target, info, QUICK) as writer:
+        with pytest.raises(TargetError, match="another vidcolor is writing it"):
+            Writer(target, info, QUICK)
+        Writer(tmp_path / "out.mkv", info, QUICK).abandon()
+        for frame in decode(info):
+            writer.write(paint(frame, writer.chroma_shape))
+    assert list(tmp_path.iterdir()) == [target]
+
+
 def test_overwriting_replaces_the_file_behind_a_link(clip: Clips, tmp_path: Path) -> None:
     real, link = tmp_path / "real.mp4", tmp_path / "link.mp4"
     real.write_bytes(b"old")

@@ -24,7 +24,6 @@ from vidcolor.flow import single_threaded_cv2
 from vidcolor.frames import ChunkStart, PaintedFrame, VideoInfo, name_stream
 from vidcolor.media.mux import Writer
 from vidcolor.media.segments import SegmentWriter
-from vidcolor.media.target import check_new
 from vidcolor.models.blend import open_colorizer
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.pipeline import Pipeline
@@ -32,7 +31,7 @@ from vidcolor.plan import doubts, examine, expected_frames, losses, open_writer
 from vidcolor.report import Progress, Report
 from vidcolor.settings import Settings
 from vidcolor.stopwatch import Stopwatch
-from vidcolor.workfolder import DoneChunk, WorkFolder, has_made, sample_digest, throw_away
+from vidcolor.workfolder import DoneChunk, WorkFolder, clear_made, sample_digest, throw_away
 
 LENGTH = ChunkLength()
 
@@ -76,9 +75,8 @@ def colorize_video(
     with ExitStack() as stack:
         # The target is checked before the model is loaded: a typing mistake should not cost time.
         kept_in = _folder(target, settings)
-        # An earlier run was killed when only tidying up was left: the target is the job's own.
-        made = settings.resume and has_made(kept_in, target)
-        writer = open_writer(target, info, settings.replace(overwrite=True) if made else settings)
+        clear_made(kept_in, target)
+        writer = open_writer(target, info, settings)
         stack.callback(writer.abandon)
         known = len(writer.warnings)
         for line in (*doubts(info, settings), *writer.warnings):
@@ -93,8 +91,6 @@ def colorize_video(
             job = _identity(info, settings, colorizer, writer)
             first = settings.range.first_frame or 0
             work = stack.enter_context(WorkFolder(kept_in, job, first, tell))
-            if not work.chunks:
-                check_new(target, settings.overwrite)
         else:
             throw_away(kept_in, tell)
         stack.enter_context(_ending(writer, watch))

@@ -3,8 +3,8 @@
 A chunk is two files: its packets, and a record that is written only when those are safe on disk.
 The records are the ledger: a chunk without one never happened. ``job.json`` says what the chunks
 are of (source, settings, weights, version); if one of these is another now, they are thrown away.
-``target.json`` says which file the job's film is, from just before that takes the target's place:
-so a run that was killed between that and its end is known to have made it.
+``target.json`` says which file the job's film is, from just before that takes the target's place
+until all else here is gone: what a run leaves that is killed in between is known to be of no use.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +27,7 @@ from vidcolor.disk import sync_folder
 from vidcolor.errors import TargetError
 from vidcolor.frames import ChunkStart, Place
 from vidcolor.media.segments import Segment
-from vidcolor.textfile import write_text
+from vidcolor.textfile import write_text, writing
 
 _JOB, _TARGET, _LOCK, _KIND = "job.json", "target.json", "lock", "finished work"
 _SAMPLE = 1 << 20
@@ -75,23 +75,23 @@ class WorkFolder:
         return sum(len(chunk.segment.pts) for chunk in self.chunks)
 
     def __enter__(self) -> Self:
-        try:
-            self._enter()
-            self._take_stock()
-        except BaseException as error:
-            self._leave()
-            if isinstance(error, Timeout):
+        with ExitStack() as stack:
+            stack.callback(self._leave)
+            try:
+                self._enter()
+                self._take_stock()
+            except Timeout as error:
                 raise TargetError(
                     f"{self.path}: another vidcolor is at work on this target; wait for it to end"
                 ) from error
             # What the lock raises where files cannot be locked differs with its version.
-            if isinstance(error, OSError | NotImplementedError):
+            except (OSError, NotImplementedError) as error:
                 why = getattr(error, "strerror", None) or "files cannot be locked there"
                 raise TargetError(
                     f"{self.path}: cannot keep finished work here: {why}; "
                     "choose another place with --work-dir"
                 ) from error
-            raise
+            stack.pop_all()
         return self
 
     def __exit__(
@@ -100,13 +100,11 @@ class WorkFolder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None:
-            self.chunks.clear()
-        elif self.chunks and self.path.is_dir():
+        if self.chunks and kind is not None and self.path.is_dir():
             self._tell(
                 f"{self.frames} frames are kept in {self.path}; the same command goes on there"
             )
-        self._leave()
+        self._leave(done=kind is None)
 
     def segment(self, start: ChunkStart) -> Path:
         """The file of the packets of the chunk that begins at ``start``."""
@@ -119,7 +117,7 @@ class WorkFolder:
         self.chunks.append(chunk)
 
     def sign(self, film: Path) -> None:
-        """Note that ``film`` is what the job has made; see `has_made`."""
+        """Note that ``film`` is what the job has made, see `clear_made`."""
         write_text(self.path / _TARGET, json.dumps(sample_digest(film)), _KIND)
 
     def drop_broken(self) -> None:
@@ -131,7 +129,8 @@ class WorkFolder:
                 continue  # What cannot be read now may well be there again later.
             if not whole:
                 del self.chunks[number:]
-                self._tidy()
+                with writing(self.path, _KIND):
+                    self._tidy(self._in_use())
                 self._tell(
                     f"{chunk.segment.path}: changed on disk since it was written; it and what "
                     "follows it is thrown away, and the same command does it again"
@@ -151,11 +150,22 @@ class WorkFolder:
             self._lock.release()
         raise Timeout(str(self.path / _LOCK))
 
-    def _leave(self) -> None:
-        """Let go; the folder goes if nothing in it is of use."""
-        if self._lock.is_locked and not self.chunks:
+    def _leave(self, *, done: bool = False) -> None:
+        """Let go; the folder goes if it is ``done`` with, or holds no chunk."""
+        removed = False
+        if self._lock.is_locked:
+            with suppress(OSError):
+                removed = done or not any(self.path.glob("*.packets"))
+        if removed:
+            with suppress(OSError):
+                self._tidy({self.path / _LOCK, self.path / _TARGET})
             shutil.rmtree(self.path, ignore_errors=True)
         self._lock.release()
+        if removed and os.name == "nt":
+            # There, what is open cannot be removed, and the lock was until now.
+            with suppress(OSError):
+                (self.path / _LOCK).unlink()
+                self.path.rmdir()
 
     def _record(self, index: int) -> Path:
         return self.path / f"{index:09d}.json"
@@ -170,7 +180,7 @@ class WorkFolder:
             if not known:
                 why = "what it was made of cannot be told any more"
             self._tell(f"{self.path}: what was finished there is thrown away, because {why}")
-        self._tidy()
+        self._tidy(self._in_use())
         if not self.chunks:
             write_text(self.path / _JOB, json.dumps(self._job, indent=1), _KIND)
 
@@ -183,15 +193,18 @@ class WorkFolder:
             self.chunks.append(chunk)
             index = None if chunk.following is None else chunk.following.index
 
-    def _tidy(self) -> None:
-        """Remove all but the lock and what belongs to finished chunks."""
-        wanted = {self.path / _LOCK}
-        for chunk in self.chunks:
-            wanted |= {self.path / _JOB, self.path / _TARGET}
-            wanted |= {chunk.segment.path, self._record(chunk.start.index)}
+    def _tidy(self, wanted: set[Path]) -> None:
+        """Remove all that is not ``wanted``."""
         for file in self.path.iterdir():
             if file not in wanted:
                 file.unlink()
+
+    def _in_use(self) -> set[Path]:
+        """The lock, and what belongs to finished chunks."""
+        used = {self.path / _LOCK}
+        for chunk in self.chunks:
+            used |= {self.path / _JOB, chunk.segment.path, self._record(chunk.start.index)}
+        return used
 
     def _chunk(self, values: Mapping[str, Any]) -> DoneChunk | None:
         """None where there is no record, or it is not one of this version's."""
@@ -212,20 +225,32 @@ class WorkFolder:
             return None
 
 
-def has_made(path: Path, target: Path) -> bool:
-    """Whether the job that was kept in ``path`` has already put its film in place as ``target``."""
-    with suppress(OSError, ValueError):
+def clear_made(path: Path, target: Path) -> None:
+    """Remove ``path`` if the job that was kept there is done: a run was killed after it had put its
+    film in place as ``target``, and before it had removed this. Raises TargetError."""
+    if not path.is_dir() or not target.is_file():
+        return
+    try:
         signed = json.loads((path / _TARGET).read_text(encoding="utf-8"))
-        return bool(signed == sample_digest(target))
-    return False
+        made = signed == sample_digest(target)
+    except FileNotFoundError:
+        made = not any(path.glob("*.packets"))
+    except (OSError, ValueError):
+        made = False
+    if made:
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    with WorkFolder(path, {}):
+        pass  # Nobody's at work there, and what is left without an error goes.
 
 
 def throw_away(path: Path, tell: Callable[[str], None]) -> None:
     """Remove what an earlier run has kept in ``path``, if anything. Raises TargetError."""
     if path.is_dir():
         found = any(path.glob("*.packets"))
-        with WorkFolder(path, {}):
-            pass
+        _remove(path)
         if found:
             tell(f"{path}: what was finished there is thrown away, because of --no-resume")
 

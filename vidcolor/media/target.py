@@ -77,12 +77,6 @@ class Target:
         self._claim.release()
 
 
-def check_new(path: Path, overwrite: bool) -> None:
-    """Raise TargetExistsError if there is something at ``path`` that may not be overwritten."""
-    if not overwrite and os.path.lexists(path):
-        raise TargetExistsError(f"{path}: exists already; give --overwrite to replace it")
-
-
 def _container(path: Path) -> str:
     suffix = path.suffix.lower()
     if suffix not in _CONTAINERS:
@@ -104,7 +98,8 @@ def _check(path: Path, source: Path, overwrite: bool) -> None:
             raise TargetError(f"{path}: its folder {folder} does not exist; create it first")
         if path.exists() and source.exists() and os.path.samefile(path, source):
             raise TargetError(f"{path}: the target is the source itself; choose another name")
-        check_new(path, overwrite)
+        if not overwrite and os.path.lexists(path):
+            raise TargetExistsError(f"{path}: exists already; give --overwrite to replace it")
         if path.exists() and not path.is_file():
             raise TargetError(f"{path}: not a regular file, cannot be replaced")
         if not os.access(folder, os.W_OK | os.X_OK):
