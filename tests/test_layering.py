@@ -20,6 +20,7 @@ LAYERS = (
     (
         "batching",
         "color",
+        "cube",
         "device",
         "flow",
         "media",
@@ -37,6 +38,7 @@ LAYERS = (
         "fields",
         "hints",
         "keyframes",
+        "look",
         "paint",
         "scenes",
         "shrink",
@@ -60,12 +62,15 @@ HOMES = {
     "av": {"media"},
     "cv2": {
         "color",
+        "cube",
         "evaluate",
         "fields",
         "flow",
         "hints",
+        "look",
         "models",  # only to enlarge what a network answers
         "paint",
+        "preview",
         "scenes",
         "shrink",
         "stabilize",

@@ -19,9 +19,11 @@ from typing import Any, Protocol, Self
 from vidcolor.chunks import RUN_OUT, WARM_UP, ChunkLength
 from vidcolor.flow import single_threaded_cv2
 from vidcolor.frames import ChunkStart, PaintedFrame, VideoInfo, name_stream
+from vidcolor.look import lut_paths
 from vidcolor.media.mux import Writer
 from vidcolor.media.segments import SegmentWriter
 from vidcolor.models.blend import open_colorizer
+from vidcolor.models.checkpoint import digest
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.pipeline import Pipeline
 from vidcolor.plan import doubts, examine, expected_frames, losses, open_writer
@@ -217,6 +219,7 @@ def _identity(
     return {
         "source": sample_digest(info.path),
         "settings": repr(chosen),
+        "luts": [digest(Path(lut)) for lut in lut_paths(settings)],
         "model": colorizer.description,
         "encoder": [writer.codec, writer.pixel_format, dict(writer.options)],
         "target": writer.path.suffix,

@@ -17,7 +17,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from vidcolor.errors import EncodeError
-from vidcolor.frames import PaintedFrame, StreamInfo, VideoInfo, name_stream
+from vidcolor.frames import PaintedFrame, StreamInfo, VideoInfo
 from vidcolor.media.clock import LONGEST_GAP
 from vidcolor.media.codecs import FieldMarks
 from vidcolor.media.companions import Companions
@@ -129,14 +129,8 @@ class Writer:
     @property
     def warnings(self) -> list[str]:
         """One line for everything that is not as in the source; also after the end."""
-        lines = list(self._choice.warnings)
-        for stream, result in self.converted:
-            lines.append(f"{name_stream(stream)} is converted to {result}")
-        for stream, why in self.dropped:
-            lines.append(f"{name_stream(stream)} is left out: {why}")
         assert self._companions is not None
-        lines.extend(self._companions.losses())
-        return lines
+        return [*self._choice.warnings, *self._companions.notes()]
 
     def write(self, painted: PaintedFrame) -> None:
         """Take the next frame, in presentation order; its pts must be above the one before.
