@@ -77,4 +77,4 @@ def preview(
             options = SheetOptions(count, width, every_shot)
             made = make_sheet(file, target, columns, options, progress=progress, warn=note)
     if not quiet:
-        print(f"{target}: {made} {'frames' if clip else 'stills'}")
+        print(f"{target}: {made} {'frame' if clip else 'still'}{'s' * (made != 1)}")

@@ -34,7 +34,8 @@ class Glimpser:
         self._opened = self._stack.enter_context(self._reader.opened())
         self._stack.push(self._reading)
         self._frames: Iterator[Frame] = iter(())
-        self._at: Fraction | None = None
+        self._shown: Frame | None = None
+        self._coming: Frame | None = None
         return self
 
     def __exit__(
@@ -46,36 +47,33 @@ class Glimpser:
         self._stack.close()
 
     def near(self, time: Fraction, earliest: Fraction) -> Frame | None:
-        """The key frame before ``time``, but if that is before ``earliest`` the first frame at or
-        after ``time``; None if there is none.
+        """The key frame before ``time``, but if that is before ``earliest`` the frame that is shown
+        at ``time``; None where the film has ended.
 
         Times are in seconds since the film's first timestamp; the frame's ``index`` means nothing.
         Raises SourceError when the file cannot be read.
         """
-        if self._at is None or not 0 <= time - self._at <= _READ_ON:
-            found = self._sought(time, earliest)
-            if found is not None:
-                return found
-        for frame in self._frames:
-            self._at = self._time(frame)
-            if self._at >= time:
-                return frame
-        self._at = None
-        return self._read(time)
+        if self._shown is None or not 0 <= time - self._time(self._shown) <= _READ_ON:
+            self._seek(time)
+            if self._shown is None:
+                return self._read(time)
+            if self._time(self._shown) >= earliest:
+                return self._shown
+        while self._coming is not None and self._time(self._coming) <= time:
+            self._shown, self._coming = self._coming, next(self._frames, None)
+        lasts = self._shown.duration * self._info.time_base
+        ended = self._coming is None and self._time(self._shown) + lasts < earliest
+        return None if ended else self._shown
 
-    def _sought(self, time: Fraction, earliest: Fraction) -> Frame | None:
-        """Go to the key frame before ``time``; that frame if it will do."""
+    def _seek(self, time: Fraction) -> None:
+        """Go to the key frame before ``time``."""
         self._reading.close()
         self._reader.forget()
         origin = (self._info.start_pts or 0) * self._info.time_base
         frames = self._reader.read(*self._opened, origin + time)
         self._reading.enter_context(closing(frames))
         self._frames = frames
-        first = next(self._frames, None)
-        if first is None:
-            return None
-        self._at = self._time(first)
-        return first if self._at >= earliest else None
+        self._shown, self._coming = next(frames, None), next(frames, None)
 
     def _read(self, time: Fraction) -> Frame | None:
         """As a film is read that cannot be sought through."""

@@ -21,7 +21,7 @@ _CAPTION = 22
 _SMALLEST = 112
 _SHAPE = 0.7
 """Height to width that is aimed at."""
-_FONT, _SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.38
+_FONT, _SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.42
 
 
 @dataclass(frozen=True, slots=True)

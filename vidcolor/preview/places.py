@@ -39,15 +39,17 @@ class Place:
 
 
 def spread(info: VideoInfo, count: int) -> list[Place]:
-    """``count`` equal parts of the film, or as many as it has frames; one if it does not tell how
-    long it is."""
-    length = info.duration
-    if length is None and info.frame_count and info.average_rate:
-        length = info.frame_count / info.average_rate
-    if length is None:
-        return [Place(Fraction(0), Fraction(0))]
-    if info.frame_count:
-        count = min(count, info.frame_count)
+    """``count`` equal parts of the film, or as many as it has frames.
+
+    One that does not tell how long it is, is read to its end, without decoding. Raises SourceError.
+    """
+    length, frames = info.duration, info.frame_count
+    if not length:
+        times = frame_times(info)
+        length = (int(times[-1]) - (info.start_pts or 0) + 1) * info.time_base
+        frames = len(times)
+    if frames:
+        count = min(count, frames)
     return [Place(length * part / count, length * (part + 1) / count) for part in range(count)]
 
 

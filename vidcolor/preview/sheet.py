@@ -55,7 +55,7 @@ class SheetOptions:
     every_shot: bool = False
 
     def __post_init__(self) -> None:
-        if not 1 <= (self.count or 1) <= 1000:
+        if self.count is not None and not 1 <= self.count <= 1000:
             raise UsageError(f"a sheet has 1 to 1000 places, not {self.count}")
         if not 320 <= self.width <= 16000:
             raise UsageError(f"a sheet is 320 to 16000 pixels wide, not {self.width}")
@@ -197,7 +197,8 @@ def _check(target: Path, source: Path, *, overwrite: bool) -> None:
             raise TargetError(f"{target}: this is a folder; name a file in it")
         if target.exists() and os.path.samefile(target, source):
             raise TargetError(f"{target}: the sheet would replace the film; choose another name")
-        if not overwrite and os.path.lexists(target):
-            raise TargetExistsError(f"{target}: exists already; give --overwrite to replace it")
+        exists = os.path.lexists(target)
     except OSError as error:
         raise TargetError(f"{target}: cannot write the sheet: {error.strerror}") from error
+    if exists and not overwrite:
+        raise TargetExistsError(f"{target}: exists already; give --overwrite to replace it")
