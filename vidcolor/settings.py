@@ -153,7 +153,6 @@ class Settings:
     """
 
     color: ColorSettings = ColorSettings()
-    look: LookSettings = LookSettings()
     encoder: EncoderSettings = EncoderSettings()
     range: RangeSettings = RangeSettings()
     limits: LimitSettings = LimitSettings()
@@ -163,6 +162,7 @@ class Settings:
     work_dir: Path | None = None
     """Where they are kept; None: beside the target."""
     fields: FieldSettings = FieldSettings()
+    look: LookSettings = LookSettings()
     shots: tuple[int, ...] | None = None
     """Number in the film, from 0, of the first frame of each shot: 0 first, then rising, as
     `vidcolor.shots.read_shots` reads them from a file. None: they are found by the detector."""
