@@ -11,6 +11,7 @@ from typer import Argument, Exit, Option
 from .options import (
     PRESETS,
     build_settings,
+    look_flags,
     parse_range,
     with_keep,
     with_limits,
@@ -19,9 +20,10 @@ from .options import (
 )
 
 EPILOG = """Other commands, each with its own --help: vidcolor batch SOURCE_DIR TARGET_DIR, a folder
-of films; probe FILE, what is known of a film; shots FILE, where its shots begin; verify SOURCE
-TARGET, whether all but the colour is as it was; models, which networks there are; eval PHOTOS, how
-close a model's colours come; train RECIPE, train a network."""
+of films; preview FILE, a sheet of stills or a short clip; probe FILE, what is known of a film;
+shots FILE, where its shots begin; verify SOURCE TARGET, whether all but the colour is as it was;
+models, which networks there are; eval PHOTOS, how close a model's colours come; train RECIPE, train
+a network."""
 KEEP = "Frames that keep the colour they have; auto: all that are in colour."
 
 
@@ -37,6 +39,10 @@ def colorize(
     duration: Annotated[str | None, Option(metavar="TIME", help="Seconds or hh:mm:ss.")] = None,
     shots: Annotated[Path | None, Option(metavar="FILE.json", help="Where shots begin.")] = None,
     saturation: Annotated[float | None, Option(help="0 (grey) to 2; 1 as it comes.")] = None,
+    warmth: Annotated[float | None, Option(help="-1 (bluer) to 1 (yellower).")] = None,
+    tint: Annotated[float | None, Option(help="-1 (greener) to 1 (toward magenta).")] = None,
+    vibrance: Annotated[float | None, Option(help="-1 to 1: for dull colours, not skin.")] = None,
+    lut: Annotated[Path | None, Option(metavar="FILE.cube", help="A 3D LUT for colours.")] = None,
     stabilize: Annotated[float | None, Option(help="Steadiness, 0 (off) to 1.")] = None,
     no_stabilize: Annotated[bool, Option("--no-stabilize", help="Same as 0.")] = False,
     keep_colour: Annotated[str | None, Option(metavar="A:B|auto", help="Frames to keep.")] = None,
@@ -79,7 +85,9 @@ def colorize(
         "batch_size": batch_size,
     }
     encoder = {"codec": codec, "crf": crf, "options": encoder_options}
-    settings = with_shots(build_settings(preset, config, color, encoder, interlacing), shots)
+    look = look_flags(warmth, tint, vibrance, lut)
+    settings = build_settings(preset, config, color, encoder, interlacing, look)
+    settings = with_shots(settings, shots)
     settings = with_keep(settings, keep_colour)
     settings = with_range(settings, parse_range(frames, start, duration), overwrite=overwrite)
     settings = with_limits(settings, limits, strict=strict)

@@ -20,6 +20,7 @@ LAYERS = (
     (
         "batching",
         "color",
+        "cube",
         "device",
         "disk",
         "flow",
@@ -38,6 +39,7 @@ LAYERS = (
         "fields",
         "hints",
         "keyframes",
+        "look",
         "paint",
         "scenes",
         "shrink",
@@ -61,12 +63,15 @@ HOMES = {
     "av": {"media"},
     "cv2": {
         "color",
+        "cube",
         "evaluate",
         "fields",
         "flow",
         "hints",
+        "look",
         "models",  # only to enlarge what a network answers
         "paint",
+        "preview",
         "scenes",
         "shrink",
         "stabilize",

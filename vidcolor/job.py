@@ -22,9 +22,11 @@ from vidcolor.disk import check_room, least_room, name_for
 from vidcolor.errors import EncodeError
 from vidcolor.flow import single_threaded_cv2
 from vidcolor.frames import ChunkStart, PaintedFrame, VideoInfo, name_stream
+from vidcolor.look import lut_paths
 from vidcolor.media.mux import Writer
 from vidcolor.media.segments import SegmentWriter
 from vidcolor.models.blend import open_colorizer
+from vidcolor.models.checkpoint import digest
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.pipeline import Pipeline
 from vidcolor.plan import doubts, examine, expected_frames, losses, open_writer
@@ -226,6 +228,7 @@ def _identity(
     return {
         "source": sample_digest(info.path),
         "settings": repr(chosen),
+        "luts": [digest(Path(lut)) for lut in lut_paths(settings)],
         "model": colorizer.description,
         "encoder": [writer.codec, writer.pixel_format, dict(writer.options)],
         "target": writer.path.suffix,

@@ -3,7 +3,7 @@
 ::
 
     decode -> find_cuts -> mark -> in_chunks -> motions -> choose_keys -> colorize -> stabilize
-           -> paint
+           -> grade -> paint
 
 No stage starts threads; `Prefetch` decides where one ends and the next begins.
 """
@@ -29,6 +29,7 @@ from vidcolor.fields import paint_fields
 from vidcolor.flow import single_threaded_cv2
 from vidcolor.frames import ChunkStart, ColoredFrame, Frame, PaintedFrame, SmallFrame, VideoInfo
 from vidcolor.keyframes import keyed
+from vidcolor.look import Grading
 from vidcolor.media.codecs import FieldMarks
 from vidcolor.media.count import frames_before
 from vidcolor.media.decode import DecodeReport, decode
@@ -79,6 +80,7 @@ class Pipeline:
         self._colorizer = colorizer
         self._watch = watch or Stopwatch()
         self._length = length
+        self._grading = Grading(settings)
         self._size = small_size(info, settings)
         # In a range by time, frames are numbered from its start.
         by_number = settings.shots is not None or isinstance(settings.keep_color, tuple)
@@ -124,20 +126,20 @@ class Pipeline:
         """Each frame, from ``resume`` on, with chroma planes of ``shape`` (height, width): by
         fields where the target ``marks`` them."""
         frames = self._watch.timed("wait for colour", self.colored(stack, resume))
-        saturation = self._settings.color.saturation
 
         def stage() -> Iterator[PaintedFrame]:
             prepare(self._info.color)  # While the network is being made ready.
             if marks is None:
-                return paint(frames, shape, saturation)
-            return paint_fields(frames, shape, saturation, always=marks == "film")
+                return paint(frames, shape)
+            return paint_fields(frames, shape, always=marks == "film")
 
         return stack.enter_context(
             Prefetch(lambda: self._watch.timed("paint", stage()), _AHEAD, "paint")
         )
 
     def colored(self, stack: ExitStack, resume: ChunkStart | None = None) -> Iterator[ColoredFrame]:
-        """Each frame with its small colour: two threads, one before the network and one with it."""
+        """Each frame with its small colour, graded: two threads, one before the network and one
+        with it."""
         color, watch = self._settings.color, self._watch
         decoded = watch.timed("decode", self._decoded(resume))
         # After its thread has ended: a later stage's error would keep the source open with its
@@ -157,7 +159,8 @@ class Pipeline:
             "colorize", colorize(linked, self._colorizer, color.batch_size, self._info.rotation)
         )
         steady = watch.timed("stabilize", stabilize(guessed, color.stabilize))
-        return stack.enter_context(Prefetch(lambda: self._counted(kept(steady)), _AHEAD, "color"))
+        graded = watch.timed("look", self._grading.apply(kept(steady), self._before))
+        return stack.enter_context(Prefetch(lambda: self._counted(graded), _AHEAD, "color"))
 
     def _decoded(self, resume: ChunkStart | None) -> Iterator[Frame]:
         """The film's frames; to resume, from the place to warm up from."""
@@ -218,7 +221,7 @@ def color_frames(
         stack.enter_context(single_threaded_cv2())
         colored = Pipeline(info, settings, colorizer).colored(stack)
         origin = info.start_pts or 0
-        for item in paint(colored, half, settings.color.saturation):
+        for item in paint(colored, half):
             frame = item.frame
             seconds = float((frame.pts - origin) * info.time_base)
             picture = rgb(frame.luma, item.cb, item.cr, frame.color)

@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 
 from vidcolor.disk import check_room
 from vidcolor.errors import EncodeError
-from vidcolor.frames import PaintedFrame, StreamInfo, VideoInfo, name_stream
+from vidcolor.frames import PaintedFrame, StreamInfo, VideoInfo
 from vidcolor.media.clock import origin_of
 from vidcolor.media.codecs import FieldMarks
 from vidcolor.media.companions import Companions
@@ -132,13 +132,8 @@ class Writer:
     @property
     def warnings(self) -> list[str]:
         """One line for everything that is not as in the source; also after the end."""
-        lines = list(self._choice.warnings)
-        for stream, result in self.converted:
-            lines.append(f"{name_stream(stream)} is converted to {result}")
-        for stream, why in self.dropped:
-            lines.append(f"{name_stream(stream)} is left out: {why}")
         assert self._companions is not None
-        lines.extend(self._companions.losses())
+        lines = [*self._choice.warnings, *self._companions.notes()]
         if not self._shaped:
             aspect = self._info.sample_aspect_ratio
             lines.append(f"the sample aspect ratio {aspect} has no place in this file's header")
