@@ -158,7 +158,7 @@ class WorkFolder:
                 removed = done or not any(self.path.glob("*.packets"))
         if removed:
             with suppress(OSError):
-                self._tidy({self.path / _LOCK, self.path / _TARGET})
+                self._tidy({self.path / _LOCK})
             shutil.rmtree(self.path, ignore_errors=True)
         self._lock.release()
         if removed and os.name == "nt":
@@ -195,7 +195,8 @@ class WorkFolder:
 
     def _tidy(self, wanted: set[Path]) -> None:
         """Remove all that is not ``wanted``."""
-        for file in self.path.iterdir():
+        # What tells that the rest is of no use goes last: this, too, may be broken off.
+        for file in sorted(self.path.iterdir(), key=lambda file: file.name == _TARGET):
             if file not in wanted:
                 file.unlink()
 
