@@ -12,6 +12,7 @@ from .options import (
     PRESETS,
     build_settings,
     parse_range,
+    with_hints,
     with_keep,
     with_limits,
     with_range,
@@ -39,6 +40,9 @@ def colorize(
     saturation: Annotated[float | None, Option(help="0 (grey) to 2; 1 as it comes.")] = None,
     stabilize: Annotated[float | None, Option(help="Steadiness, 0 (off) to 1.")] = None,
     no_stabilize: Annotated[bool, Option("--no-stabilize", help="Same as 0.")] = False,
+    hints: Annotated[Path | None, Option(metavar="FILE.json", help="Known colours.")] = None,
+    reference: Annotated[Path | None, Option(help="A colour still, or a folder of them.")] = None,
+    reference_strength: Annotated[float | None, Option(help="0 (none) to 1.")] = None,
     keep_colour: Annotated[str | None, Option(metavar="A:B|auto", help="Frames to keep.")] = None,
     keyframes: Annotated[int | None, Option(help="Ask the network every N frames or more.")] = None,
     short_side: Annotated[int | None, Option(help="Of the network's picture, in pixels.")] = None,
@@ -73,6 +77,7 @@ def colorize(
         "model": model,
         "device": device,
         "saturation": saturation,
+        "reference_strength": reference_strength,
         "stabilize": 0.0 if no_stabilize else stabilize,
         "keyframes": keyframes,
         "short_side": short_side,
@@ -80,7 +85,7 @@ def colorize(
     }
     encoder = {"codec": codec, "crf": crf, "options": encoder_options}
     settings = with_shots(build_settings(preset, config, color, encoder, interlacing), shots)
-    settings = with_keep(settings, keep_colour)
+    settings = with_keep(with_hints(settings, hints, reference), keep_colour)
     settings = with_range(settings, parse_range(frames, start, duration), overwrite=overwrite)
     settings = with_limits(settings, limits, strict=strict)
     settings = settings.replace(resume=not no_resume, work_dir=work_dir)

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from vidcolor.errors import SettingsError, UsageError
+from vidcolor.hintlist import read_hints
+from vidcolor.references import find_references
 from vidcolor.settings import RangeSettings, Settings, load_settings
 from vidcolor.shots import read_shots
 
@@ -107,6 +109,15 @@ def with_limits(settings: Settings, text: str | None, *, strict: bool) -> Settin
 def with_shots(settings: Settings, path: Path | None) -> Settings:
     """``settings`` with the shots of the list at ``path``, if there is one."""
     return settings if path is None else settings.replace(shots=read_shots(path).starts)
+
+
+def with_hints(settings: Settings, hints: Path | None, reference: Path | None) -> Settings:
+    """``settings`` that go by the hints of a file, and by a still or a folder of them."""
+    if hints is not None:
+        settings = settings.replace(hints=read_hints(hints))
+    return (
+        settings if reference is None else settings.replace(references=find_references(reference))
+    )
 
 
 def with_keep(settings: Settings, text: str | None) -> Settings:

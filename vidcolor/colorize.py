@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from vidcolor.hints import color_frames
+from vidcolor.hints import color_frames, turned
 from vidcolor.keyframes import LinkedFrame
 from vidcolor.models.colorizer import Colorizer
 
@@ -43,7 +43,8 @@ def _run(
     keys = [item for item in waiting if item.key]
     if keys:
         lightness = np.stack([item.small.lightness for item in keys])
-        points = [_turned(item.points, lightness.shape[1:], turns) for item in keys]
+        size = keys[0].small.lightness.shape
+        points = [None if it.points is None else turned(it.points, size, turns) for it in keys]
         if turns:
             lightness = np.rot90(lightness, turns, axes=(1, 2))
         ab = color_frames(colorizer, np.ascontiguousarray(lightness), points)
@@ -52,14 +53,3 @@ def _run(
         guesses = iter(ab)
     for item in waiting:
         yield item, next(guesses) if item.key else None
-
-
-def _turned(points: Float32 | None, size: tuple[int, ...], turns: int) -> Float32 | None:
-    """Points of a picture of ``size`` (h, w) after so many quarter turns counter-clockwise."""
-    if points is None:
-        return None
-    height, width = size
-    for _ in range(turns):
-        points = np.column_stack((width - 1 - points[:, 1], points[:, 0], points[:, 2:]))
-        height, width = width, height
-    return points

@@ -94,6 +94,16 @@ def draw_points(points: Float32, height: int, width: int) -> Float32:
     return hints
 
 
+def turned(points: Float32, size: tuple[int, ...], turns: int) -> Float32:
+    """Points (K, …), first y and x, of a picture of ``size`` (h, w) once it is turned by so many
+    quarters counter-clockwise."""
+    height, width = size
+    for _ in range(turns % 4):
+        points = np.column_stack((width - 1 - points[:, 1], points[:, 0], points[:, 2:]))
+        height, width = width, height
+    return points
+
+
 def spread(ab: Float32, lightness: Float32, points: Float32) -> Float32:
     """Draw ``ab`` (2, h, w) towards the colours of ``points`` (K, 4): y, x, a*, b* in pixels.
 

@@ -228,7 +228,9 @@ class Pipeline:
                 yield from self._marked(read, ColorWatch(settings.keep_color, self._before))
 
         with self._watch.running("follow hints"):
-            guide = make_guide(frames, wishes, settings.color.short_side, self._warn)
+            guide = make_guide(
+                frames, wishes, settings.color.short_side, self._colorizer, self._warn
+            )
         return stack.enter_context(guide)
 
     def _counted(self, frames: Iterable[ColoredFrame]) -> Iterator[ColoredFrame]:

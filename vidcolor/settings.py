@@ -131,8 +131,8 @@ _GROUPS = (*_TABLES, "range")
 class Settings:
     """All settings of one job; see the groups for their meaning.
 
-    What is of one film alone (range, overwrite, shots, keep_color, hints, references) cannot be set by a preset or
-    config file.
+    What is of one film alone (range, overwrite, shots, keep_color, hints, references) cannot be set
+    by a preset or config file.
     """
 
     color: ColorSettings = ColorSettings()

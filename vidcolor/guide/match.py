@@ -79,7 +79,7 @@ def find(source: Source, wanted: Indices, features: Float32) -> tuple[Indices, F
 
     The indices found, and their places (M, 2) there, in cells.
     """
-    height, width, channels = features.shape
+    _, width, channels = features.shape
     there = features.reshape(-1, channels)
     alike = source.known[wanted] @ there.T
     best = alike.argmax(axis=1)
@@ -94,10 +94,13 @@ def find(source: Source, wanted: Indices, features: Float32) -> tuple[Indices, F
 
 
 def grid(features: Float32, ab: Float32, share: float) -> Source:
-    """The source of a still: every cell of its ``features`` with the ``ab`` (2, h, w) there."""
+    """The source of a still: every cell of its ``features`` with the ``ab`` (2, h, w) there.
+
+    More planes than two go along.
+    """
     height, width, _ = features.shape
     small = cv2.resize(
         np.ascontiguousarray(ab.transpose(1, 2, 0)), (width, height), interpolation=cv2.INTER_AREA
     )
     places = np.indices((height, width)).reshape(2, -1).T.astype(np.float32)
-    return Source(features, places, np.asarray(small.reshape(-1, 2), np.float32), share)
+    return Source(features, places, np.asarray(small.reshape(len(places), -1), np.float32), share)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import TypeAlias
 
@@ -69,11 +69,11 @@ def without_cast(light: Float64) -> Float64:
     these differ in hue, or one has none, there is none, and nothing is changed: a picture may be
     mostly of one colour. The three channels are scaled (von Kries, 1902).
     """
-    l, a, b = np.moveaxis(lab(light), -1, 0)
+    lightness, a, b = np.moveaxis(lab(light), -1, 0)
     chroma = np.hypot(a, b)
     casts, greys = [], []
-    for low, high in zip(_BANDS, _BANDS[1:], strict=False):
-        band = (l >= low) & (l < high)
+    for low, high in pairwise(_BANDS):
+        band = (lightness >= low) & (lightness < high)
         if np.count_nonzero(band) < _LEAST_SHARE * band.size:
             continue
         chosen = band & (chroma <= np.quantile(chroma[band], 0.25))

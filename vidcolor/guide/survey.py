@@ -23,14 +23,20 @@ from vidcolor.guide.match import Source, cells, grid
 from vidcolor.guide.still import read_still
 from vidcolor.guide.track import State, Window, window_length
 from vidcolor.hintlist import Hint
+from vidcolor.hints import color_with_points, turned
 from vidcolor.keyframes import LinkedFrame
+from vidcolor.models.colorizer import Colorizer
 from vidcolor.models.features import STEP, Features
 from vidcolor.references import Reference
 
 Float32: TypeAlias = NDArray[np.float32]
 
 _BESIDE = 2 * STEP
-"""Pixels from a hint within which a still has no say."""
+"""Pixels from a hint within which nothing else has a say."""
+_CHANGED = 2.0
+"""Units of ab by which hints must change a place of their frame for it to go along with them."""
+_AROUND = 0.8
+"""Share of such a place's colour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,7 @@ class Guide:
     """The known points of a film's frames, by their index. A context manager."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
         self._where: dict[int, tuple[int, int]] = {}
         self._hinted: set[int] = set()
 
@@ -100,6 +106,7 @@ def make_guide(
     frames: Callable[[], Iterator[SmallFrame]],
     wishes: Wishes,
     short_side: int,
+    colorizer: Colorizer,
     warn: Callable[[str], None],
 ) -> Guide:
     """Go through ``frames()``, cut into shots, for the colours that are wished for.
@@ -115,7 +122,7 @@ def make_guide(
     for item in wishes.references:
         still = read_still(item.path, short_side)
         stills.append((item, grid(features(still.lightness), still.ab, wishes.strength)))
-    return _Survey(wishes, stills, features, warn).run(frames)
+    return _Survey(wishes, stills, features, colorizer, warn).run(frames)
 
 
 class _Survey:
@@ -126,14 +133,16 @@ class _Survey:
         wishes: Wishes,
         stills: Sequence[tuple[Reference, Source]],
         features: Features,
+        colorizer: Colorizer,
         warn: Callable[[str], None],
     ) -> None:
         self._wishes = wishes
+        self._colorizer = colorizer
         self._features = features
         self._warn = warn
         self._stills = stills
         self._sources = [source for _, source in stills]
-        self._numbers: dict[tuple[int, str], int] = {}
+        self._numbers: dict[tuple[int, str], tuple[int, int]] = {}
         self._guide = Guide()
 
     def run(self, frames: Callable[[], Iterator[SmallFrame]]) -> Guide:
@@ -157,7 +166,9 @@ class _Survey:
             active |= {n for n, (it, _) in enumerate(self._stills) if it.frame == number}
             anchors = self._anchors(small, here)
             active.update(anchors)
-            onward |= {n for (_, scope), n in self._numbers.items() if scope == "onward"}
+            for (_, scope), pair in self._numbers.items():
+                if scope == "onward":
+                    onward.update(pair)
             window.add(small.lightness, anchors)
             indices.append((index, bool(anchors)))
         self._settle(window, indices, active)
@@ -199,12 +210,26 @@ class _Survey:
             key = (small.frame.index, scope)
             if key not in self._numbers:
                 chosen = [hint for hint in hints if hint.scope == scope]
-                points = points_of(chosen, small.lightness, self._wishes.turns)
-                look = self._features(small.lightness)
-                self._numbers[key] = len(self._sources)
-                self._sources.append(Source(look, cells(points[:, :2]), points[:, 2:]))
-            found.append(self._numbers[key])
+                self._numbers[key] = (len(self._sources), len(self._sources) + 1)
+                self._sources += self._told(chosen, small.lightness)
+            found += self._numbers[key]
         return found
+
+    def _told(self, hints: Sequence[Hint], lightness: Float32) -> tuple[Source, Source]:
+        """The points of hints on the frame of ``lightness``, and what of it they change."""
+        turns = self._wishes.turns
+        points = points_of(hints, lightness, turns)
+        # Upright, as the network is shown all pictures.
+        light = np.ascontiguousarray(np.rot90(lightness, turns))
+        unaided = self._colorizer.colors(light[None])[0]
+        upright = turned(points, lightness.shape, turns)
+        ab = color_with_points(self._colorizer, light, upright, unaided)
+        both = np.rot90(np.concatenate((ab, ab - unaided)), -turns, axes=(1, 2))
+        look = self._features(lightness)
+        around = grid(look, both, _AROUND)
+        changed = np.hypot(*around.colors[:, 2:].T) > _CHANGED
+        rest = replace(around, places=around.places[changed], colors=around.colors[changed, :2])
+        return Source(look, cells(points[:, :2]), points[:, 2:]), rest
 
     def _settle(
         self, window: Window, indices: Sequence[tuple[int, bool]], active: set[int]
@@ -221,13 +246,16 @@ class _Survey:
     def _rows(self, state: State) -> Float32:
         rows = np.zeros((len(state), 5), np.float32)
         rows[:, :2] = state.places
-        for row, (source, point), trust in zip(rows, state.ids, state.trust, strict=True):
-            row[2:4] = self._sources[source].colors[point]
-            row[4] = self._sources[source].share * trust
-        still = state.ids[:, 0] < len(self._stills)
-        if still.any() and not still.all():
-            apart = np.abs(state.places[still][:, None] - state.places[~still]).max(axis=2)
-            rows = np.concatenate((rows[still][apart.min(axis=1) > _BESIDE], rows[~still]))
+        for number in np.unique(state.ids[:, 0]):
+            mine = state.ids[:, 0] == number
+            source = self._sources[number]
+            rows[mine, 2:4] = source.colors[state.ids[mine, 1]]
+            rows[mine, 4] = source.share * state.trust[mine]
+        points = {pair[0] for pair in self._numbers.values()}
+        hint = np.isin(state.ids[:, 0], list(points))
+        if hint.any() and not hint.all():
+            apart = np.abs(state.places[~hint][:, None] - state.places[hint]).max(axis=2)
+            rows = np.concatenate((rows[~hint][apart.min(axis=1) > _BESIDE], rows[hint]))
         return rows
 
 

@@ -105,9 +105,7 @@ class _Graph:
 
     def scaled(self, lightness: Node) -> Node:
         """L* as the encoder wants it: -1 … 1."""
-        return self.ops.subtract(
-            self.ops.divide(lightness, np.float32(50)), np.float32(1)
-        )
+        return self.ops.subtract(self.ops.divide(lightness, np.float32(50)), np.float32(1))
 
     def encoder(self, x: Node, config: NetConfig) -> tuple[list[Node], list[int]]:
         """The features at 1/4, 1/8, 1/16 and 1/32 size, and their channels."""
