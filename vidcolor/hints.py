@@ -40,7 +40,7 @@ def color_with_points(
     network that cannot be told colours is asked once, and the points are spread over its answer.
     """
     first = colorizer.colors(lightness[None]) if unaided is None else unaided[None]
-    return _told(colorizer, lightness[None], first, [points])[0]
+    return np.asarray(_told(colorizer, lightness[None], first, [points])[0], np.float32)
 
 
 def color_frames(

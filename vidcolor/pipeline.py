@@ -31,7 +31,7 @@ from vidcolor.fields import paint_fields
 from vidcolor.flow import single_threaded_cv2
 from vidcolor.frames import ChunkStart, ColoredFrame, Frame, PaintedFrame, SmallFrame, VideoInfo
 from vidcolor.guide.survey import Guide, Wishes, make_guide
-from vidcolor.keyframes import keyed
+from vidcolor.keyframes import LinkedFrame, keyed
 from vidcolor.media.codecs import FieldMarks
 from vidcolor.media.count import frames_before
 from vidcolor.media.decode import DecodeReport, decode
@@ -161,7 +161,9 @@ class Pipeline:
         )
         waited = watch.timed("wait for frames", small)
         pool = stack.enter_context(ThreadPoolExecutor(1, "vidcolor-flow"))
-        linked = watch.timed("flow", keyed(waited, color.stabilize, color.keyframes, pool))
+        linked: Iterator[LinkedFrame] = watch.timed(
+            "flow", keyed(waited, color.stabilize, color.keyframes, pool)
+        )
         if guide is not None:
             linked = guide.told(linked)
         guessed = watch.timed(

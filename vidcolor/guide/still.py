@@ -86,4 +86,4 @@ def without_cast(light: Float64) -> Float64:
     if any(casts[i] @ casts[j] < _AGREEMENT * sizes[i] * sizes[j] for i, j in pairs):
         return light
     grey = np.mean([color / color.sum() for color in greys], axis=0)
-    return np.clip(light * (grey.mean() / grey), 0, 1)
+    return np.asarray(np.clip(light * (grey.mean() / grey), 0, 1), np.float64)

@@ -205,7 +205,7 @@ class _Survey:
 
     def _anchors(self, small: SmallFrame, hints: Sequence[Hint]) -> list[int]:
         """The numbers of the sources that ``hints`` on this frame make, one for each scope."""
-        found = []
+        found: list[int] = []
         for scope in sorted({hint.scope for hint in hints}):
             key = (small.frame.index, scope)
             if key not in self._numbers:

@@ -106,6 +106,7 @@ class Window:
         """The points of ``sources`` in every frame of the window."""
         known = {key: source.known for key, source in sources.items()}
         looks = {number: features(light) for number, light in self._samples.items()}
+        begins = {key: number for number, keys in self._anchors.items() for key in keys}
         states: list[State] = []
         fresh: list[State] = []
         last, state = self._before or (None, NOTHING)
@@ -115,7 +116,9 @@ class Window:
             carried = state
             if number in looks:
                 state = _verified(state, looks[number], known)
-                state = state.joined(_found(state, sources, looks[number]))
+                # Before the frame it was put on, a point comes back along the flow, more exactly.
+                begun = {key: it for key, it in sources.items() if begins.get(key, 0) <= number}
+                state = state.joined(_found(state, begun, looks[number]))
             for key in self._anchors.get(number, ()):
                 source = sources[key]
                 exact = State.new(key, np.arange(len(source.places)), pixels(source.places))
@@ -126,13 +129,16 @@ class Window:
         back = NOTHING
         for number in range(len(states) - 1, 0, -1):
             back = back.joined(fresh[number])
-            if not len(back):
-                continue
-            onward = link(self._structures[number - 1], self._structures[number]).onward
-            back = _moved(back, onward).without(states[number - 1])
+            earlier = states[number - 1]
+            if len(back):
+                onward = link(self._structures[number - 1], self._structures[number]).onward
+                back = _moved(back, onward).without(earlier)
             if number - 1 in looks:
-                back = _verified(back, looks[number - 1], known)
-            states[number - 1] = states[number - 1].joined(back)
+                look = looks[number - 1]
+                back = _verified(back, look, known)
+                later = {key: it for key, it in sources.items() if begins.get(key, 0) >= number}
+                back = back.joined(_found(earlier.joined(back), later, look))
+            states[number - 1] = earlier.joined(back)
         return states
 
     def end(self, states: Sequence[State]) -> tuple[Structure, State]:
