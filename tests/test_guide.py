@@ -160,11 +160,11 @@ def test_a_cast_is_taken_out_and_a_colour_is_not() -> None:
 def test_a_run_in_chunks_is_the_same_as_one_without(
     tmp_path: Path, tiny: Colorizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = make(Clip("film.mkv", frames=130), tmp_path)
+    source = make(Clip("film.mkv", frames=70), tmp_path)
     hint = Hint(((0.3, 0.3),), RED, frame=5)
     base = Settings(hints=(hint,)).replace("color", short_side=64)
     base = base.replace("encoder", codec="ffv1")
-    monkeypatch.setattr(job, "LENGTH", ChunkLength(10, 60))
+    monkeypatch.setattr(job, "LENGTH", ChunkLength(4, 52))
     colors = []
     for name, settings in (("parts", base), ("whole", base.replace(resume=False))):
         if name == "whole":
