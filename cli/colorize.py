@@ -13,6 +13,7 @@ from .options import (
     build_settings,
     look_flags,
     parse_range,
+    with_hints,
     with_keep,
     with_limits,
     with_range,
@@ -45,6 +46,9 @@ def colorize(
     lut: Annotated[Path | None, Option(metavar="FILE.cube", help="A 3D LUT for colours.")] = None,
     stabilize: Annotated[float | None, Option(help="Steadiness, 0 (off) to 1.")] = None,
     no_stabilize: Annotated[bool, Option("--no-stabilize", help="Same as 0.")] = False,
+    hints: Annotated[Path | None, Option(metavar="FILE.json", help="Known colours.")] = None,
+    reference: Annotated[Path | None, Option(help="A colour still, or a folder of them.")] = None,
+    reference_strength: Annotated[float | None, Option(help="0 (none) to 1.")] = None,
     keep_colour: Annotated[str | None, Option(metavar="A:B|auto", help="Frames to keep.")] = None,
     keyframes: Annotated[int | None, Option(help="Ask the network every N frames or more.")] = None,
     short_side: Annotated[int | None, Option(help="Of the network's picture, in pixels.")] = None,
@@ -79,6 +83,7 @@ def colorize(
         "model": model,
         "device": device,
         "saturation": saturation,
+        "reference_strength": reference_strength,
         "stabilize": 0.0 if no_stabilize else stabilize,
         "keyframes": keyframes,
         "short_side": short_side,
@@ -88,7 +93,7 @@ def colorize(
     look = look_flags(warmth, tint, vibrance, lut)
     settings = build_settings(preset, config, color, encoder, interlacing, look)
     settings = with_shots(settings, shots)
-    settings = with_keep(settings, keep_colour)
+    settings = with_keep(with_hints(settings, hints, reference), keep_colour)
     settings = with_range(settings, parse_range(frames, start, duration), overwrite=overwrite)
     settings = with_limits(settings, limits, strict=strict)
     settings = settings.replace(resume=not no_resume, work_dir=work_dir)

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from vidcolor.errors import SettingsError, UsageError
+from vidcolor.hintlist import read_hints
+from vidcolor.references import find_references
 from vidcolor.settings import RangeSettings, Settings, load_settings
 from vidcolor.shots import read_shots
 
@@ -114,6 +116,15 @@ def with_shots(settings: Settings, path: Path | None) -> Settings:
         return settings.replace(shots=listed.starts, looks=listed.looks)
     except SettingsError as error:
         raise SettingsError(f"{path}: {error}") from error
+
+
+def with_hints(settings: Settings, hints: Path | None, reference: Path | None) -> Settings:
+    """``settings`` that go by the hints of a file, and by a still or a folder of them."""
+    if hints is not None:
+        settings = settings.replace(hints=read_hints(hints))
+    return (
+        settings if reference is None else settings.replace(references=find_references(reference))
+    )
 
 
 def with_keep(settings: Settings, text: str | None) -> Settings:

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 API = "vidcolor/__init__"
 LAYERS = (
-    ("errors", "frames", "settings"),
+    ("errors", "frames", "hintlist", "references", "settings"),
     ("transfer",),
     ("gamut",),
     (
@@ -47,7 +47,7 @@ LAYERS = (
         "stills",
         "tint",
     ),
-    ("plan", "workfolder"),
+    ("guide", "plan", "workfolder"),
     ("pipeline", "survey", "verify"),
     ("job",),
     ("evaluate", "jobs", "preview", "train"),
@@ -67,6 +67,7 @@ HOMES = {
         "evaluate",
         "fields",
         "flow",
+        "guide",
         "hints",
         "look",
         "models",  # only to enlarge what a network answers

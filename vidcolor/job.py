@@ -86,7 +86,7 @@ def colorize_video(
         chosen = settings.color
         colorizer = colorizer or open_colorizer(chosen.model, chosen.device, warn=warn)
         stack.enter_context(single_threaded_cv2())
-        pipeline = Pipeline(info, settings, colorizer, watch, LENGTH)
+        pipeline = Pipeline(info, settings, colorizer, watch, LENGTH, tell)
         sink: Sink = writer
         done, resume, complete = 0, None, False
         if settings.resume:

@@ -2,17 +2,19 @@
 
 ::
 
-    decode -> find_cuts -> mark -> in_chunks -> motions -> choose_keys -> colorize -> stabilize
-           -> grade -> paint
+    decode -> find_cuts -> mark -> in_chunks -> motions -> choose_keys -> told -> colorize
+           -> stabilize -> grade -> paint
+
+What is known of the film's colours, `vidcolor.guide` finds out before, in a pass of its own.
 
 No stage starts threads; `Prefetch` decides where one ends and the next begins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -28,7 +30,8 @@ from vidcolor.errors import UsageError
 from vidcolor.fields import paint_fields
 from vidcolor.flow import single_threaded_cv2
 from vidcolor.frames import ChunkStart, ColoredFrame, Frame, PaintedFrame, SmallFrame, VideoInfo
-from vidcolor.keyframes import keyed
+from vidcolor.guide.survey import Guide, Wishes, make_guide
+from vidcolor.keyframes import LinkedFrame, keyed
 from vidcolor.look import Grading
 from vidcolor.media.codecs import FieldMarks
 from vidcolor.media.count import frames_before
@@ -74,6 +77,7 @@ class Pipeline:
         colorizer: Colorizer,
         watch: Stopwatch | None = None,
         length: ChunkLength | None = None,
+        warn: Callable[[str], None] | None = None,
     ) -> None:
         self._info = info
         self._settings = settings
@@ -81,9 +85,14 @@ class Pipeline:
         self._watch = watch or Stopwatch()
         self._length = length
         self._grading = Grading(settings)
+        self._warn = warn or (lambda line: None)
         self._size = small_size(info, settings)
         # In a range by time, frames are numbered from its start.
-        by_number = settings.shots is not None or isinstance(settings.keep_color, tuple)
+        by_number = (
+            settings.shots is not None
+            or isinstance(settings.keep_color, tuple)
+            or bool(settings.hints or settings.references)
+        )
         self._before = frames_before(info, settings.range.start or Fraction(0)) if by_number else 0
         if settings.keep_color is not None and not keeps_chroma(info):
             raise UsageError(
@@ -141,6 +150,7 @@ class Pipeline:
         """Each frame with its small colour, graded: two threads, one before the network and one
         with it."""
         color, watch = self._settings.color, self._watch
+        guide = self._guide(stack)
         decoded = watch.timed("decode", self._decoded(resume))
         # After its thread has ended: a later stage's error would keep the source open with its
         # frames.
@@ -154,7 +164,11 @@ class Pipeline:
         )
         waited = watch.timed("wait for frames", small)
         pool = stack.enter_context(ThreadPoolExecutor(1, "vidcolor-flow"))
-        linked = watch.timed("flow", keyed(waited, color.stabilize, color.keyframes, pool))
+        linked: Iterator[LinkedFrame] = watch.timed(
+            "flow", keyed(waited, color.stabilize, color.keyframes, pool)
+        )
+        if guide is not None:
+            linked = guide.told(linked)
         guessed = watch.timed(
             "colorize", colorize(linked, self._colorizer, color.batch_size, self._info.rotation)
         )
@@ -187,14 +201,43 @@ class Pipeline:
         )
 
     def _cut(self, frames: Iterable[Frame], resume: ChunkStart | None) -> Iterator[SmallFrame]:
-        """The frames with their small lightness, cut where the settings or the detector say."""
+        """The frames with their small lightness, in shots and chunks."""
+        marked = self._marked(frames, self.seen)
+        return marked if self._length is None else in_chunks(marked, self._length, resume)
+
+    def _marked(self, frames: Iterable[Frame], seen: ColorWatch) -> Iterator[SmallFrame]:
+        """The frames cut where the settings or the detector say, or their own look changes."""
         shots = self._settings.shots
         if shots is None:
             found = find_cuts(frames, self._size)
         else:
             found = given_cuts(frames, self._size, {start - self._before for start in shots})
-        marked = self.seen.mark(found)
-        return marked if self._length is None else in_chunks(marked, self._length, resume)
+        return seen.mark(found)
+
+    def _guide(self, stack: ExitStack) -> Guide | None:
+        """What is known of the frames' colours, if anything is to be."""
+        info, settings = self._info, self._settings
+        if not (settings.hints or settings.references):
+            return None
+        wishes = Wishes(
+            settings.hints,
+            settings.references,
+            settings.color.reference_strength,
+            self._before,
+            info.start_pts or 0,
+            info.time_base,
+            round(info.rotation / 90) % 4,
+        )
+
+        def frames() -> Iterator[SmallFrame]:
+            with closing(decode(info, settings.range, limits=settings.limits)) as read:
+                yield from self._marked(read, ColorWatch(settings.keep_color, self._before))
+
+        with self._watch.running("follow hints"):
+            guide = make_guide(
+                frames, wishes, settings.color.short_side, self._colorizer, self._warn
+            )
+        return stack.enter_context(guide)
 
     def _counted(self, frames: Iterable[ColoredFrame]) -> Iterator[ColoredFrame]:
         for frame in frames:

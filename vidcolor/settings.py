@@ -13,9 +13,12 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from types import UnionType
 from typing import Any, TypeAlias, get_origin, get_type_hints
 
 from vidcolor.errors import SettingsError, UsageError
+from vidcolor.hintlist import Hint
+from vidcolor.references import Reference
 
 KeepColor: TypeAlias = str | tuple[tuple[int, int | None], ...] | None
 
@@ -72,6 +75,8 @@ class ColorSettings:
     keyframes: int = 8
     """The network is asked about every so many frames at least, more often where much moves; the
     others take their colour along the motion. 1 asks about every frame, as does ``stabilize`` 0."""
+    reference_strength: float = 1.0
+    """Share of the references' colours where they are surely known, 0 (none) to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +153,8 @@ _GROUPS = (*_TABLES, "range")
 class Settings:
     """All settings of one job; see the groups for their meaning.
 
-    What is of one film alone (range, overwrite, shots, looks, keep_color) cannot be set by a preset
-    or config file.
+    What is of one film alone (range, overwrite, shots, looks, keep_color, hints, references) cannot
+    be set by a preset or config file.
     """
 
     color: ColorSettings = ColorSettings()
@@ -172,6 +177,11 @@ class Settings:
     keep_color: KeepColor = None
     """Where the film's own colour is kept: half-open ranges of frame numbers in the film, from 0
     (an end of None is the film's), or ``auto`` for wherever there is some. None: nowhere."""
+    hints: tuple[Hint, ...] = ()
+    """Colours that are known at places of the film, as `vidcolor.hintlist.read_hints` reads them
+    from a file."""
+    references: tuple[Reference, ...] = ()
+    """Colour stills to go by, as `vidcolor.references.find_references` finds them."""
 
     def __post_init__(self) -> None:
         _check(self)
@@ -206,6 +216,10 @@ def _check(settings: Settings) -> None:
     rules = (
         (0 <= color.stabilize <= 1, f"stabilize must be 0 to 1, not {color.stabilize}"),
         *_look_rules(settings.look_in()),
+        (
+            0 <= color.reference_strength <= 1,
+            f"reference_strength must be 0 to 1, not {color.reference_strength}",
+        ),
         (1 <= color.keyframes <= 64, f"keyframes must be 1 to 64, not {color.keyframes}"),
         (1 <= color.batch_size <= 256, f"batch_size must be 1 to 256, not {color.batch_size}"),
         (
@@ -321,7 +335,7 @@ def _coerce(value: Any, hint: Any, where: str) -> Any:
         if not isinstance(value, Mapping):
             raise SettingsError(f"{where} must be a table of options, not {value!r}")
         return {str(key): _option(item) for key, item in value.items()}
-    kinds = hint.__args__ if hasattr(hint, "__args__") else (hint,)
+    kinds = hint.__args__ if isinstance(hint, UnionType) else (hint,)
     kinds = tuple(get_origin(kind) or kind for kind in kinds)
     if isinstance(value, kinds) and not (isinstance(value, bool) and bool not in kinds):
         return value
