@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 from clips import Clip, make
+from conftest import Clips
 from streams import Sound, Text, clicks, cues, film, heard
 from test_media_writer import paint, payloads, rewrite, settings_for
 
@@ -204,6 +205,16 @@ def test_faults_in_reading_are_told_and_lived_with(
             writer.write(paint(frame, writer.chroma_shape))
     assert len(payloads(tmp_path / "out.mkv", "audio")[0]) == packets
     assert writer.warnings == [told]
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_aac_without_its_setup_is_made_anew(clip: Clips, tmp_path: Path, suffix: str) -> None:
+    source, target = tmp_path / "odd.mp4", tmp_path / f"out{suffix}"
+    source.write_bytes(clip("sound.mp4").read_bytes().replace(b"esds", b"free"))
+    writer = rewrite(source, target, settings_for(suffix))
+    told = "is converted to aac, 96 kbit/s, because the file lacks what decoders of it need to know"
+    assert [line.partition(") ")[2] for line in writer.warnings] == [told, told]
+    assert len(payloads(target, "audio")[0]) > 4
 
 
 class Stopped:

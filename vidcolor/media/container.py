@@ -112,6 +112,8 @@ def refusal(stream: Stream, container: str) -> str | None:
         return "this build of FFmpeg does not know its codec"
     if is_cover(stream) and container not in _COVER_CONTAINERS:
         return f"{container} cannot hold cover art"
+    if _lacks_setup(stream):
+        return "the file lacks what decoders of it need to know"
     if _takes(container, lambda output: add_copy(output, stream)):
         return None
     return f"{container} cannot hold it"
@@ -137,6 +139,17 @@ def is_timecode(stream: Stream, picture: Stream) -> bool:
     return (
         stream.type == "data" and "timecode" in stream.metadata and "timecode" in picture.metadata
     )
+
+
+def _lacks_setup(stream: Stream) -> bool:
+    """True for AAC without its few bytes of setup, that does not have them in each packet either.
+
+    It can be decoded by guessing, and muxers fail at its first packet.
+    """
+    context = stream.codec_context
+    if not isinstance(stream, AudioStream) or context.codec.canonical_name != "aac":
+        return False
+    return not context.extradata and context.profile is None
 
 
 def _label(output: OutputContainer, stream: Stream, target: Stream) -> None:

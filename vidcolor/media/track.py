@@ -8,7 +8,7 @@ from fractions import Fraction
 from av.packet import Packet
 from av.stream import Stream
 
-_CLOCK_SET_BACK = Fraction(1)
+CLOCK_SET_BACK = Fraction(1)
 """Seconds by which a clock must run back to count as set back, not as untidy."""
 
 
@@ -43,7 +43,7 @@ class Track:
         clock = _clock(packet)
         # Only sound has no gaps and no overlaps, so that a leap back can be told from disorder.
         back = 0 if self._last is None else self._last - clock
-        if self._carries_on and back * base > _CLOCK_SET_BACK:
+        if self._carries_on and back * base > CLOCK_SET_BACK:
             self._shift += self._next - clock
             _move(packet, self._next - clock)
             clock = self._next

@@ -9,6 +9,7 @@ from fractions import Fraction
 from vidcolor.frames import VideoInfo, name_stream
 from vidcolor.media.contents import Contents, Track
 from vidcolor.media.packets import hear, parcels
+from vidcolor.media.probe import UNKNOWN
 from vidcolor.verify.checks import Check, milliseconds
 from vidcolor.verify.lanes import Lane, in_step
 from vidcolor.verify.pictures import Pictures
@@ -91,10 +92,14 @@ def _same_codec(pair: Pair) -> bool:
 def _lost(track: Track, target: VideoInfo) -> Check:
     # Only Matroska has room for these; without sound or a subtitle the film is another.
     roomy = "matroska" in target.container and target.path.suffix.lower() != ".webm"
-    excused = track.kind == "data" or (track.kind in ("attachment", "cover", "video") and not roomy)
+    unknown = track.about.codec == UNKNOWN
+    homeless = track.kind in ("attachment", "cover", "video") and not roomy
     says = "is not in the target"
-    if excused and track.kind != "data":
+    if unknown:
+        says += ": no container takes what FFmpeg has no name for"
+    elif homeless:
         says += ", whose container has no place for it"
+    excused = track.kind == "data" or unknown or homeless
     return Check(name_stream(track.about), "note" if excused else "lost", says)
 
 
@@ -134,6 +139,7 @@ def _compare(
     for old, new in pairs:
         tick = max(old.tick or Fraction(0), new.tick or Fraction(0))
         lane = Lane(pictures.origin, tick, _same_codec((old, new)))
+        lane.carries_on = old.kind == "audio"
         if span is not None:
             # The range ends where its last frame does, which not every file tells.
             lane.forgiven = ((-tick, tick), (span[1] - span[0] - pictures.step - tick, None))
