@@ -34,7 +34,7 @@ written, or that the film was refused, as it is where the target could not keep 
 *Luma* is kept, sample by sample and at its own depth, up to the loss of a lossy encoder; films of
 RGB and palettes have none, and it is made.
 """
-_SPECIAL = """Films with something of their own: rates, sizes, turned pictures, sound, text and more.
+_SPECIAL = """Films with something of their own: rates, sizes, rotation, sound, text and more.
 """
 _REFUSED = """Refused, the reasons:
 """

@@ -31,7 +31,7 @@ class Parcel:
     """Seconds of the file's clock; None where the file does not tell."""
     digest: bytes
     damaged: bool = False
-    """The file is broken where it was read, as its container tells."""
+    """The file is broken where it was read, as its container or the packet shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,10 @@ def parcels(
             if codec.startswith("pcm_"):
                 yield from blocks.setdefault(packet.stream_index, _Blocks()).cut(packet, at)
             elif data := _payload(codec, bytes(packet)):
-                yield Parcel(packet.stream_index, at, _digest(data), packet.is_corrupt)
+                # AAC tells its setup once for all or in each packet.
+                bare = codec == "aac" and len(data) == packet.size and not _setup(packet.stream)
+                damaged = packet.is_corrupt or bare
+                yield Parcel(packet.stream_index, at, _digest(data), damaged)
         for index, rest in blocks.items():
             yield from rest.end(index)
 
@@ -129,6 +132,10 @@ class _Blocks:
 
 def _codec(stream: Stream) -> str:
     return stream.codec_context.codec.canonical_name if has_decoder(stream) else ""
+
+
+def _setup(stream: Stream) -> bytes | None:
+    return stream.codec_context.extradata
 
 
 def _payload(codec: str, data: bytes) -> bytes:

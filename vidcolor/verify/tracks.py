@@ -80,7 +80,9 @@ def track_checks(
 
 
 def _encoded_anew(pair: Pair) -> bool:
-    return pair[0].kind == "audio" and not _same_codec(pair)
+    old, new = pair
+    anew = not _same_codec(pair) or (old.lacks_setup and not new.lacks_setup)
+    return old.kind == "audio" and anew
 
 
 def _same_codec(pair: Pair) -> bool:
