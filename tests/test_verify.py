@@ -446,6 +446,21 @@ def test_sound_whose_clock_is_set_back_runs_on() -> None:
     assert wrong([0, 1, 2, 3, 0, 1, 2]) == 3
 
 
+def test_a_track_that_is_empty_need_not_be_kept(tmp_path: Path) -> None:
+    source, target = tmp_path / "empty.mkv", tmp_path / "out.mp4"
+    with av.open(str(make(CLIPS["plain.mp4"], tmp_path))) as film, av.open(str(source), "w") as out:
+        picture = out.add_stream_from_template(film.streams.video[0])
+        out.add_stream("aac", rate=16000)
+        for packet in film.demux(video=0):
+            if packet.size:
+                packet.stream = picture
+                out.mux(packet)
+    rewrite(source, target, QUICK)
+    found = verify(source, target)
+    assert found.passed
+    assert named(found, "audio 1").says.endswith("the source has nothing of it but its name")
+
+
 def test_a_damaged_packet_that_is_missing_is_a_note(clip: Clips) -> None:
     about = probe(clip("sound.mp4")).others[0]
 

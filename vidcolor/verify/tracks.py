@@ -73,7 +73,7 @@ def track_checks(
         else:
             yield lanes[old.about.index].check(old.about, new.about)
     for old in lost:
-        yield _lost(old, target)
+        yield _lost(old, source, target)
     for new in added:
         says = "is in the target only"
         yield Check(name_stream(new.about), "note" if new.kind == "data" else "changed", says)
@@ -91,7 +91,7 @@ def _same_codec(pair: Pair) -> bool:
     return old == new
 
 
-def _lost(track: Track, target: VideoInfo) -> Check:
+def _lost(track: Track, source: VideoInfo, target: VideoInfo) -> Check:
     # Only Matroska has room for these; without sound or a subtitle the film is another.
     roomy = "matroska" in target.container and target.path.suffix.lower() != ".webm"
     unknown = track.about.codec == UNKNOWN
@@ -102,6 +102,11 @@ def _lost(track: Track, target: VideoInfo) -> Check:
     elif homeless:
         says += ", whose container has no place for it"
     excused = track.kind == "data" or unknown or homeless
+    if not excused and track.kind in _TIMED:
+        with closing(parcels(source.path, [track.about.index])) as held:
+            excused = next(held, None) is None
+        if excused:
+            says += ": the source has nothing of it but its name"
     return Check(name_stream(track.about), "note" if excused else "lost", says)
 
 
