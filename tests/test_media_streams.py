@@ -12,7 +12,8 @@ import av
 import numpy as np
 import pytest
 from av.stream import Disposition
-from clips import Clip, make
+from clips import SAMPLE_RATE, Clip, make, picture
+from conftest import Clips
 from streams import Sound, Text, clicks, cues, film, heard
 from test_media_writer import paint, payloads, rewrite, settings_for
 
@@ -24,6 +25,7 @@ from vidcolor.media.subtitles import Cue, Overlay, Run, runs_of, subrip, webvtt
 from vidcolor.media.timecode import advanced
 from vidcolor.media.track import Track
 from vidcolor.settings import RangeSettings
+from vidcolor.verify import verify
 
 HALF = Fraction(1, 2)
 SYNC = 0.005
@@ -206,6 +208,31 @@ def test_faults_in_reading_are_told_and_lived_with(
     assert writer.warnings == [told]
 
 
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_aac_without_its_setup_is_made_anew(clip: Clips, tmp_path: Path, suffix: str) -> None:
+    source, target = tmp_path / "odd.mp4", tmp_path / f"out{suffix}"
+    source.write_bytes(clip("sound.mp4").read_bytes().replace(b"esds", b"free"))
+    writer = rewrite(source, target, settings_for(suffix))
+    told = "is converted to aac, 96 kbit/s, because the file lacks what decoders of it need to know"
+    assert [line.partition(") ")[2] for line in writer.warnings] == [told, told]
+    assert len(payloads(target, "audio")[0]) > 4
+    found = verify(source, target)
+    assert [check.outcome for check in found.checks if "audio" in check.name][:2] == ["note"] * 2
+
+
+def test_sound_that_begins_in_the_midst_of_a_broadcast_is_kept(tmp_path: Path) -> None:
+    about: dict[str, Any] = {"codec": "mpeg2video", "frames": 25}
+    mute = make(Clip("mute.ts", **about), tmp_path)
+    loud = make(Clip("loud.ts", audio=("eng",), **about), tmp_path)
+    source, target = tmp_path / "both.ts", tmp_path / "out.mkv"
+    source.write_bytes(mute.read_bytes() + loud.read_bytes())
+    with av.open(str(source)) as whole:
+        assert whole.streams.audio[0].codec_context.sample_rate == 0
+    rewrite(source, target, settings_for(".mkv"))
+    samples = sum(wave.shape[1] for _, _, wave in heard(target))
+    assert samples > SAMPLE_RATE // 2
+
+
 class Stopped:
     type = "audio"
 
@@ -225,6 +252,27 @@ def test_broken_clocks_are_mended() -> None:
         track.mend(one)
         times.append(one.pts)
     assert times == [5000, 5020, 5040, 5060, 5080, 5100]
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_a_second_picture_keeps_its_times(tmp_path: Path, suffix: str) -> None:
+    source, target = tmp_path / "two.mkv", tmp_path / f"out{suffix}"
+    with av.open(str(source), "w") as output:
+        streams: list[Any] = [output.add_stream("libx264", rate=25) for _ in range(2)]
+        for stream in streams:
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for stream in streams:
+            for number in range(12):
+                frame = picture(Clip(""), number)
+                frame.pts, frame.time_base = number, Fraction(1, 25)
+                output.mux(stream.encode(frame))
+            output.mux(stream.encode(None))
+    rewrite(source, target, settings_for(suffix))
+    with av.open(str(target)) as made:
+        second = made.streams.video[1]
+        base = second.time_base or Fraction(0)
+        shown = [frame.pts * base for frame in made.decode(second) if frame.pts is not None]
+    assert shown == [Fraction(number, 25) for number in range(12)]
 
 
 # Subtitles

@@ -28,6 +28,7 @@ from vidcolor.frames import Frame, PaintedFrame, VideoInfo
 from vidcolor.media.container import QUICKTIME_LANGUAGES
 from vidcolor.media.decode import decode
 from vidcolor.media.encoders import NAMES, TUNINGS, choose
+from vidcolor.media.hdr import side_data
 from vidcolor.media.mux import Writer
 from vidcolor.media.probe import display_matrix, first_picture, probe
 from vidcolor.settings import EncoderSettings, RangeSettings
@@ -258,6 +259,19 @@ def test_mirrored_picture_stays_mirrored(clip: Clips, tmp_path: Path) -> None:
     rewrite(clip("mirrored.mp4"), tmp_path / "out.mp4", QUICK)
     assert matrix(tmp_path / "out.mp4") == matrix(clip("mirrored.mp4"))
     assert matrix(clip("mirrored.mp4")) != matrix(clip("turned.mp4"))
+
+
+def test_a_broken_matrix_turns_nothing(clip: Clips, tmp_path: Path) -> None:
+    content = clip("turned.mp4").read_bytes()
+    start = content.index(b"tkhd") + 4 + 40
+    path = tmp_path / "flat.mp4"
+    path.write_bytes(content[:start] + b"\xff" * 36 + content[start + 36 :])
+    assert probe(clip("turned.mp4")).rotation != 0
+    assert probe(path).rotation == 0
+    with av.open(str(path)) as source:
+        frame = first_picture(source, source.streams.video[0])
+        assert frame is not None and "DISPLAYMATRIX" in side_data(frame)
+        assert display_matrix(frame) is None
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])

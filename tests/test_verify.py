@@ -269,6 +269,22 @@ def test_pictures_in_the_wrong_place_are_found(clip: Clips, tmp_path: Path) -> N
     assert "another picture" in luma.says and "at 0.160 s" in luma.says
 
 
+def test_a_picture_repeated_where_nothing_moves_is_in_its_place(
+    clip: Clips, tmp_path: Path
+) -> None:
+    still, target = tmp_path / "still.mkv", tmp_path / "out.mkv"
+
+    def first(number: int, luma: Any, spot: int = 0) -> Any:
+        shown = np.full_like(luma, 90)
+        shown[0, 0] += spot * (number == 4)
+        return shown
+
+    redraw(clip("plain.mp4"), still, lambda number, luma: first(number, luma, 3))
+    redraw(still, target, first)
+    assert verify(still, target, lossless=False).passed
+    assert not verify(still, target, lossless=True).passed
+
+
 @pytest.mark.parametrize(
     ("changes", "check", "says"),
     [
@@ -414,6 +430,65 @@ def test_packets_are_held_only_until_the_other_side_comes() -> None:
     lane.settle(final=True)
     assert (lane.paired, lane.lost, lane.added, lane.changed, lane.moved) == (1996, 4, 0, 0, 0)
     assert lane.first == Fraction(499, 50)
+
+
+def test_sound_whose_clock_is_set_back_runs_on() -> None:
+    def wrong(times: list[int]) -> int:
+        lane = Lane(Fraction(0), Fraction(1, 1000), by_bytes=True, carries_on=True)
+        for number, (old, new) in enumerate(zip([0, 1, 2, 3, 0, 1, 2], times, strict=True)):
+            for side, at in enumerate((old, new)):
+                lane.add(side, Parcel(1, Fraction(at), bytes([number])))
+        lane.settle(final=True)
+        return lane.moved
+
+    assert wrong([0, 1, 2, 3, 4, 5, 6]) == 0
+    assert wrong([0, 1, 2, 3, 4, 5, 9]) == 1
+    assert wrong([0, 1, 2, 3, 0, 1, 2]) == 3
+
+
+def test_a_track_that_is_empty_need_not_be_kept(tmp_path: Path) -> None:
+    source, target = tmp_path / "empty.mkv", tmp_path / "out.mp4"
+    with av.open(str(make(CLIPS["plain.mp4"], tmp_path))) as film, av.open(str(source), "w") as out:
+        picture = out.add_stream_from_template(film.streams.video[0])
+        out.add_stream("aac", rate=16000)
+        for packet in film.demux(video=0):
+            if packet.size:
+                packet.stream = picture
+                out.mux(packet)
+    rewrite(source, target, QUICK)
+    found = verify(source, target)
+    assert found.passed
+    assert named(found, "audio 1").says.endswith("the source has nothing of it but its name")
+
+
+def test_a_damaged_packet_that_is_missing_is_a_note(clip: Clips) -> None:
+    about = probe(clip("sound.mp4")).others[0]
+
+    def outcome(damaged: int) -> str:
+        lane = Lane(Fraction(0), Fraction(1, 1000), by_bytes=True)
+        for number in range(6):
+            parcel = Parcel(1, Fraction(number), bytes([number]), number == damaged)
+            lane.add(0, parcel)
+            if number != 3:
+                lane.add(1, replace(parcel, damaged=False))
+        lane.settle(final=True)
+        return lane.check(about, about).outcome
+
+    assert [outcome(3), outcome(4)] == ["note", "lost"]
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_sound_of_no_known_codec_is_told_and_noted(
+    clip: Clips, tmp_path: Path, suffix: str
+) -> None:
+    source, target = tmp_path / "odd.mkv", tmp_path / f"out{suffix}"
+    source.write_bytes(clip("rich.mkv").read_bytes().replace(b"A_AAC", b"A_XYZ"))
+    writer = rewrite(source, target, QUICK)
+    told = "audio 1 (unknown, eng) is left out: this build of FFmpeg does not know its codec"
+    assert told in writer.warnings
+    found = verify(source, target)
+    assert found.passed
+    assert named(found, "audio 1").outcome == "note"
 
 
 def test_what_a_container_cannot_hold_is_a_note_but_for_sound_and_text(

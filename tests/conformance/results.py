@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from av import VideoFormat
 
 from conformance.sources import SOURCES, TARGETS
 from conformance.watch import Outcome
@@ -26,9 +29,24 @@ makes it fail, and is marked FAULT here. What was written is compared with its s
 """
 _SOURCES = """## Films made for this
 
-Small films, each written in an encoder and pixel format named in its row, into each of the targets.
-A cell tells the encoder and pixel format written, or the exit code it was refused with: below.
+Small films, one of each pixel format named, into each kind of target. A cell tells what was
+written, or that the film was refused, as it is where the target could not keep what it holds.
+*Luma* is kept, sample by sample and at its own depth, up to the loss of a lossy encoder; films of
+RGB and palettes have none, and it is made.
 """
+_SPECIAL = """Films with something of their own: rates, sizes, rotation, sound, text and more.
+"""
+_REFUSED = """Refused, the reasons:
+"""
+_CODECS = {
+    "libx264": "H.264",
+    "libx265": "H.265",
+    "libvpx-vp9": "VP9",
+    "libsvtav1": "AV1",
+    "ffv1": "FFV1",
+}
+# Their decoders give out RGB or a palette, grey or not.
+_COLOURS_ONLY = frozenset({"gif", "qtrle", "cinepak"})
 _MUTATIONS = """## Damaged films
 
 Ten damaged copies of each: flipped bits, a missing end, junk behind it, stretches that are zeroed
@@ -79,8 +97,17 @@ def load(path: Path = JSON) -> dict[str, Any]:
 def save(results: dict[str, Any]) -> None:
     """Write the JSON and the page."""
     DOCS.mkdir(exist_ok=True)
-    JSON.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    parts = [f"{json.dumps(part)}: {_lines(results[part])}" for part in sorted(results)]
+    JSON.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
     TABLE.write_text(page(results), encoding="utf-8")
+
+
+def _lines(part: dict[str, Any]) -> str:
+    """A part as JSON, one line for each row of its table."""
+    rows = part["rows"]
+    text = ",\n".join(f"  {json.dumps(name)}: {json.dumps(rows[name])}" for name in sorted(rows))
+    figures = json.dumps({key: part[key] for key in sorted(part.keys() - {"rows"})})
+    return f'{figures[:-1]}, "rows": {{\n{text}}}}}'
 
 
 def page(results: dict[str, Any]) -> str:
@@ -103,21 +130,41 @@ def _figures(part: dict[str, Any]) -> str:
 
 
 def _matrix(rows: dict[str, dict[str, str]]) -> str:
-    lines = ["| film | " + " | ".join(TARGETS) + " |", "|---" * (len(TARGETS) + 1) + "|"]
     notes: dict[str, int] = {}
-    for name in SOURCES:
-        if name not in rows:
+    kinds: dict[tuple[str, ...], list[str]] = {}
+    special: list[str] = []
+    for clip in (SOURCES[name] for name in SOURCES if name in rows):
+        cells = tuple(_cell(rows[clip.name].get(suffix, ""), notes) for suffix in TARGETS)
+        if not clip.name.startswith(clip.codec):
+            special.append(_row(clip.name, *cells))
             continue
-        cells = []
-        for suffix in TARGETS:
-            text = rows[name].get(suffix, "")
-            if text.startswith("refused"):
-                number = notes.setdefault(text, len(notes) + 1)
-                text = f"refused ({number})"
-            cells.append(text)
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    lines += ["", *(f"{number}. {text}" for text, number in notes.items()), ""]
-    return "\n".join(lines)
+        made = VideoFormat(clip.pixel_format).is_rgb or clip.codec in _COLOURS_ONLY
+        luma = "made" if made else "kept"
+        suffix = clip.name.rpartition(".")[2]
+        kinds.setdefault((suffix, clip.codec, luma, *cells), []).append(clip.pixel_format)
+    plain = [_row(*key[:2], ", ".join(kinds[key]), *key[2:]) for key in kinds]
+    lines = [*_heading("in", "encoder", "pixel formats", "luma", *TARGETS), *plain, "", _SPECIAL]
+    lines += [*_heading("film", *TARGETS), *special, "", _REFUSED]
+    return "\n".join([*lines, *(f"{number}. {text}" for text, number in notes.items()), ""])
+
+
+def _cell(result: str, notes: dict[str, int]) -> str:
+    """What was written, or ``refused`` and the number of the reason among ``notes``."""
+    if result.startswith("refused"):
+        return f"refused ({notes.setdefault(result, len(notes) + 1)})"
+    found = re.fullmatch(r"(\S+) yuvj?(4\d\d)p(\d*)\w*", result)
+    if found is None:
+        return result
+    codec, chroma, bits = found.groups()
+    return f"{_CODECS.get(codec, codec)}, {bits or 8} bits, {':'.join(chroma)}"
+
+
+def _heading(*names: str) -> list[str]:
+    return [_row(*names), "|---" * len(names) + "|"]
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _counts(rows: dict[str, dict[str, int]]) -> str:

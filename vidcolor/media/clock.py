@@ -58,13 +58,16 @@ class Clock:
         self.shift = 0
         """Ticks that the timestamps are moved by since the clock was last set anew."""
         self._last: int | None = None
+        self._claimed: int | None = None
 
     def place(self, pts: int | None, duration: int, following: int | None = None) -> int:
         """The pts to use for a frame that claims ``pts`` and lasts ``duration`` ticks, 0 for
         unknown; ``following`` is what the frame after it claims."""
         placed = None if pts is None else pts + self.shift
         then = None if following is None else following + self.shift
-        if placed is not None and self._strays(placed, then):
+        stands_still = placed is not None and placed == self._claimed and self._last is not None
+        self._claimed = placed
+        if stands_still or (placed is not None and self._strays(placed, then)):
             placed = None
         if placed is None:
             placed = self._made_up(then)

@@ -22,7 +22,7 @@ from vidcolor.media.chapters import part_of
 from vidcolor.media.container import add_copy, find_conversion, is_timecode, refusal
 from vidcolor.media.damage import READ_FAULTS_IN_A_ROW, packets_of
 from vidcolor.media.faults import FAULTS, on_disk, reason
-from vidcolor.media.probe import is_cover, open_source
+from vidcolor.media.probe import has_decoder, is_cover, open_source
 from vidcolor.media.track import Still, Track, time_of
 
 if TYPE_CHECKING:  # It exists in the stubs only.
@@ -219,7 +219,7 @@ class Companions:
         self._last[index] = clock
 
     def _attach_cover(self, stream: Stream) -> None:
-        codec = stream.codec_context.codec.canonical_name
+        codec = stream.codec_context.codec.canonical_name if has_decoder(stream) else ""
         name, kind = _COVER_NAMES.get(codec, ("cover", "application/octet-stream"))
         with open_source(self._info.path) as source:
             packet = next(p for p in source.demux(source.streams[stream.index]) if p.size)

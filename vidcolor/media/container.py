@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import cast
 
@@ -16,8 +17,9 @@ from av.stream import AttachmentStream, Stream
 from av.subtitles.stream import SubtitleStream
 
 from vidcolor.media.audio import Recipe, Transcoder, recipes
+from vidcolor.media.damage import packets_of
 from vidcolor.media.faults import FAULTS
-from vidcolor.media.probe import has_decoder, is_cover
+from vidcolor.media.probe import has_decoder, is_cover, open_source
 from vidcolor.media.subtitles import TEXT_CODECS, TEXT_SOURCES, Rewriter, add_text
 from vidcolor.media.track import Track
 
@@ -112,6 +114,8 @@ def refusal(stream: Stream, container: str) -> str | None:
         return "this build of FFmpeg does not know its codec"
     if is_cover(stream) and container not in _COVER_CONTAINERS:
         return f"{container} cannot hold cover art"
+    if lacks_setup(stream):
+        return "the file lacks what decoders of it need to know"
     if _takes(container, lambda output: add_copy(output, stream)):
         return None
     return f"{container} cannot hold it"
@@ -122,7 +126,7 @@ def find_conversion(stream: Stream, container: str) -> Conversion | None:
     if not has_decoder(stream):
         return None
     if isinstance(stream, AudioStream):
-        for recipe in recipes(stream, container):
+        for recipe in _recipes(stream, container):
             if _takes(container, recipe.add):
                 return Conversion(stream, str(recipe), recipe)
     elif container in TEXT_CODECS and stream.codec_context.codec.canonical_name in TEXT_SOURCES:
@@ -132,11 +136,36 @@ def find_conversion(stream: Stream, container: str) -> Conversion | None:
     return None
 
 
+def _recipes(stream: AudioStream, container: str) -> list[Recipe]:
+    """`recipes`; of sound that begins late in a broadcast, whose header does not tell of it, by
+    the first of it that can be decoded."""
+    if stream.codec_context.sample_rate:
+        return list(recipes(stream, container))
+    with open_source(Path(stream.container.name)) as source:
+        again = cast(AudioStream, source.streams[stream.index])
+        for packet in packets_of(source, [again], lambda fault: None):
+            with suppress(*FAULTS):
+                if packet.decode():
+                    return list(recipes(again, container))
+    return []
+
+
 def is_timecode(stream: Stream, picture: Stream) -> bool:
     """True for a track that tells no more than the picture's own tag, which is written too."""
     return (
         stream.type == "data" and "timecode" in stream.metadata and "timecode" in picture.metadata
     )
+
+
+def lacks_setup(stream: Stream) -> bool:
+    """True for AAC without its few bytes of setup that does not have them in each packet either.
+
+    It can be decoded by guessing, and muxers fail at its first packet.
+    """
+    context = stream.codec_context
+    if not isinstance(stream, AudioStream) or context.codec.canonical_name != "aac":
+        return False
+    return not context.extradata and context.profile is None
 
 
 def _label(output: OutputContainer, stream: Stream, target: Stream) -> None:

@@ -14,8 +14,15 @@ from av.video.stream import VideoStream
 
 from vidcolor.frames import FieldOrder, StreamInfo, VideoInfo
 from vidcolor.media.clock import origin_of
+from vidcolor.media.container import lacks_setup
 from vidcolor.media.faults import reading
-from vidcolor.media.probe import display_matrix, first_picture, is_cover, open_source
+from vidcolor.media.probe import (
+    display_matrix,
+    first_picture,
+    has_decoder,
+    is_cover,
+    open_source,
+)
 
 _FIELD_ORDERS: dict[FieldOrder, tuple[int, int]] = {"top": (2, 4), "bottom": (3, 5)}
 """FFmpeg's numbers by the field shown first: for fields stored apart, and for such in one frame."""
@@ -34,6 +41,8 @@ class Track:
     """Its time base, in seconds."""
     digest: bytes
     """Of an attachment or a cover, which have no place in time; empty for all others."""
+    lacks_setup: bool = False
+    """It is sound that no container takes as it is, see `lacks_setup`."""
 
     @property
     def kind(self) -> str:
@@ -116,6 +125,7 @@ def _track(info: VideoInfo, source: InputContainer, about: StreamInfo) -> Track:
         flags=_flags(stream),
         tick=stream.time_base,
         digest=hashlib.blake2b(payload).digest() if payload else b"",
+        lacks_setup=has_decoder(stream) and lacks_setup(stream),
     )
 
 

@@ -27,7 +27,7 @@ from vidcolor.media.encode import PictureEncoder
 from vidcolor.media.encoders import choose
 from vidcolor.media.faults import writing
 from vidcolor.media.matroska import claim, settle
-from vidcolor.media.probe import open_source
+from vidcolor.media.probe import has_decoder, open_source
 from vidcolor.media.segments import Segment, SegmentWriter, join
 from vidcolor.media.target import Target
 from vidcolor.media.timecode import advanced
@@ -348,7 +348,8 @@ def _common_timescale(info: VideoInfo) -> int:
         for stream in source.streams:
             if stream.start_time and stream.time_base:
                 units.append((stream.start_time * stream.time_base).denominator)
-        units += [sound.sample_rate for sound in source.streams.audio if sound.sample_rate]
+        known = (sound for sound in source.streams.audio if has_decoder(sound))
+        units += [sound.sample_rate for sound in known if sound.sample_rate]
     scale = 1000
     for unit in units:
         finer = lcm(scale, unit)

@@ -30,6 +30,8 @@ class Parcel:
     at: Fraction | None
     """Seconds of the file's clock; None where the file does not tell."""
     digest: bytes
+    damaged: bool = False
+    """The file is broken where it was read, as its container or the packet shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,8 @@ def parcels(
     ``span`` is the half-open part, in seconds, whose packets are wanted; packets without time
     count as inside. What containers do to packets without touching what they carry is undone:
     uncompressed sound is cut into blocks of equal size, AAC loses its ADTS headers, and the empty
-    texts that fill the gaps of MP4's subtitles are left out.
+    texts that fill the gaps of MP4's subtitles are left out. Matroska's times before 0 count as
+    untold: FFmpeg writes them, but when reading makes up others from lengths.
 
     Raises SourceError when the file cannot be read.
     """
@@ -64,11 +67,16 @@ def parcels(
             at = None if untimed else time_of(packet)
             if packet.size == 0 or (span and at is not None and not span[0] <= at < span[1]):
                 continue
+            if at is not None and at < 0 and "matroska" in source.format.name:
+                at = None
             codec = _codec(packet.stream)
             if codec.startswith("pcm_"):
                 yield from blocks.setdefault(packet.stream_index, _Blocks()).cut(packet, at)
             elif data := _payload(codec, bytes(packet)):
-                yield Parcel(packet.stream_index, at, _digest(data))
+                # AAC tells its setup once for all or in each packet.
+                bare = codec == "aac" and len(data) == packet.size and not _setup(packet.stream)
+                damaged = packet.is_corrupt or bare
+                yield Parcel(packet.stream_index, at, _digest(data), damaged)
         for index, rest in blocks.items():
             yield from rest.end(index)
 
@@ -124,6 +132,10 @@ class _Blocks:
 
 def _codec(stream: Stream) -> str:
     return stream.codec_context.codec.canonical_name if has_decoder(stream) else ""
+
+
+def _setup(stream: Stream) -> bytes | None:
+    return stream.codec_context.extradata
 
 
 def _payload(codec: str, data: bytes) -> bytes:

@@ -41,6 +41,8 @@ luminance, ICtCp): grey pictures are the same."""
 _TRANSFERS: dict[int, Transfer] = {16: "pq", 18: "hlg"}
 _BT2020_PRIMARIES = 9
 _RGB, _UNTAGGED = 0, 2
+UNKNOWN = "unknown"
+"""The codec of a stream that FFmpeg has no name for."""
 
 _HD_HEIGHT = 720
 # Codecs whose bit streams say "studio range" by saying nothing, grey pictures included.
@@ -170,7 +172,10 @@ def display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
     Rotation alone would lose a mirrored picture.
     """
     data = side_data(frame).get("DISPLAYMATRIX", b"")
-    return tuple(struct.unpack("=9i", data)) if len(data) == 36 else None
+    matrix = struct.unpack("=9i", data) if len(data) == 36 else None
+    # Broken headers hold some that would make the picture a line or a point.
+    flat = matrix is not None and matrix[0] * matrix[4] == matrix[1] * matrix[3]
+    return None if flat else matrix
 
 
 def _rank(stream: VideoStream) -> tuple[bool, int, int]:
@@ -221,7 +226,7 @@ def _describe(path: Path, source: InputContainer, stream: VideoStream) -> VideoI
         frame_count=count or None,
         frame_count_is_exact=declared,
         sample_aspect_ratio=aspect if aspect else Fraction(1),
-        rotation=frame.rotation,
+        rotation=0 if display_matrix(frame) is None else frame.rotation,
         color=_color_spec(frame, picture, context.codec.canonical_name),
         tags=_color_tags(frame, picture),
         fields=find_fields(source, stream, frame, duration, rate),
@@ -275,7 +280,7 @@ def _color_spec(frame: av.VideoFrame, picture: Picture, codec: str) -> ColorSpec
 
 def _describe_other(stream: Stream) -> StreamInfo:
     # Without decoder only some kinds of stream know a name; that of an attachment is its file's.
-    name = getattr(stream, "name", None) or "unknown"
+    name = getattr(stream, "name", None) or UNKNOWN
     if isinstance(stream, AttachmentStream):
         name = (stream.mimetype or name).rpartition("/")[2]
     codec = stream.codec_context.codec.canonical_name if has_decoder(stream) else name

@@ -8,8 +8,10 @@ from fractions import Fraction
 from av.packet import Packet
 from av.stream import Stream
 
-_CLOCK_SET_BACK = Fraction(1)
+CLOCK_SET_BACK = Fraction(1)
 """Seconds by which a clock must run back to count as set back, not as untidy."""
+_MOST_REORDERED = 16
+"""Pictures that one may have to wait for before it is shown: H.264's and H.265's limit."""
 
 
 class Track:
@@ -28,6 +30,7 @@ class Track:
         self._carries_on = source.type == "audio"
         # A line on screen where a part begins is shown from there on.
         self._seen_later = source.type == "subtitle"
+        self._reorders = source.type == "video"
         self._start: Fraction | None = None
         self._shift = 0
         self._last: int | None = None
@@ -38,12 +41,16 @@ class Track:
         base = packet.time_base
         if packet.pts is None and packet.dts is None:
             packet.pts = packet.dts = self._next
+        elif packet.dts is None and self._reorders:
+            # Matroska does not tell of the first ones, and their pts is no substitute.
+            wait = _MOST_REORDERED * max(1, packet.duration or 0)
+            packet.dts = (packet.pts or 0) - wait if self._last is None else self._next
         elif self._shift:
             _move(packet, self._shift)
         clock = _clock(packet)
         # Only sound has no gaps and no overlaps, so that a leap back can be told from disorder.
         back = 0 if self._last is None else self._last - clock
-        if self._carries_on and back * base > _CLOCK_SET_BACK:
+        if self._carries_on and back * base > CLOCK_SET_BACK:
             self._shift += self._next - clock
             _move(packet, self._next - clock)
             clock = self._next

@@ -49,7 +49,7 @@ def verify(
     exact = after.lossless if lossless is None else lossless
     whole = crop.whole
     checks = (
-        *_frame_checks(old, new, pictures),
+        *_frame_checks(old, new, pictures, whole),
         *_luma_checks(old, new, pictures, exact),
         *picture_labels(old, new, before, after),
         *track_checks(old, new, before, after, pictures, whole),
@@ -59,7 +59,9 @@ def verify(
     return Verification(str(source), str(target), checks)
 
 
-def _frame_checks(source: VideoInfo, target: VideoInfo, found: Pictures) -> Iterator[Check]:
+def _frame_checks(
+    source: VideoInfo, target: VideoInfo, found: Pictures, whole: bool
+) -> Iterator[Check]:
     yield from _damage(found)
     frames = plural(found.paired + found.missing.count, "frame")
     faults = (_told("missing", found.missing), _told("added", found.added))
@@ -79,7 +81,7 @@ def _frame_checks(source: VideoInfo, target: VideoInfo, found: Pictures) -> Iter
         says,
         {"moved": moved.count, "largest_deviation": float(found.deviation)},
     )
-    yield _length(source, target, found)
+    yield _length(source, target, found, whole)
 
 
 def _damage(found: Pictures) -> Iterator[Check]:
@@ -97,12 +99,15 @@ def _damage(found: Pictures) -> Iterator[Check]:
             yield Check(f"decoding the {name}", outcome, f"frames or packets: {said}", counts)
 
 
-def _length(source: VideoInfo, target: VideoInfo, found: Pictures) -> Check:
+def _length(source: VideoInfo, target: VideoInfo, found: Pictures, whole: bool) -> Check:
     length, now = found.end - found.start, found.target_end - found.target_start
     if "mp4" in target.container and target.duration is not None:
         # MP4 knows how far decoding times lie apart, not how long its last picture is shown; but
         # it does know how long the track is.
         now = target.duration
+    if whole and "mp4" in source.container and source.duration is not None:
+        # The same holds for the source, whose writer may have known it either way.
+        length = min(length, source.duration, key=lambda told: abs(told - now))
     numbers = {"source": float(length), "target": float(now)}
     # The last start is rounded to a tick, the length of the last frame cut down to one.
     if abs(now - length) > source.time_base + 2 * target.time_base:

@@ -9,6 +9,7 @@ from fractions import Fraction
 
 from vidcolor.frames import StreamInfo, name_stream
 from vidcolor.media.packets import Parcel
+from vidcolor.media.track import CLOCK_SET_BACK
 from vidcolor.verify.checks import Check, Outcome, milliseconds, plural
 
 _WINDOW = 16
@@ -28,14 +29,21 @@ class Lane:
     """False for texts in another format: then only their times tell."""
     forgiven: tuple[tuple[Fraction, Fraction | None], ...] = ()
     """Times of the target where packets may be missing or too many: the ends of a range."""
+    carries_on: bool = False
+    """True for sound: where its clock is set back in the source, the target's runs on."""
     paired: int = 0
     changed: int = 0
     moved: int = 0
     lost: int = 0
     added: int = 0
+    spoilt: int = 0
+    """Packets that are damaged in the source, and missing."""
     deviation: Fraction = Fraction(0)
     first: Fraction | None = None
     """Where the first difference is, in seconds of the target."""
+    _shift: Fraction = Fraction(0)
+    _last: tuple[Fraction, Fraction] | None = None
+    """The times of the pair before."""
     _waiting: tuple[deque[Parcel], deque[Parcel]] = field(
         default_factory=lambda: (deque(), deque())
     )
@@ -67,6 +75,7 @@ class Lane:
             "moved": self.moved,
             "lost": self.lost,
             "added": self.added,
+            "spoilt": self.spoilt,
             "largest_deviation": float(self.deviation),
         }
         name, noun = name_stream(old), "text" if old.kind == "subtitle" else "packet"
@@ -87,6 +96,9 @@ class Lane:
         says = (
             f"{plural(self.paired, noun)}, at most {milliseconds(self.deviation)} from their time"
         )
+        if self.spoilt:
+            says += f"; without {plural(self.spoilt, noun)} that the source has damaged"
+            return Check(name, "note", says, numbers)
         if self.by_bytes:
             return Check(name, "same", says, numbers)
         return Check(name, "note", f"converted to {new.codec}: {says}", numbers)
@@ -98,7 +110,10 @@ class Lane:
         self.paired += 1
         if old.at is None or new.at is None:
             return
-        distance = abs(new.at - (old.at - self.origin))
+        if self.carries_on and self._last is not None and self._last[0] - old.at > CLOCK_SET_BACK:
+            self._shift = max(new.at, self._last[1]) - (old.at - self.origin)
+        self._last = old.at, new.at
+        distance = abs(new.at - (old.at - self.origin + self._shift))
         self.deviation = max(self.deviation, distance)
         if distance > self.tick:
             self.moved += 1
@@ -128,6 +143,9 @@ class Lane:
             if at is not None and any(
                 low <= at and (high is None or at <= high) for low, high in self.forgiven
             ):
+                continue
+            if side == 0 and parcel.damaged:
+                self.spoilt += 1
                 continue
             self.lost += side == 0
             self.added += side == 1

@@ -9,6 +9,7 @@ from fractions import Fraction
 from vidcolor.frames import VideoInfo, name_stream
 from vidcolor.media.contents import Contents, Track
 from vidcolor.media.packets import hear, parcels
+from vidcolor.media.probe import UNKNOWN
 from vidcolor.verify.checks import Check, milliseconds
 from vidcolor.verify.lanes import Lane, in_step
 from vidcolor.verify.pictures import Pictures
@@ -72,14 +73,16 @@ def track_checks(
         else:
             yield lanes[old.about.index].check(old.about, new.about)
     for old in lost:
-        yield _lost(old, target)
+        yield _lost(old, source, target)
     for new in added:
         says = "is in the target only"
         yield Check(name_stream(new.about), "note" if new.kind == "data" else "changed", says)
 
 
 def _encoded_anew(pair: Pair) -> bool:
-    return pair[0].kind == "audio" and not _same_codec(pair)
+    old, new = pair
+    anew = not _same_codec(pair) or (old.lacks_setup and not new.lacks_setup)
+    return old.kind == "audio" and anew
 
 
 def _same_codec(pair: Pair) -> bool:
@@ -88,13 +91,22 @@ def _same_codec(pair: Pair) -> bool:
     return old == new
 
 
-def _lost(track: Track, target: VideoInfo) -> Check:
+def _lost(track: Track, source: VideoInfo, target: VideoInfo) -> Check:
     # Only Matroska has room for these; without sound or a subtitle the film is another.
     roomy = "matroska" in target.container and target.path.suffix.lower() != ".webm"
-    excused = track.kind == "data" or (track.kind in ("attachment", "cover", "video") and not roomy)
+    unknown = track.about.codec == UNKNOWN
+    homeless = track.kind in ("attachment", "cover", "video") and not roomy
     says = "is not in the target"
-    if excused and track.kind != "data":
+    if unknown:
+        says += ": no container takes what FFmpeg has no name for"
+    elif homeless:
         says += ", whose container has no place for it"
+    excused = track.kind == "data" or unknown or homeless
+    if not excused and track.kind in _TIMED:
+        with closing(parcels(source.path, [track.about.index])) as held:
+            excused = next(held, None) is None
+        if excused:
+            says += ": the source has nothing of it but its name"
     return Check(name_stream(track.about), "note" if excused else "lost", says)
 
 
@@ -134,6 +146,7 @@ def _compare(
     for old, new in pairs:
         tick = max(old.tick or Fraction(0), new.tick or Fraction(0))
         lane = Lane(pictures.origin, tick, _same_codec((old, new)))
+        lane.carries_on = old.kind == "audio"
         if span is not None:
             # The range ends where its last frame does, which not every file tells.
             lane.forgiven = ((-tick, tick), (span[1] - span[0] - pictures.step - tick, None))
