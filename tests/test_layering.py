@@ -46,7 +46,7 @@ LAYERS = (
     ),
     ("plan", "workfolder"),
     ("pipeline", "survey", "verify"),
-    ("job",),
+    ("chunkwork", "job"),
     ("evaluate", "jobs", "preview", "train"),
     (API,),
     ("cli",),

@@ -32,7 +32,7 @@ _SAMPLE = 1 << 20
 @dataclass(frozen=True, slots=True)
 class DoneChunk:
     """A finished chunk: where it began, its packets, where the next one begins (None at the end of
-    the film), and what had been noticed up to there, in values that JSON keeps."""
+    the film), and what was noticed in it, in values that JSON keeps."""
 
     start: ChunkStart
     segment: Segment
@@ -44,9 +44,9 @@ class WorkFolder:
     """``path``, locked for this process as long as the context lasts.
 
     ``job`` identifies the work, in values that JSON keeps, and ``first`` is the number of its first
-    frame; chunks of another job are thrown away, which ``tell`` is told. Left without an error the folder goes; else it stays if it holds a
-    finished chunk. Raises TargetError if another process is at the same work, or the folder cannot
-    be used.
+    frame; chunks of another job are thrown away, which ``tell`` is told. Left without an error the
+    folder goes; else it stays if it holds a finished chunk. Raises TargetError if another process
+    is at the same work, or the folder cannot be used.
     """
 
     def __init__(
@@ -63,6 +63,9 @@ class WorkFolder:
         self._lock = FileLock(path / _LOCK, timeout=0)
         self.chunks: list[DoneChunk] = []
         """What is finished, from the first frame on, without a gap."""
+        self.ahead: dict[int, DoneChunk] = {}
+        """What is finished beyond that, by its first frame, as it may be when several share the
+        work."""
 
     def __enter__(self) -> Self:
         try:
@@ -87,25 +90,36 @@ class WorkFolder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None or not self.chunks:
+        kept = [*self.chunks, *self.ahead.values()]
+        if kind is None or not kept:
             shutil.rmtree(self.path, ignore_errors=True)
         else:
-            frames = sum(len(chunk.segment.pts) for chunk in self.chunks)
+            frames = sum(len(chunk.segment.pts) for chunk in kept)
             self._tell(f"{frames} frames are kept in {self.path}; the same command goes on there")
         self._lock.release()
 
     def segment(self, start: ChunkStart) -> Path:
         """The file of the packets of the chunk that begins at ``start``."""
-        return self.path / f"{start.index:09d}.packets"
+        return packets_of(self.path, start)
 
     def add(self, chunk: DoneChunk) -> None:
-        """Enter a chunk whose packets are safe on disk."""
-        record = self._record(chunk.start.index)
-        write_text(record, json.dumps(dataclasses.asdict(chunk), default=str), _KIND)
+        """Enter the next chunk, whose packets are safe on disk."""
+        enter(self.path, chunk)
+        self.ahead.pop(chunk.start.index, None)
         self.chunks.append(chunk)
 
-    def _record(self, index: int) -> Path:
-        return self.path / f"{index:09d}.json"
+    def accept(self, chunk: DoneChunk) -> None:
+        """Take note of a chunk that was entered by another process, in any order."""
+        self.ahead[chunk.start.index] = chunk
+        while (following := self._next()) in self.ahead:
+            self.chunks.append(self.ahead.pop(following))
+
+    def _next(self) -> int:
+        """The frame with which the first chunk begins that is missing; -1: none is."""
+        if not self.chunks:
+            return self._first
+        following = self.chunks[-1].following
+        return -1 if following is None else following.index
 
     def _take_stock(self) -> None:
         job = self.path / _JOB
@@ -121,15 +135,12 @@ class WorkFolder:
                 if file.name != _LOCK:
                     file.unlink()
             write_text(job, json.dumps(self._job, indent=1), _KIND)
-        index: int | None = self._first
-        while index is not None:
-            values = _read(self._record(index))
+        for record in sorted(self.path.glob("[0-9]*.json")):
+            values = _read(record)
             chunk = None if values is None else self._chunk(values)
-            if chunk is None or not chunk.segment.path.is_file():
-                break
-            self.chunks.append(chunk)
-            index = None if chunk.following is None else chunk.following.index
-        wanted = {chunk.segment.path for chunk in self.chunks}
+            if chunk is not None and chunk.segment.path.is_file():
+                self.accept(chunk)
+        wanted = {chunk.segment.path for chunk in (*self.chunks, *self.ahead.values())}
         for file in self.path.glob("*.p*"):
             if file not in wanted:
                 file.unlink()
@@ -150,6 +161,17 @@ class WorkFolder:
             return DoneChunk(start, segment, after, values["notes"])
         except (KeyError, TypeError):
             return None
+
+
+def packets_of(folder: Path, start: ChunkStart) -> Path:
+    """The file in ``folder`` for the packets of the chunk that begins at ``start``."""
+    return folder / f"{start.index:09d}.packets"
+
+
+def enter(folder: Path, chunk: DoneChunk) -> None:
+    """Write the record of a chunk whose packets are safe on disk."""
+    record = packets_of(folder, chunk.start).with_suffix(".json")
+    write_text(record, json.dumps(dataclasses.asdict(chunk), default=str), _KIND)
 
 
 def sample_digest(path: Path) -> str:

@@ -61,12 +61,27 @@ NOTHING = Outcome()
 """Of a film that was begun and no more."""
 
 
-class Colorist:
-    """Colours one film after the other, and keeps the network between two that want the same."""
+class Loaded:
+    """Keeps a network between two films that want the same."""
 
     def __init__(self) -> None:
         self._wanted: tuple[str, str] | None = None
         self._colorizer: Colorizer | None = None
+
+    def colorizer(self, settings: Settings) -> Colorizer:
+        """The one for ``settings``."""
+        wanted = (settings.color.model, settings.color.device)
+        if self._colorizer is None or wanted != self._wanted:
+            self._colorizer = None  # Never two in memory.
+            self._colorizer, self._wanted = open_colorizer(*wanted), wanted
+        return self._colorizer
+
+
+class Colorist:
+    """Colours one film after the other, and keeps the network between two that want the same."""
+
+    def __init__(self) -> None:
+        self._loaded = Loaded()
 
     def color(self, work: Work, tell: Callable[[Progress], None]) -> Outcome:
         """Colour a film. Whatever goes wrong with it is in the outcome; only what ends the
@@ -74,7 +89,7 @@ class Colorist:
         begun = time.monotonic()
         warnings: list[str] = []
         try:
-            colorizer = self._load(work.settings)
+            colorizer = self._loaded.colorizer(work.settings)
             report = colorize_video(
                 work.source,
                 work.target,
@@ -93,13 +108,6 @@ class Colorist:
             return Outcome(None, report.frames, report.seconds, length, lines, strip)
         line = " ".join(told.split())
         return Outcome(line, 0, time.monotonic() - begun, None, tuple(warnings))
-
-    def _load(self, settings: Settings) -> Colorizer:
-        wanted = (settings.color.model, settings.color.device)
-        if self._colorizer is None or wanted != self._wanted:
-            self._colorizer = None  # Never two in memory.
-            self._colorizer, self._wanted = open_colorizer(*wanted), wanted
-        return self._colorizer
 
 
 def _look(target: Path, *, stills: bool) -> tuple[float | None, bytes]:
