@@ -19,7 +19,7 @@ from vidcolor.chunks import ChunkLength
 from vidcolor.chunkwork import ChunkJob, colorize_chunk, tasks
 from vidcolor.errors import UsageError, VidcolorError
 from vidcolor.jobs import processes as processes_module
-from vidcolor.jobs.pool import Pool
+from vidcolor.jobs.pool import RETRIES, Pool, Retries
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.plan import examine
 from vidcolor.workfolder import DoneChunk, WorkFolder
@@ -211,10 +211,6 @@ def _die_once(connection: object, make: object, number: int) -> None:
     os._exit(9)
 
 
-def _die(*_: object) -> None:
-    os._exit(9)
-
-
 def test_a_chunk_whose_worker_dies_is_done_again(
     film: Path, whole: Path, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,12 +224,17 @@ def test_a_chunk_whose_worker_dies_is_done_again(
 
 
 def test_a_chunk_that_kills_every_worker_fails_the_film(
-    film: Path, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    film: Path, settings: Settings, colorizer: Colorizer, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(processes_module, "serve", _die)
-    with Pool(2) as pool, pytest.raises(VidcolorError, match=r"3 times: .* code 9"):
-        colorize_video(film, tmp_path / "out.mkv", settings, hands=pool)
-    assert list(tmp_path.iterdir()) == []
+    told: list[int] = []
+    tally = Retries(told.append)
+    task = next(tasks(a_job(film, settings, colorizer, tmp_path), {}))
+    for _ in range(RETRIES):
+        tally.told(task, 5)
+        tally.lost(task, "code 9")
+    with pytest.raises(VidcolorError, match="frame 0 was tried 3 times: code 9"):
+        tally.lost(task, "code 9")
+    assert sum(told) == 0
 
 
 def test_a_stopped_film_stops_its_workers_and_keeps_what_is_done(

@@ -163,6 +163,11 @@ class WorkFolder:
             return None
 
 
+def is_kept(folder: Path) -> bool:
+    """Whether there is a `WorkFolder` at ``folder``."""
+    return (folder / _JOB).is_file()
+
+
 def packets_of(folder: Path, start: ChunkStart) -> Path:
     """The file in ``folder`` for the packets of the chunk that begins at ``start``."""
     return folder / f"{start.index:09d}.packets"

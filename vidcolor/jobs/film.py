@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vidcolor.chunkwork import Hands
 from vidcolor.errors import VidcolorError
 from vidcolor.job import colorize_video
 from vidcolor.media.decode import decode
@@ -78,9 +79,11 @@ class Loaded:
 
 
 class Colorist:
-    """Colours one film after the other, and keeps the network between two that want the same."""
+    """Colours one film after the other, and keeps the network between two that want the same; or
+    has ``hands`` do the chunks of each."""
 
-    def __init__(self) -> None:
+    def __init__(self, hands: Hands | None = None) -> None:
+        self._hands = hands
         self._loaded = Loaded()
 
     def color(self, work: Work, tell: Callable[[Progress], None]) -> Outcome:
@@ -89,7 +92,8 @@ class Colorist:
         begun = time.monotonic()
         warnings: list[str] = []
         try:
-            colorizer = self._loaded.colorizer(work.settings)
+            hands = self._hands
+            colorizer = self._loaded.colorizer(work.settings) if hands is None else None
             report = colorize_video(
                 work.source,
                 work.target,
@@ -97,6 +101,7 @@ class Colorist:
                 progress=tell,
                 warn=warnings.append,
                 colorizer=colorizer,
+                hands=hands,
             )
             length, strip = _look(Path(work.target), stills=work.strip)
         except VidcolorError as error:

@@ -29,15 +29,20 @@ class ChunkHand:
         self._loaded = Loaded()
 
     def __call__(self, task: ChunkTask, told: Callable[[int], None]) -> DoneChunk | VidcolorError:
-        try:
-            return colorize_chunk(task, self._loaded.colorizer(task.job.settings), told)
-        except VidcolorError as error:
-            return error
-        except Exception as error:
-            where = f"{task.job.info.path}: frame {task.start.index}"
-            return VidcolorError(
-                f"{where}: went wrong unexpectedly: {type(error).__name__}: {error}"
-            )
+        return do_chunk(task, self._loaded, told)
+
+
+def do_chunk(
+    task: ChunkTask, loaded: Loaded, told: Callable[[int], None] = lambda frames: None
+) -> DoneChunk | VidcolorError:
+    """`colorize_chunk`, with whatever goes wrong given back instead of raised."""
+    try:
+        return colorize_chunk(task, loaded.colorizer(task.job.settings), told)
+    except VidcolorError as error:
+        return error
+    except Exception as error:
+        where = f"{task.job.info.path}: frame {task.start.index}"
+        return VidcolorError(f"{where}: went wrong unexpectedly: {type(error).__name__}: {error}")
 
 
 class Pool:

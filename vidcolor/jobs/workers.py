@@ -7,6 +7,7 @@ from functools import partial
 from types import TracebackType
 from typing import Protocol, Self
 
+from vidcolor.errors import UsageError
 from vidcolor.jobs.film import Colorist, Outcome, Work
 from vidcolor.jobs.processes import Ended, Processes
 from vidcolor.report import Progress
@@ -29,9 +30,18 @@ class Crew(Protocol):
     def color(self, works: Iterator[Work], tell: Tell) -> Iterator[tuple[Work, Outcome]]: ...
 
 
-def make_crew(count: int) -> Crew:
-    """This process for one, that many processes for more."""
-    return Workers(count) if count > 1 else Alone()
+def make_crew(count: int, cluster: str | None = None, device: str = "auto") -> Crew:
+    """This process for one, that many processes for more, or the Ray ``cluster`` of that address.
+
+    Raises UsageError where both are wanted.
+    """
+    if cluster is None:
+        return Workers(count) if count > 1 else Alone()
+    if count > 1:
+        raise UsageError("--workers and --cluster: give one of them")
+    from vidcolor.jobs.clustered import Clustered
+
+    return Clustered(cluster, device)
 
 
 class Alone:
