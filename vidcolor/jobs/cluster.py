@@ -12,6 +12,7 @@ import signal
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from vidcolor.chunkwork import ChunkTask
 from vidcolor.device import share_cores
 from vidcolor.errors import DeviceError, UsageError, VidcolorError
 from vidcolor.jobs.film import Loaded
-from vidcolor.jobs.pool import Retries, do_chunk
+from vidcolor.jobs.pool import RETRIES, Retries, do_chunk
 from vidcolor.prefetch import Prefetch
 from vidcolor.settings import Settings
 from vidcolor.workfolder import DoneChunk, is_kept
@@ -129,6 +130,7 @@ class Cluster:
         self._lock = threading.Lock()
         self._free: Queue[_Worker] = Queue()
         self._workers: dict[tuple[str, int], _Worker] = {}
+        self._failed: Counter[tuple[str, int]] = Counter()
         self._fault = ""
         self._looked = 0.0
         self._alive = time.monotonic()
@@ -261,14 +263,16 @@ class Cluster:
                 cpus = int(resources.get("CPU", 0))
                 count = int(resources.get("GPU", 0)) if gpus else min(cpus, 1)
                 for number in range(count):
-                    if (node["NodeID"], number) not in self._workers:
-                        self._start(node["NodeID"], number, count, cpus, gpus=gpus)
+                    place = node["NodeID"], number
+                    if place not in self._workers and self._failed[place] <= RETRIES:
+                        self._start(*place, count, cpus, gpus=gpus)
             if self._workers:
                 self._alive = now
-            elif now - self._alive > _PATIENCE or self._fault:
+            elif self._fault or now - self._alive > _PATIENCE:
                 kind = "GPU" if gpus else "CPU"
                 raise DeviceError(
-                    self._fault or f"--cluster {self._address}: no node with a {kind} is there"
+                    f"--cluster {self._address}: "
+                    + (self._fault or f"no node with a {kind} is there")
                 )
 
     def _start(self, node: str, number: int, count: int, cpus: int, *, gpus: bool) -> None:
@@ -291,14 +295,16 @@ class Cluster:
             error = future.exception()
             found = None if error is not None else future.result()
             if found == version("vidcolor"):
+                self._failed.pop((node, number), None)
+                self._fault = ""
                 self._free.put(worker)
-            elif error is None:
+                return
+            if error is None:
                 self._fault = f"a node has vidcolor {found}, here it is {version('vidcolor')}"
-                self._forget(worker)
             else:
-                if isinstance(error, ray.exceptions.RuntimeEnvSetupError | ImportError):
-                    self._fault = f"a node cannot run vidcolor: {error}"
-                self._forget(worker)
+                self._fault = f"a node cannot start a worker: {str(error).strip().splitlines()[-1]}"
+            self._failed[node, number] += 1
+            self._forget(worker)
 
         actor.ready.remote().future().add_done_callback(came)
 
