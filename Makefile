@@ -22,7 +22,7 @@ INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check 
 	--constraint constraints.txt $(EXTRA_INDEX) --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test clustertest lint bench conformance
+.PHONY: help demo test clustertest lint bench conformance killtest
 
 help:
 	@echo "make demo   set up, then colour $(CLIP) into $(DEMO)"
@@ -31,6 +31,7 @@ help:
 	@echo "make lint   set up, then run ruff and mypy"
 	@echo "make bench  set up, then measure against a plain re-encode"
 	@echo "make conformance  set up, then put all kinds of files through, FILES=folder of yours too"
+	@echo "make killtest  set up, then kill jobs at random moments and let them go on"
 
 demo: $(READY)
 	$(VENV)/bin/vidcolor $(CLIP) $(DEMO) --overwrite
@@ -53,6 +54,9 @@ bench: $(READY_DEV)
 
 conformance: $(READY_DEV)
 	PYTHONPATH=tests $(VENV)/bin/python -m conformance $(if $(FILES),--files "$(FILES)")
+
+killtest: $(READY_DEV)
+	PYTHONPATH=tests $(VENV)/bin/python -m killtest
 
 # pip is the last thing venv puts in place, so its presence means a whole environment.
 define make_venv

@@ -1,10 +1,12 @@
 """End to end against a plain re-encode, in one run, alternately; prints ratios and the budget.
 
-    python benchmarks/speed.py [--heights 360,720,1080] [--seconds 8] [--runs 3] [--film FILE]
+    python benchmarks/speed.py [--heights 360,720,1080] [--seconds 30] [--runs 3] [--film FILE]
+    python benchmarks/speed.py --usual           # against the usual script, at 360p
     python benchmarks/speed.py --memory          # peak memory against film length, at 1080p
 
 The clips are the sample clip scaled up under fine moving grain, so that the encoder has to work as
-it does on film; ``--film`` uses a film of yours instead. Every figure is of a whole process.
+it does on film; ``--film`` uses a film of yours instead. Every figure is of a whole process;
+start-up is that of a job of one frame.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import cycle, islice
 from pathlib import Path
@@ -62,27 +65,31 @@ def run(words: list[str]) -> tuple[float, float]:
     return time.perf_counter() - begun, usage.ru_maxrss / 1024
 
 
-def compare(film: Path, folder: Path, presets: dict[str, str], runs: int) -> None:
+def ours(film: Path, target: Path, preset: str, x264: str, *more: str) -> list[str]:
+    """The words of a job with x264 at this preset of its own, at crf 18."""
+    words = [sys.executable, "-m", "vidcolor_cli", str(film), str(target), "--overwrite", "--quiet"]
+    words += ["--preset", preset, "--codec", "h264", "--crf", "18"]
+    return [*words, "--encoder-options", f"preset={x264}", *more]
+
+
+def compare(film: Path, folder: Path, presets: Sequence[tuple[str, str]], runs: int) -> None:
     """Alternate plain and vidcolor at each x264 preset; print medians and the ratio."""
     plain_out, ours_out = folder / "plain.mp4", folder / "ours.mp4"
     report = folder / "report.json"
-    for x264, preset in presets.items():
-        plain_words = [sys.executable, str(HERE / "plain.py"), str(film), str(plain_out)]
-        plain_words += ["libx264", "18", x264]
-        ours = [sys.executable, "-m", "vidcolor_cli", str(film), str(ours_out), "--overwrite"]
-        ours += ["--quiet", "--preset", preset, "--codec", "h264", "--crf", "18"]
-        ours += ["--encoder-options", f"preset={x264}", "--report", str(report)]
-        pairs = []
-        for _ in range(runs):
-            pairs.append((run(plain_words), run(ours)))
+    for x264, preset in presets:
+        plain = [sys.executable, str(HERE / "plain.py"), str(film), str(plain_out)]
+        plain += ["libx264", "18", x264]
+        job = ours(film, ours_out, preset, x264, "--report", str(report))
+        pairs = [(run(plain), run(job)) for _ in range(runs)]
+        values = json.loads(report.read_text())
+        start, _ = run(ours(film, ours_out, preset, x264, "--frames", "0:1"))
         base = statistics.median(plain[0] for plain, _ in pairs)
         mine = statistics.median(own[0] for _, own in pairs)
         ratio = statistics.median(own[0] / plain[0] for plain, own in pairs)
         memory = max(own[1] for _, own in pairs)
-        values = json.loads(report.read_text())
         print(
             f"{film.stem:>8} x264 {x264:<9} --preset {preset:<8} {values['frames']:5d} frames  "
-            f"plain {base:6.2f} s  ours {mine:6.2f} s  ratio {ratio:.2f}  "
+            f"plain {base:6.2f} s  ours {mine:6.2f} s (start-up {start:.2f})  ratio {ratio:.2f}  "
             f"{values['frames'] / mine:6.1f} frames/s  peak {memory:.0f} MB",
             flush=True,
         )
@@ -92,6 +99,19 @@ def compare(film: Path, folder: Path, presets: dict[str, str], runs: int) -> Non
             if not name.startswith("wait")
         )
         print(f"         ms a frame: {budget}", flush=True)
+
+
+def usual(folder: Path, frames: int) -> None:
+    """Frames a second of vidcolor and of the usual script, at 360p, without start-up."""
+    film = folder / "360p.mp4"
+    make_clip(SAMPLE, film, 360, 720)
+    job = ours(film, folder / "ours.mp4", "default", "veryfast")
+    start, _ = run([*job, "--frames", "0:1"])
+    mine = 719 / (run(job)[0] - start)
+    script = [sys.executable, str(HERE / "usual.py"), str(film), str(folder / "usual.mp4")]
+    start, _ = run([*script, "1"])
+    theirs = (frames - 1) / (run([*script, str(frames)])[0] - start)
+    print(f"vidcolor {mine:.1f} frames/s, the usual script {theirs:.2f}: {mine / theirs:.0f} times")
 
 
 def memory(folder: Path, short: int, long: int) -> None:
@@ -108,10 +128,11 @@ def memory(folder: Path, short: int, long: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--heights", default="360,720,1080")
-    parser.add_argument("--seconds", type=int, default=8)
+    parser.add_argument("--seconds", type=int, default=30)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--film", type=Path)
-    parser.add_argument("--presets", default="medium:default,veryfast:fast")
+    parser.add_argument("--presets", default="veryfast:default,veryfast:fast,medium:default")
+    parser.add_argument("--usual", action="store_true")
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--lengths", default="10,600", help="seconds, for --memory")
     chosen = parser.parse_args()
@@ -121,7 +142,10 @@ def main() -> None:
             short, long = map(int, chosen.lengths.split(","))
             memory(folder, short, long)
             return
-        presets = dict(item.split(":") for item in chosen.presets.split(","))
+        if chosen.usual:
+            usual(folder, frames=12)
+            return
+        presets = [(x264, ours) for x264, ours in (i.split(":") for i in chosen.presets.split(","))]
         if chosen.film is not None:
             compare(chosen.film, folder, presets, chosen.runs)
             return

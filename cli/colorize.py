@@ -11,7 +11,9 @@ from typer import Argument, Exit, Option
 from .options import (
     PRESETS,
     build_settings,
+    look_flags,
     parse_range,
+    with_hints,
     with_keep,
     with_limits,
     with_range,
@@ -19,9 +21,10 @@ from .options import (
 )
 
 EPILOG = """Other commands, each with its own --help: vidcolor batch SOURCE_DIR TARGET_DIR, a folder
-of films; probe FILE, what is known of a film; shots FILE, where its shots begin; verify SOURCE
-TARGET, whether all but the colour is as it was; models, which networks there are; eval PHOTOS, how
-close a model's colours come; train RECIPE, train a network."""
+of films; preview FILE, a sheet of stills or a short clip; probe FILE, what is known of a film;
+shots FILE, where its shots begin; verify SOURCE TARGET, whether all but the colour is as it was;
+models, which networks there are; eval PHOTOS, how close a model's colours come; train RECIPE, train
+a network."""
 KEEP = "Frames that keep the colour they have; auto: all that are in colour."
 
 
@@ -37,8 +40,15 @@ def colorize(
     duration: Annotated[str | None, Option(metavar="TIME", help="Seconds or hh:mm:ss.")] = None,
     shots: Annotated[Path | None, Option(metavar="FILE.json", help="Where shots begin.")] = None,
     saturation: Annotated[float | None, Option(help="0 (grey) to 2; 1 as it comes.")] = None,
+    warmth: Annotated[float | None, Option(help="-1 (bluer) to 1 (yellower).")] = None,
+    tint: Annotated[float | None, Option(help="-1 (greener) to 1 (toward magenta).")] = None,
+    vibrance: Annotated[float | None, Option(help="-1 to 1: for dull colours, not skin.")] = None,
+    lut: Annotated[Path | None, Option(metavar="FILE.cube", help="A 3D LUT for colours.")] = None,
     stabilize: Annotated[float | None, Option(help="Steadiness, 0 (off) to 1.")] = None,
     no_stabilize: Annotated[bool, Option("--no-stabilize", help="Same as 0.")] = False,
+    hints: Annotated[Path | None, Option(metavar="FILE.json", help="Known colours.")] = None,
+    reference: Annotated[Path | None, Option(help="A colour still, or a folder of them.")] = None,
+    reference_strength: Annotated[float | None, Option(help="0 (none) to 1.")] = None,
     keep_colour: Annotated[str | None, Option(metavar="A:B|auto", help="Frames to keep.")] = None,
     keyframes: Annotated[int | None, Option(help="Ask the network every N frames or more.")] = None,
     short_side: Annotated[int | None, Option(help="Of the network's picture, in pixels.")] = None,
@@ -75,14 +85,17 @@ def colorize(
         "model": model,
         "device": device,
         "saturation": saturation,
+        "reference_strength": reference_strength,
         "stabilize": 0.0 if no_stabilize else stabilize,
         "keyframes": keyframes,
         "short_side": short_side,
         "batch_size": batch_size,
     }
     encoder = {"codec": codec, "crf": crf, "options": encoder_options}
-    settings = with_shots(build_settings(preset, config, color, encoder, interlacing), shots)
-    settings = with_keep(settings, keep_colour)
+    look = look_flags(warmth, tint, vibrance, lut)
+    settings = build_settings(preset, config, color, encoder, interlacing, look)
+    settings = with_shots(settings, shots)
+    settings = with_keep(with_hints(settings, hints, reference), keep_colour)
     settings = with_range(settings, parse_range(frames, start, duration), overwrite=overwrite)
     settings = with_limits(settings, limits, strict=strict)
     settings = settings.replace(resume=not no_resume, work_dir=work_dir)

@@ -11,9 +11,9 @@ import typer
 
 from vidcolor.errors import VidcolorError
 
-from . import batch, colorize, evaluate, models, probe, shots, train, verify
+from . import batch, colorize, evaluate, models, preview, probe, shots, train, verify
 
-COMMANDS = ("batch", "eval", "models", "probe", "shots", "train", "verify")
+COMMANDS = ("batch", "eval", "models", "preview", "probe", "shots", "train", "verify")
 """A first word that is none of these is the name of a film."""
 
 _INTERRUPTED = 130
@@ -25,6 +25,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 app.command("batch")(batch.batch)
 app.command("eval")(evaluate.evaluate)
 app.add_typer(models.app, name="models")
+app.command("preview")(preview.preview)
 app.command("probe")(probe.probe)
 app.command("shots")(shots.shots)
 app.command("train")(train.train)

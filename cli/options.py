@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from vidcolor.errors import SettingsError, UsageError
+from vidcolor.hintlist import read_hints
+from vidcolor.references import find_references
 from vidcolor.settings import RangeSettings, Settings, load_settings
 from vidcolor.shots import read_shots
 
@@ -38,6 +40,7 @@ def build_settings(
     color: dict[str, Any],
     encoder: dict[str, Any],
     fields: dict[str, Any] | None = None,
+    look: dict[str, Any] | None = None,
 ) -> Settings:
     """Defaults, then the preset, then the config file, then the flags that were given."""
     settings = load_preset(preset)
@@ -47,7 +50,7 @@ def build_settings(
     base = settings.encoder.for_codec(given.get("codec"))
     given["options"] = {**base.options, **parse_options(given.get("options"))}
     settings = dataclasses.replace(settings, encoder=base).replace("encoder", **given)
-    for group, flags in (("color", color), ("fields", fields or {})):
+    for group, flags in (("color", color), ("fields", fields or {}), ("look", look or {})):
         flags = {name: value for name, value in flags.items() if value is not None}
         settings = settings.replace(group, **flags)
     return settings
@@ -105,8 +108,23 @@ def with_limits(settings: Settings, text: str | None, *, strict: bool) -> Settin
 
 
 def with_shots(settings: Settings, path: Path | None) -> Settings:
-    """``settings`` with the shots of the list at ``path``, if there is one."""
-    return settings if path is None else settings.replace(shots=read_shots(path).starts)
+    """``settings`` with the shots of the list at ``path``, and their looks, if there is one."""
+    if path is None:
+        return settings
+    listed = read_shots(path)
+    try:
+        return settings.replace(shots=listed.starts, looks=listed.looks)
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from error
+
+
+def with_hints(settings: Settings, hints: Path | None, reference: Path | None) -> Settings:
+    """``settings`` that go by the hints of a file, and by a still or a folder of them."""
+    if hints is not None:
+        settings = settings.replace(hints=read_hints(hints))
+    return (
+        settings if reference is None else settings.replace(references=find_references(reference))
+    )
 
 
 def with_keep(settings: Settings, text: str | None) -> Settings:
@@ -115,3 +133,11 @@ def with_keep(settings: Settings, text: str | None) -> Settings:
         return settings.replace(keep_color=text)
     ranges = [_numbers("--keep-colour", part) for part in text.split(",")]
     return settings.replace(keep_color=tuple((first or 0, end) for first, end in ranges))
+
+
+def look_flags(
+    warmth: float | None, tint: float | None, vibrance: float | None, lut: Path | None
+) -> dict[str, Any]:
+    """The flags of the look, as `build_settings` takes them."""
+    path = None if lut is None else str(lut)
+    return {"warmth": warmth, "tint": tint, "vibrance": vibrance, "lut": path}

@@ -84,20 +84,25 @@ class _Speed:
     def __init__(self) -> None:
         self._begun: float | None = None
 
-    def __call__(self, done: int) -> float:
-        now = time.monotonic()
+    def __call__(self, progress: Progress, say: Callable[[str], None]) -> float:
+        """Frames a second; ``say`` is told, with the first frame, where the work goes on."""
+        now, done = time.monotonic(), progress.done
         if self._begun is None:
             self._begun, self._first = now, done
+            if progress.resumed:
+                say(f"goes on after {progress.resumed} frames that were finished before")
         return (done - self._first) / max(now - self._begun, 1e-3)
 
 
 def _lines() -> Iterator[Shown]:
     speed_of = _Speed()
-    last = time.monotonic()
+    last: float | None = None
 
     def show(progress: Progress) -> None:
         nonlocal last
-        speed, now = speed_of(progress.done), time.monotonic()
+        speed, now = speed_of(progress, _say), time.monotonic()
+        # From the first frame on: what came before it says nothing of the speed.
+        last = now if last is None else last
         if now - last < _EVERY or not speed:
             return
         last = now
@@ -107,7 +112,7 @@ def _lines() -> Iterator[Shown]:
             line = f"{progress.done} of {progress.total} frames, {speed:.1f} frames/s, " + (
                 f"{_clock(left)} left"
             )
-        print(line, file=sys.stderr, flush=True)
+        _say(line)
 
     yield show, _warn
 
@@ -129,7 +134,7 @@ def _bar() -> Iterator[Shown]:
         task = bar.add_task("", total=None, speed=0.0)
 
         def show(progress: Progress) -> None:
-            speed = speed_of(progress.done)
+            speed = speed_of(progress, lambda line: console.print(line, highlight=False))
             total = None if progress.total is None else max(progress.total, progress.done)
             bar.update(task, completed=progress.done, total=total, speed=speed)
 
@@ -137,7 +142,11 @@ def _bar() -> Iterator[Shown]:
 
 
 def _warn(line: str) -> None:
-    print(f"warning: {line}", file=sys.stderr, flush=True)
+    _say(f"warning: {line}")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _clock(seconds: float) -> str:

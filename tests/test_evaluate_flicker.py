@@ -13,12 +13,13 @@ import pytest
 from networks import tiny_checkpoint
 
 from vidcolor.errors import EncodeError, TargetError
-from vidcolor.evaluate.flicker import FlickerVideo, difference, panel_size
+from vidcolor.evaluate.flicker import TALLEST, FlickerVideo, difference
 from vidcolor.frames import ColoredFrame, VideoInfo
 from vidcolor.media.decode import decode
 from vidcolor.media.pictures import PictureWriter
 from vidcolor.media.probe import probe
 from vidcolor.shrink import shrink
+from vidcolor.stills import panel_size
 from vidcolor_cli.main import run
 
 Clips = Callable[[str], Path]
@@ -126,7 +127,7 @@ def test_panels_are_square_pixeled_even_and_no_larger_than_the_clip(
         sample_aspect_ratio=Fraction(aspect),
         rotation=rotation,
     )
-    assert panel_size(info) == panel
+    assert panel_size(info, TALLEST) == panel
 
 
 # The writer

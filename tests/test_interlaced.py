@@ -25,6 +25,7 @@ from vidcolor.frames import ColoredFrame, ColorSpec, FieldOrder, Fields, Frame
 from vidcolor.media.decode import decode
 from vidcolor.media.encoders import choose
 from vidcolor.media.fields import FieldMarker
+from vidcolor.media.picture import read_chroma
 from vidcolor.media.probe import probe
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.paint import Painter
@@ -56,6 +57,8 @@ class Tape:
     options: dict[str, str] = field(default_factory=dict)
     marked: bool = True
     """Unmarked ones hold fields all the same, as captures do."""
+    chroma: tuple[int, int] = (128, 128)
+    """Of the top and of the bottom field, in codes of 8 bits."""
 
 
 def moment(time: int, width: int, height: int) -> Luma:
@@ -94,8 +97,9 @@ def record(tape: Tape, folder: Path) -> Path:
             luma = woven(number, order, tape.width, tape.height)
             fill(picture, 0, luma.astype(np.uint16) << wide if wide else luma)
             for index, plane in enumerate(picture.planes[1:], 1):
-                neutral = np.full((plane.height, plane.width), 128 << wide)
-                fill(picture, index, neutral.astype(np.uint16 if wide else np.uint8))
+                flat = np.empty((plane.height, plane.width), np.uint16 if wide else np.uint8)
+                flat[::2], flat[1::2] = (code << wide for code in tape.chroma)
+                fill(picture, index, flat)
             picture = picture.reformat(format=tape.pixel_format)
             picture.pts = tape.pts[number] if tape.pts else number
             picture.time_base = Fraction(1, 25)
@@ -267,6 +271,13 @@ def test_encoders_without_fields_are_refused(codec: str, tmp_path: Path) -> None
         choose(info, EncoderSettings(codec=codec), "matroska")
 
 
+def test_of_several_encoders_the_first_with_fields_is_used(tmp_path: Path) -> None:
+    info = probe(record(Tape(frames=2), tmp_path))
+    choice = choose(info, EncoderSettings(codec="h265,h264"), "matroska")
+    assert choice.encoder == "libx264"
+    assert choice.warnings == ("libx265 writes no interlaced video, libx264 is used",)
+
+
 # Painting
 
 
@@ -432,6 +443,30 @@ def test_a_part_is_deinterlaced_as_the_whole(part: dict[str, Any], tmp_path: Pat
     assert found[0].pts == 80 and len(found) == (3 if "end_frame" in part else 4)
     for frame in found[1:]:
         np.testing.assert_array_equal(frame.luma, whole[frame.pts])
+
+
+# The film's own colour
+
+
+@pytest.mark.parametrize("order", ["top", "bottom"])
+@pytest.mark.parametrize(("codec", "height"), [("ffv1", 480), ("h264", 486)])
+def test_kept_colour_stays_in_its_field(
+    colorizer: Colorizer, order: FieldOrder, codec: str, height: int, tmp_path: Path
+) -> None:
+    """Also where x264 needs other planes, as for 486 lines."""
+    source = record(Tape(orders=(order,), height=height, chroma=(90, 150)), tmp_path)
+    settings = Settings(keep_color=((0, None),)).replace("color", short_side=64)
+    settings = settings.replace("encoder", codec=codec, crf=0 if codec == "h264" else None)
+    first = 90 if order == "top" else 150
+    for deinterlace, fields in ((False, [[90], [150]]), (True, [[first], [first]])):
+        settings = settings.replace("fields", deinterlace=deinterlace)
+        target = tmp_path / f"{deinterlace}.mkv"
+        assert colorize_video(source, target, settings, colorizer=colorizer).kept_color == 6
+        for frame in frames(target):
+            planes = read_chroma(frame.owner, frame.color)
+            assert planes is not None
+            for plane in planes:
+                assert [np.unique(lines).tolist() for lines in (plane[::2], plane[1::2])] == fields
 
 
 # Settings and the command line

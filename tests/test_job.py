@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import errno
+import shutil
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
-import av
-import numpy as np
 import pytest
 from clips import Clip, make
+from contents import differences, packets, pictures, times
 from networks import tiny_checkpoint
 
 from vidcolor import Progress, Report, Settings, colorize_video, job
 from vidcolor.chunks import ChunkLength
-from vidcolor.errors import TargetError
-from vidcolor.media.decode import decode
-from vidcolor.media.probe import probe
+from vidcolor.errors import EncodeError, TargetError, TargetExistsError
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.settings import RangeSettings
 from vidcolor.workfolder import WorkFolder
@@ -65,31 +65,6 @@ def stop_at(count: int) -> Callable[[Progress], None]:
     return progress
 
 
-def planes(path: Path) -> Iterator[np.ndarray]:
-    with av.open(str(path)) as source:
-        for frame in source.decode(video=0):
-            yield frame.to_ndarray()
-
-
-def times(path: Path) -> list[Fraction]:
-    info = probe(path)
-    return [frame.pts * info.time_base for frame in decode(info)]
-
-
-def packets(path: Path, kind: str) -> list[tuple[int | None, bytes]]:
-    with av.open(str(path)) as source:
-        streams = [stream for stream in source.streams if stream.type == kind]
-        return [(packet.pts, bytes(packet)) for packet in source.demux(streams) if packet.size]
-
-
-def same(one: Path, other: Path) -> None:
-    assert times(one) == times(other)
-    for first, second in zip(planes(one), planes(other), strict=True):
-        assert np.array_equal(first, second)
-    for kind in ("audio", "subtitle"):
-        assert packets(one, kind) == packets(other, kind)
-
-
 def run(
     film: Path, target: Path, colorizer: Colorizer, settings: Settings = LOSSLESS, stop: int = -1
 ) -> Report | None:
@@ -119,7 +94,7 @@ def test_a_broken_off_job_goes_on_and_ends_as_if_nothing_had_been(
     report = run(film, target, colorizer)
     assert report is not None
     assert report.resumed == 120 and report.frames == 150
-    same(target, whole)
+    assert not differences(target, whole)
     assert list(tmp_path.iterdir()) == [target]
 
 
@@ -140,7 +115,7 @@ def test_without_resume_nothing_is_kept_and_the_film_is_the_same(
     run(film, target, colorizer, settings, stop=100)
     assert list(tmp_path.iterdir()) == []
     run(film, target, colorizer, settings)
-    same(target, whole)
+    assert not differences(target, whole)
 
 
 def test_other_settings_begin_anew_and_say_so(
@@ -162,7 +137,7 @@ def test_another_film_of_that_name_begins_anew(colorizer: Colorizer, tmp_path: P
     assert report is not None and report.resumed == 0 and report.frames == 80
 
 
-@pytest.mark.parametrize("damage", ["record", "packets", "both"])
+@pytest.mark.parametrize("damage", ["record", "packets", "both", "cut"])
 def test_a_chunk_that_is_not_whole_is_done_again(
     film: Path, whole: Path, colorizer: Colorizer, tmp_path: Path, damage: str
 ) -> None:
@@ -173,9 +148,184 @@ def test_a_chunk_that_is_not_whole_is_done_again(
         (work / "000000060.json").write_text('{"start": ')
     if damage in ("packets", "both"):
         (work / "000000060.packets").unlink()
+    if damage == "cut":
+        packets = work / "000000060.packets"
+        packets.write_bytes(packets.read_bytes()[:-100])
     report = run(film, target, colorizer)
     assert report is not None and report.resumed == 60
-    same(target, whole)
+    assert not differences(target, whole)
+
+
+def test_a_chunk_that_changed_on_disk_is_thrown_away_when_it_cannot_be_joined(
+    film: Path, whole: Path, colorizer: Colorizer, tmp_path: Path
+) -> None:
+    target, notes = tmp_path / "out.mkv", list[str]()
+    run(film, target, colorizer, stop=130)
+    stored = tmp_path / ".out.mkv.vidcolor" / "000000060.packets"
+    data = bytearray(stored.read_bytes())
+    data[len(data) // 2] ^= 1
+    stored.write_bytes(data)
+    with pytest.raises(EncodeError, match="changed on disk"):
+        colorize_video(film, target, LOSSLESS, warn=notes.append, colorizer=colorizer)
+    assert any("000000060.packets: changed on disk" in note for note in notes)
+    assert "60 frames are kept" in notes[-1]
+    report = run(film, target, colorizer)
+    assert report is not None and report.resumed == 60
+    assert not differences(target, whole)
+
+
+def test_work_that_cannot_be_read_now_is_not_thrown_away(
+    film: Path, colorizer: Colorizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "out.mkv"
+    run(film, target, colorizer, stop=130)
+
+    real = Path.read_text
+
+    def fail(path: Path, *given: Any, **named: Any) -> str:
+        if path.parent.name == ".out.mkv.vidcolor":
+            raise OSError(errno.EIO, "Input/output error")
+        return real(path, *given, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", fail)
+        with pytest.raises(TargetError, match=r"Input/output error; choose another place"):
+            run(film, target, colorizer)
+    report = run(film, target, colorizer)
+    assert report is not None and report.resumed == 120
+
+
+def test_a_full_disk_costs_no_finished_chunk(
+    film: Path, whole: Path, colorizer: Colorizer, tmp_path: Path
+) -> None:
+    resource = pytest.importorskip("resource")
+    target, notes = tmp_path / "out.mkv", list[str]()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(done: Progress) -> None:
+        if done.done == 100:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+
+    try:
+        with pytest.raises(TargetError) as caught:
+            colorize_video(
+                film, target, LOSSLESS, progress=fill, warn=notes.append, colorizer=colorizer
+            )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert type(caught.value) is TargetError and "files this large" in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+    assert "60 frames are kept" in notes[-1]
+    report = run(film, target, colorizer)
+    assert report is not None and report.resumed == 60
+    assert not differences(target, whole)
+
+
+def test_a_disk_that_is_full_beforehand_is_refused(
+    film: Path, colorizer: Colorizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = tmp_path / "work"
+    there.mkdir()
+    real = shutil.disk_usage
+
+    def usage(path: Path) -> Any:
+        return real(path)._replace(free=1000) if there in (path, *path.parents) else real(path)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    with pytest.raises(TargetError, match="0 MB free"):
+        run(film, tmp_path / "out.mkv", colorizer, LOSSLESS.replace(work_dir=there))
+    with pytest.raises(TargetError, match="0 MB free"):
+        run(film, there / "out.mkv", colorizer)
+    assert list(tmp_path.iterdir()) == [there] and list(there.iterdir()) == []
+
+
+def test_a_work_folder_that_goes_meanwhile_is_one_line(
+    film: Path, whole: Path, colorizer: Colorizer, tmp_path: Path
+) -> None:
+    target, notes = tmp_path / "out.mkv", list[str]()
+
+    def unplug(done: Progress) -> None:
+        if done.done == 100:
+            shutil.rmtree(tmp_path / ".out.mkv.vidcolor")
+
+    with pytest.raises(TargetError, match="is gone"):
+        colorize_video(
+            film, target, LOSSLESS, progress=unplug, warn=notes.append, colorizer=colorizer
+        )
+    assert not any("are kept" in note for note in notes)
+    assert list(tmp_path.iterdir()) == []
+    run(film, target, colorizer)
+    assert not differences(target, whole)
+
+
+@pytest.fixture(params=["all", "some", "none"])
+def made(
+    film: Path,
+    colorizer: Colorizer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> Path:
+    """A target whose run was killed when it had begun to remove its finished chunks."""
+    target, left = tmp_path / "out.mkv", {"all": 9, "some": 2, "none": 0}[request.param]
+    real = Path.unlink
+
+    def unlink(path: Path, *given: Any, **named: Any) -> None:
+        nonlocal left
+        if path.parent.name == ".out.mkv.vidcolor" and target.exists():
+            left -= 1
+            if left < 0:
+                return
+        real(path, *given, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)
+        patch.setattr(Path, "unlink", unlink)
+        run(film, target, colorizer)
+    assert len(list(tmp_path.iterdir())) == 2
+    return target
+
+
+def test_killed_with_the_film_in_place_the_next_call_tidies_up(
+    made: Path, film: Path, whole: Path, colorizer: Colorizer, tmp_path: Path
+) -> None:
+    with pytest.raises(TargetExistsError):
+        run(film, made, colorizer)
+    assert list(tmp_path.iterdir()) == [made]
+    assert not differences(made, whole)
+
+
+def test_a_film_that_was_changed_since_is_not_replaced(
+    made: Path, film: Path, colorizer: Colorizer
+) -> None:
+    made.write_bytes(b"my own")
+    with pytest.raises(TargetExistsError):
+        run(film, made, colorizer)
+    assert made.read_bytes() == b"my own"
+    report = run(film, made, colorizer, LOSSLESS.replace(overwrite=True))
+    assert report is not None and report.frames == 150
+
+
+def test_without_resume_earlier_work_is_thrown_away(
+    film: Path, colorizer: Colorizer, tmp_path: Path
+) -> None:
+    target, notes = tmp_path / "out.mkv", list[str]()
+    run(film, target, colorizer, stop=100)
+    settings = LOSSLESS.replace(resume=False)
+    report = colorize_video(film, target, settings, warn=notes.append, colorizer=colorizer)
+    assert report.resumed == 0
+    assert any("thrown away, because of --no-resume" in note for note in notes)
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_a_killed_run_left_is_taken_over_and_no_other_is_touched(
+    film: Path, colorizer: Colorizer, tmp_path: Path
+) -> None:
+    others = [tmp_path / f".{name}.part.mkv" for name in ("out2.mkv", "ou.mkv", "out.mkv.mkv")]
+    for path in (*others, tmp_path / ".out.mkv.part.mkv"):
+        path.write_bytes(b"left")
+    run(film, tmp_path / "out.mkv", colorizer)
+    assert sorted(tmp_path.iterdir()) == sorted([*others, tmp_path / "out.mkv"])
 
 
 def test_chunks_without_the_first_are_of_no_use(
@@ -186,7 +336,7 @@ def test_chunks_without_the_first_are_of_no_use(
     (tmp_path / ".out.mkv.vidcolor" / "000000000.packets").unlink()
     report = run(film, target, colorizer)
     assert report is not None and report.resumed == 0
-    same(target, whole)
+    assert not differences(target, whole)
 
 
 def test_work_elsewhere(film: Path, colorizer: Colorizer, tmp_path: Path) -> None:
@@ -221,7 +371,7 @@ def test_every_codec_is_joined(
     report = run(film, target, colorizer, settings)
     assert report is not None and report.resumed == 60
     assert times(target) == times(film)
-    assert len(list(planes(target))) == 150
+    assert len(pictures(target)) == 150
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.mkv"])

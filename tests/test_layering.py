@@ -14,13 +14,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 API = "vidcolor/__init__"
 LAYERS = (
-    ("errors", "frames", "settings"),
+    ("errors", "frames", "hintlist", "references", "settings"),
     ("transfer",),
     ("gamut",),
     (
         "batching",
         "color",
+        "cube",
         "device",
+        "disk",
         "flow",
         "media",
         "models",
@@ -37,6 +39,7 @@ LAYERS = (
         "fields",
         "hints",
         "keyframes",
+        "look",
         "paint",
         "scenes",
         "shrink",
@@ -44,7 +47,7 @@ LAYERS = (
         "stills",
         "tint",
     ),
-    ("plan", "workfolder"),
+    ("guide", "plan", "workfolder"),
     ("pipeline", "survey", "verify"),
     ("chunkwork", "job"),
     ("evaluate", "jobs", "preview", "train"),
@@ -60,12 +63,16 @@ HOMES = {
     "av": {"media"},
     "cv2": {
         "color",
+        "cube",
         "evaluate",
         "fields",
         "flow",
+        "guide",
         "hints",
+        "look",
         "models",  # only to enlarge what a network answers
         "paint",
+        "preview",
         "scenes",
         "shrink",
         "stabilize",

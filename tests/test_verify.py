@@ -14,10 +14,11 @@ import pytest
 from av.stream import Disposition
 from clips import CLIPS, Clip, fill, make
 from conftest import Clips
+from test_interlaced import Tape, record
 from test_media_writer import LOSSLESS, QUICK, paint, rewrite
 
 from vidcolor.errors import SourceError, UsageError
-from vidcolor.frames import ColorSpec, ColorTags
+from vidcolor.frames import ColorSpec, ColorTags, FieldOrder, Fields
 from vidcolor.media.decode import decode
 from vidcolor.media.mux import Writer
 from vidcolor.media.packets import Parcel, parcels
@@ -55,6 +56,7 @@ def named(found: Verification, name: str) -> Check:
         ("wide.mp4", "out.mkv", QUICK, WHOLE),
         ("full.mp4", "out.mp4", QUICK, WHOLE),
         ("wide.mp4", "out.mov", EncoderSettings("prores"), WHOLE),
+        ("rich.mkv", "out.mov", QUICK, WHOLE),
     ],
 )
 def test_a_good_job_passes(
@@ -270,7 +272,7 @@ def test_pictures_in_the_wrong_place_are_found(clip: Clips, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("changes", "check", "says"),
     [
-        ({"sample_aspect_ratio": Fraction(4, 3)}, "pixel aspect", "4/3, was 1"),
+        ({"sample_aspect_ratio": Fraction(3, 2)}, "pixel aspect", "3/2, was 1"),
         ({"rotation": 90}, "rotation", "the display matrix is another"),
         ({"tags": ColorTags(1, 1, 1, 1)}, "colour tags", "primaries 1, was 2; transfer 1, was 2"),
         ({"color": ColorSpec("bt709", False, 8)}, "colour tags", "matrix bt709, was bt601"),
@@ -300,6 +302,42 @@ def test_fields_are_told(tmp_path: Path) -> None:
     interlacing = named(verify(source, tmp_path / "out.mkv"), "interlacing")
     assert interlacing.outcome == "changed"
     assert interlacing.says == "interlaced in the source, progressive in the target"
+
+
+@pytest.mark.parametrize(
+    "made", [Clip("cast.mpg", codec="mpeg2video"), Clip("cast.ts", audio=("eng",))]
+)
+def test_a_broadcast_begins_at_zero_and_is_in_step(tmp_path: Path, made: Clip) -> None:
+    late = replace(made, pts=range(50, 60), audio_delay=Fraction(2))
+    source, target = make(late, tmp_path), tmp_path / "out.mkv"
+    rewrite(source, target, LOSSLESS)
+    found = verify(source, target)
+    assert found.passed, found.to_text()
+    # On its own clock it is seconds late.
+    assert "frames" in [failure.name for failure in verify(source, source).failures]
+
+
+@pytest.mark.parametrize(("name", "settings"), [("out.mov", QUICK), ("out.mkv", LOSSLESS)])
+@pytest.mark.parametrize("first", ["top", "bottom"])
+def test_the_first_field_counts_and_not_how_it_is_numbered(
+    tmp_path: Path, first: FieldOrder, name: str, settings: EncoderSettings
+) -> None:
+    source, target = record(Tape(orders=(first,)), tmp_path), tmp_path / name
+    rewrite(source, target, settings)
+    assert verify(source, target).passed
+    info = probe(source)
+    turned = Fields("top" if first == "bottom" else "bottom", flagged=False)
+    with Writer(target, replace(info, fields=turned), settings, overwrite=True) as writer:
+        for frame in decode(replace(info, fields=turned)):
+            writer.write(paint(frame, writer.chroma_shape))
+    says = named(verify(source, target), "interlacing").says
+    assert says == "the fields are in another order"
+
+
+def test_a_length_in_milliseconds_is_near_enough(tmp_path: Path) -> None:
+    source = make(Clip("ntsc.mp4", rate=Fraction(24000, 1001)), tmp_path)
+    rewrite(source, tmp_path / "out.mkv", QUICK)
+    assert verify(source, tmp_path / "out.mkv").passed
 
 
 def test_no_colour_is_a_note(clip: Clips) -> None:
@@ -401,6 +439,32 @@ def test_a_damaged_source_is_compared_by_what_it_still_holds(tmp_path: Path) -> 
     found = verify(source, target)
     assert found.passed, found.to_text()
     assert named(found, "decoding the source").outcome == "note"
+
+
+def test_where_all_is_damaged_nothing_is_compared(tmp_path: Path) -> None:
+    source = make(Clip("all.avi", frames=1, codec="mpeg4"), tmp_path)
+    data = bytearray(source.read_bytes())
+    first = data.index(b"00dc", data.index(b"movi")) + 8
+    data[first + 200 : first + 600] = bytes(400)
+    source.write_bytes(data)
+    target = tmp_path / "out.mkv"
+    rewrite(source, target, LOSSLESS)
+    found = verify(source, target)
+    assert named(found, "decoding the source").numbers["damaged"] == 1
+    luma = named(found, "luma")
+    assert (luma.outcome, luma.says) == (
+        "note",
+        "not compared: every frame of the source is damaged",
+    )
+    assert found.passed, found.to_text()
+
+
+def test_one_frame_of_unknown_length_lasts_as_the_rate_says(tmp_path: Path) -> None:
+    source, target = make(Clip("one.flv", frames=1, codec="flv"), tmp_path), tmp_path / "out.mkv"
+    assert [frame.duration for frame in decode(probe(source))] == [0]
+    rewrite(source, target, LOSSLESS)
+    assert probe(target).duration == Fraction(1, 25)
+    assert verify(source, target).passed
 
 
 def test_errors_are_ours(clip: Clips, tmp_path: Path) -> None:

@@ -120,6 +120,12 @@ def chroma_from_lab(lightness: Float32, ab: Float32, spec: ColorSpec) -> Float32
     return chroma
 
 
+def prepare(spec: ColorSpec) -> None:
+    """Make the tables for films of ``spec`` now, lest the first frame wait for them."""
+    _chroma_table(replace(spec, full_range=False, depth=8))
+    lightness_table(spec)
+
+
 def quantise(chroma: Float32, spec: ColorSpec) -> Codes:
     """Chroma codes (uint8, or uint16 above 8 bits) of signed chroma, clamped to the legal codes."""
     neutral, span = chroma_scale(spec)

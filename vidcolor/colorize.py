@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from vidcolor.hints import color_frames, turned
 from vidcolor.keyframes import LinkedFrame
 from vidcolor.models.colorizer import Colorizer
 
@@ -39,12 +40,14 @@ def colorize(
 def _run(
     waiting: list[LinkedFrame], colorizer: Colorizer, turns: int
 ) -> Iterator[tuple[LinkedFrame, Float32 | None]]:
-    keys = [item.small.lightness for item in waiting if item.key]
+    keys = [item for item in waiting if item.key]
     if keys:
-        lightness = np.stack(keys)
+        lightness = np.stack([item.small.lightness for item in keys])
+        size = keys[0].small.lightness.shape
+        points = [None if it.points is None else turned(it.points, size, turns) for it in keys]
         if turns:
             lightness = np.rot90(lightness, turns, axes=(1, 2))
-        ab = colorizer.colors(np.ascontiguousarray(lightness))
+        ab = color_frames(colorizer, np.ascontiguousarray(lightness), points)
         if turns:
             ab = np.ascontiguousarray(np.rot90(ab, -turns, axes=(2, 3)))
         guesses = iter(ab)

@@ -45,7 +45,7 @@ class FieldPainter:
     def paint(self, frame: ColoredFrame) -> PaintedFrame:
         """The frame with its Cb and Cr planes, in the codes of ``frame.frame.color``."""
         whole = frame.frame
-        if whole.first_field is None and not self._always:
+        if whole.keeps_color or (whole.first_field is None and not self._always):
             return self._whole.paint(frame)
         cb, cr = (np.empty(self._shape, whole.luma.dtype) for _ in range(2))
         ratio = -(-whole.luma.shape[0] // self._shape[0])

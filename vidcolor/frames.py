@@ -181,6 +181,8 @@ class Frame:
     damaged: bool = False
     first_field: FieldOrder | None = None
     """None where all lines are of one moment."""
+    taken_field: FieldOrder | None = None
+    """The field that luma was made of, where ``owner`` still holds both."""
     keeps_color: bool = False
     """Whether the film's own chroma is handed on instead of ours."""
     start: ChunkStart | None = None

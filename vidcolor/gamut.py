@@ -33,6 +33,8 @@ _XYZ_FROM_RGB: Final = np.array(
 )
 _KNEE: Final = 0.8
 """Share of the greatest chroma up to which colours pass unchanged."""
+_STRAIGHT: Final = 0.2068966
+"""Under this, L*a*b*'s cube root is a straight line."""
 _SDR: Final = ColorSpec("bt709", full_range=False, depth=8)
 
 
@@ -67,14 +69,6 @@ def lab(light: Float64) -> Float64:
     f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
     x, y, z = f[..., 0], f[..., 1], f[..., 2]
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
-
-
-def _light_from_lab(lightness: Float64, a: Float64, b: Float64) -> Float64:
-    """Linear sRGB (…, 3) of L*a*b*, beyond 0 … 1 where out of gamut."""
-    y = (lightness + 16) / 116
-    f = np.stack([y + a / 500, y, y - b / 200], axis=-1)
-    xyz = np.where(f > 0.2068966, f**3, (f - 16 / 116) / 7.787) * _XYZ_FROM_RGB.sum(axis=1)
-    return np.asarray(xyz @ np.linalg.inv(_XYZ_FROM_RGB).T, np.float64)
 
 
 def compress(chroma: Float64, greatest: Float64) -> Float64:
@@ -122,18 +116,38 @@ def _solve_hdr(lightness: Float64, a: Float64, b: Float64, spec: ColorSpec) -> F
 
 
 def _solve(luma: Float64, a: Float64, b: Float64, spec: ColorSpec) -> tuple[Float64, Float64]:
-    """Cb and Cr of the SDR colours with these a*, b* whose Y' is ``luma``; arrays of one shape."""
+    """Cb and Cr of the SDR colours with these a*, b* whose Y' is ``luma``; arrays of one shape.
 
-    def film(lightness: Float64) -> Float64:
-        return encoded(to_primaries(_light_from_lab(lightness, a, b), spec.primaries), "sdr")
-
+    Plane by plane, the derivative written out: the start of every film waits for it.
+    """
+    to_rgb = _XYZ_FROM_RGB.sum(axis=1)[:, None] * np.linalg.inv(_XYZ_FROM_RGB).T
+    to_rgb = to_primaries(to_rgb, spec.primaries)
     weights = _weights(spec.matrix)
     lightness = lightness_of(linear(luma, "sdr"))
+
+    def film(lightness: Float64) -> tuple[list[Float64], Float64]:
+        """R', G' and B', and by how much Y' grows with L*."""
+        y = (lightness + 16) / 116
+        steps = [y + a / 500, y, y - b / 200]
+        xyz = [np.where(f > _STRAIGHT, f * f * f, (f - 16 / 116) / 7.787) for f in steps]
+        grown = [np.where(f > _STRAIGHT, 3 * f * f, 1 / 7.787) / 116 for f in steps]
+        planes, slope = [], np.zeros_like(lightness)
+        for column, weight in zip(to_rgb.T, weights, strict=True):
+            light, rise = (
+                sum(factor * part for factor, part in zip(column, parts, strict=True))
+                for parts in (xyz, grown)
+            )
+            plane, size = encoded(light, "sdr"), np.abs(light)
+            curve = (np.abs(plane) + 0.055) / (2.4 * np.maximum(size, 1e-9))
+            slope += weight * rise * np.where(size <= 0.0031308, 12.92, curve)
+            planes.append(plane)
+        return planes, slope
+
     for _ in range(5):  # Newton; Y' rises with L* and is nearly straight
-        here = film(lightness) @ weights
-        slope = (film(lightness + 0.01) @ weights - here) / 0.01
-        lightness = np.clip(lightness - (here - luma) / np.maximum(slope, 1e-3), -20, 120)
-    _, u, v = _signed(film(lightness), spec.matrix)
+        planes, slope = film(lightness)
+        missing = luma - sum(weight * plane for weight, plane in zip(weights, planes, strict=True))
+        lightness = np.clip(lightness + missing / np.maximum(slope, 1e-3), -20, 120)
+    _, u, v = _signed(np.stack(film(lightness)[0], axis=-1), spec.matrix)
     return u, v
 
 

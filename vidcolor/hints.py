@@ -9,6 +9,8 @@ is taken over; far from all of them the network's own colour stays.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -37,15 +39,45 @@ def color_with_points(
     mean of both was closer to the truth than either. Then the points are enforced by `spread`. A
     network that cannot be told colours is asked once, and the points are spread over its answer.
     """
-    if unaided is None:
-        unaided = colorizer.colors(lightness[None])[0]
-    if not len(points):
+    first = colorizer.colors(lightness[None]) if unaided is None else unaided[None]
+    return np.asarray(_told(colorizer, lightness[None], first, [points])[0], np.float32)
+
+
+def color_frames(
+    colorizer: Colorizer, lightness: Float32, points: Sequence[Float32 | None]
+) -> Float32:
+    """The ab (N, 2, h, w) of ``lightness`` (N, h, w), each picture told its own ``points``.
+
+    These are (K, 5) y, x, a*, b* and a share, 0 … 1, of how much of that colour counts against the
+    network's own; None or none at all leaves a picture to the network.
+    """
+    unaided = colorizer.colors(lightness)
+    mixed: list[Float32] = []
+    for ab, known in zip(unaided, points, strict=True):
+        known = np.zeros((0, 5), np.float32) if known is None else known
+        rows, columns = (known[:, :2].T + 0.5).astype(np.intp)
+        height, width = ab.shape[1:]
+        own = ab[:, np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)].T
+        colors = own + known[:, 4:] * (known[:, 2:4] - own)
+        mixed.append(np.column_stack((known[:, :2] + 0.5, colors)).astype(np.float32))
+    return _told(colorizer, lightness, unaided, mixed)
+
+
+def _told(
+    colorizer: Colorizer, lightness: Float32, unaided: Float32, points: Sequence[Float32]
+) -> Float32:
+    """``unaided`` colours (N, 2, h, w) once each picture's ``points`` (K, 4) are told."""
+    some = [number for number, known in enumerate(points) if len(known)]
+    if not some:
         return unaided
-    if not colorizer.takes_hints:
-        return spread(unaided, lightness, points)
-    hints = draw_points(points, *lightness.shape)
-    told = colorizer.colors(lightness[None], hints[None])[0]
-    return spread((told + unaided) / 2, lightness, points)
+    ab = unaided.copy()
+    if colorizer.takes_hints:
+        size = lightness.shape[1:]
+        hints = np.stack([draw_points(points[number], *size) for number in some])
+        ab[some] = (colorizer.colors(lightness[some], hints) + unaided[some]) / 2
+    for number in some:
+        ab[number] = spread(ab[number], lightness[number], points[number])
+    return ab
 
 
 def draw_points(points: Float32, height: int, width: int) -> Float32:
@@ -60,6 +92,16 @@ def draw_points(points: Float32, height: int, width: int) -> Float32:
         area = np.s_[max(0, row - half) : row + half + 1, max(0, column - half) : column + half + 1]
         hints[0][area], hints[1][area], hints[2][area] = a, b, 1
     return hints
+
+
+def turned(points: Float32, size: tuple[int, ...], turns: int) -> Float32:
+    """Points (K, …), first y and x, of a picture of ``size`` (h, w) once it is turned by so many
+    quarters counter-clockwise."""
+    height, width = size
+    for _ in range(turns % 4):
+        points = np.column_stack((width - 1 - points[:, 1], points[:, 0], points[:, 2:]))
+        height, width = width, height
+    return points
 
 
 def spread(ab: Float32, lightness: Float32, points: Float32) -> Float32:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from importlib.metadata import version
@@ -18,19 +19,22 @@ from typing import Any, Protocol, Self
 
 from vidcolor.chunks import RUN_OUT, WARM_UP, ChunkLength
 from vidcolor.chunkwork import ChunkJob, Hands, tasks
-from vidcolor.errors import TargetError, UsageError
+from vidcolor.disk import check_room, least_room, name_for
+from vidcolor.errors import EncodeError, TargetError, UsageError
 from vidcolor.flow import single_threaded_cv2
 from vidcolor.frames import ChunkStart, Frame, PaintedFrame, VideoInfo, name_stream
+from vidcolor.look import lut_paths
 from vidcolor.media.mux import Writer
 from vidcolor.media.segments import SegmentWriter
 from vidcolor.models.blend import open_colorizer
+from vidcolor.models.checkpoint import digest
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.pipeline import Noticed, Pipeline
 from vidcolor.plan import doubts, examine, expected_frames, losses, open_writer
 from vidcolor.report import Progress, Report
 from vidcolor.settings import Settings
 from vidcolor.stopwatch import Stopwatch
-from vidcolor.workfolder import DoneChunk, WorkFolder, sample_digest
+from vidcolor.workfolder import DoneChunk, WorkFolder, clear_made, sample_digest, throw_away
 
 LENGTH = ChunkLength()
 
@@ -57,8 +61,8 @@ def colorize_video(
     each, what could not be. A ready ``colorizer`` may be given to be used again for many films.
     With ``hands``, as from `vidcolor.jobs.pool.Pool`, others do its chunks, several at once.
     ``target`` appears when it is complete and not before, and is left as it was on any error.
-    Finished chunks are then kept, unless ``settings.resume`` is off, and the same call goes on from
-    there; one with other settings begins anew.
+    Finished chunks are then kept, and the same call goes on from there; one with other settings, or
+    with ``settings.resume`` off, throws them away and begins anew.
 
     Raises the errors of `vidcolor.errors`.
     """
@@ -70,13 +74,16 @@ def colorize_video(
         if warn is not None:
             warn(line)
 
-    if hands is not None and not settings.resume:
-        raise UsageError("several workers at one film must keep finished work: no --no-resume")
+    if hands is not None:
+        _check_shared(settings)
+    target = Path(target)
     info = examine(source, settings)
     total = expected_frames(info, settings)
     noticed = Noticed()
     with ExitStack() as stack:
         # The target is checked before the model is loaded: a typing mistake should not cost time.
+        kept_in = _folder(target, settings)
+        clear_made(kept_in, target)
         writer = open_writer(target, info, settings)
         stack.callback(writer.abandon)
         known = len(writer.warnings)
@@ -89,21 +96,31 @@ def colorize_video(
             colorizer = colorizer or open_colorizer(chosen.model, chosen.device, warn=warn)
             model = colorizer.description
         stack.enter_context(single_threaded_cv2())
-        pipeline = Pipeline(info, settings, colorizer, watch, LENGTH)
-
-        def advance(so_far: int) -> None:
-            if progress is not None:
-                progress(Progress(so_far, total))
-
+        pipeline = Pipeline(info, settings, colorizer, watch, LENGTH, tell)
         sink: Sink = writer
-        done, resume, complete = 0, None, False
+        done = resumed = 0
+        resume, complete = None, False
+
+        def advance(frames: int) -> None:
+            nonlocal done
+            done += frames
+            if progress is not None:
+                progress(Progress(done, total, resumed))
+
         if settings.resume:
-            work = stack.enter_context(_work(info, settings, model, writer, tell))
+            identity = _identity(info, settings, model, writer)
+            first = settings.range.first_frame or 0
+            work = stack.enter_context(WorkFolder(kept_in, identity, first, tell))
+        else:
+            throw_away(kept_in, tell)
         stack.enter_context(_ending(writer, watch))
         if settings.resume:
             sink = chunks = stack.enter_context(Chunks(writer, work, pipeline, noticed, watch))
-            done, resume, complete = chunks.frames, chunks.resume, chunks.complete
-        resumed = done
+            resume, complete = chunks.resume, chunks.complete
+            # One alone does anew what was finished beyond a gap.
+            done = resumed = work.frames if hands is None else work.kept_frames
+            if not complete:
+                check_room(kept_in, least_room(info.path), kept_in)
         if hands is not None and not complete:
             job = ChunkJob(
                 dataclasses.replace(info, path=info.path.absolute()),
@@ -115,17 +132,15 @@ def colorize_video(
                 work.path.absolute(),
             )
             with watch.running("wait for workers"):
-                resumed = chunks.share(job, hands, advance)
-            done = chunks.frames
+                chunks.share(job, hands, advance)
         elif not complete:
             painted = pipeline.painted(writer.chroma_shape, writer.field_marks, stack, resume)
             for frame in watch.timed("wait for picture", painted):
                 with watch.running("encode"):
                     sink.write(frame)
-                done += 1
                 for line in pipeline.seen.notes(info.path, ended=False):
                     tell(line)
-                advance(done)
+                advance(1)
         if not settings.resume:
             noticed.add(pipeline.notes())
     noticed.damage.frames = done
@@ -158,8 +173,8 @@ def colorize_video(
 class Chunks:
     """Takes painted frames and keeps them in ``work``, chunk by chunk; joins all in the end.
 
-    A context manager. What an earlier run had finished comes first: ``frames`` of them; ``resume``
-    is where the next one begins, None for the start of the film; ``complete``: there is none.
+    A context manager. What an earlier run had finished comes first; ``resume`` is where the next
+    chunk begins, None for the start of the film; ``complete``: there is none.
     """
 
     def __init__(
@@ -177,7 +192,6 @@ class Chunks:
         self._start: ChunkStart | None = None
         self._segment: SegmentWriter | None = None
         last = work.chunks[-1] if work.chunks else None
-        self.frames = sum(len(chunk.segment.pts) for chunk in work.chunks)
         self.resume = None if last is None else last.following
         self.complete = last is not None and last.following is None
         self._noticed = noticed
@@ -198,20 +212,11 @@ class Chunks:
         assert self._segment is not None
         self._segment.write(painted)
 
-    def share(self, job: ChunkJob, hands: Hands, advance: Callable[[int], None]) -> int:
-        """Have ``hands`` do what is missing; ``advance`` is told how many frames are done.
-
-        Returns how many were before.
-        """
+    def share(self, job: ChunkJob, hands: Hands, advance: Callable[[int], None]) -> None:
+        """Have ``hands`` do what is missing; ``advance`` is told how many frames more are done."""
         work, before = self._work, len(self._work.chunks)
-        known = {chunk.start.index: chunk for chunk in (*work.chunks, *work.ahead.values())}
-        resumed = self.frames = sum(len(chunk.segment.pts) for chunk in known.values())
-
-        def more(frames: int) -> None:
-            self.frames += frames
-            advance(self.frames)
-
-        with closing(hands.chunks(tasks(job, known), more)) as finished:
+        known = {chunk.start.index: chunk for chunk in work.kept}
+        with closing(hands.chunks(tasks(job, known), advance)) as finished:
             for chunk in finished:
                 work.accept(chunk)
         if work.ahead or not work.chunks or work.chunks[-1].following is not None:
@@ -222,7 +227,6 @@ class Chunks:
         for chunk in work.chunks[before:]:
             self._pipeline.recall(chunk.notes)
             self._noticed.add(chunk.notes)
-        return resumed
 
     def __enter__(self) -> Self:
         return self
@@ -237,10 +241,18 @@ class Chunks:
             if kind is None:
                 with self._watch.running("encode"):
                     self._close(None)
-                    self._writer.join([chunk.segment for chunk in self._work.chunks])
+                    self._join()
         finally:
             if self._segment is not None:
                 self._segment.discard()
+
+    def _join(self) -> None:
+        try:
+            self._writer.join([chunk.segment for chunk in self._work.chunks], self._work.sign)
+        except EncodeError:
+            # Else the next call would come here again, and fail again.
+            self._work.drop_broken()
+            raise
 
     def _close(self, after: Frame | None) -> None:
         """Finish the chunk, if one is begun; ``after`` is the first frame of the next one."""
@@ -257,22 +269,22 @@ class Chunks:
         self._work.add(DoneChunk(self._start, done, None if after is None else after.start, notes))
 
 
-def _work(
-    info: VideoInfo,
-    settings: Settings,
-    model: Mapping[str, str],
-    writer: Writer,
-    tell: Callable[[str], None],
-) -> WorkFolder:
-    """The folder for the job's chunks: beside the target, or in the one that was named."""
-    target = writer.path
+def _check_shared(settings: Settings) -> None:
+    """Raise UsageError for what a film that several do at once cannot have."""
+    if not settings.resume:
+        raise UsageError("several workers at one film must keep finished work: no --no-resume")
+    if settings.hints or settings.references:
+        raise UsageError(
+            "known colours need the whole film in one process; leave --workers and --cluster out"
+        )
+
+
+def _folder(target: Path, settings: Settings) -> Path:
+    """Where the job's chunks are: beside the target, or in the folder that was named for them."""
     if settings.work_dir is None:
-        path = target.with_name(f".{target.name}.vidcolor")
-    else:
-        mark = hashlib.sha256(str(target.absolute()).encode()).hexdigest()[:12]
-        path = settings.work_dir / f"{target.name}.{mark}.vidcolor"
-    job = _identity(info, settings, model, writer)
-    return WorkFolder(path, job, settings.range.first_frame or 0, tell)
+        return target.parent / f".{name_for(target)}.vidcolor"
+    mark = hashlib.sha256(os.fsencode(target.absolute())).hexdigest()[:12]
+    return settings.work_dir / f"{name_for(target)}.{mark}.vidcolor"
 
 
 def _identity(
@@ -285,10 +297,17 @@ def _identity(
     return {
         "source": sample_digest(info.path),
         "settings": repr(chosen),
+        "luts": [digest(Path(lut)) for lut in lut_paths(settings)],
         "model": dict(model),
         "encoder": [writer.codec, writer.pixel_format, dict(writer.options)],
         "target": writer.path.suffix,
-        "version": [version("vidcolor"), *dataclasses.astuple(LENGTH), WARM_UP, RUN_OUT],
+        "version": [
+            version("vidcolor"),
+            version("av"),
+            *dataclasses.astuple(LENGTH),
+            WARM_UP,
+            RUN_OUT,
+        ],
     }
 
 

@@ -29,11 +29,17 @@ frames and gave the same PSNR against the truth as asking for all; a twentieth a
 @dataclass(frozen=True, slots=True)
 class LinkedFrame:
     """A small frame, its motion from and to the one before (None where a shot begins), and whether
-    the network is to be asked about it."""
+    the network is to be asked about it.
+
+    What is known of its colours: ``points`` (N, 5) y, x, a*, b*, share, as for
+    `vidcolor.hints.color_frames`; ``hinted`` is whether someone put some on this very frame.
+    """
 
     small: SmallFrame
     link: Link | None
     key: bool
+    hinted: bool = False
+    points: Float32 | None = None
 
 
 def choose_keys(

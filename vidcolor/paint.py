@@ -61,7 +61,10 @@ class Painter:
         self._buffers = [np.empty(chroma_shape, np.float32) for _ in range(6)]
 
     def paint(self, frame: ColoredFrame) -> PaintedFrame:
-        """The frame with its Cb and Cr planes, in the codes of ``frame.frame.color``."""
+        """The frame with its Cb and Cr planes, in the codes of ``frame.frame.color``: painted, or
+        its own, see `vidcolor.tint`."""
+        if frame.frame.keeps_color:
+            return kept(frame.frame, self._shape)
         spec = frame.frame.color
         ab = frame.ab * self._saturation
         chroma = chroma_from_lab(frame.lightness, ab, spec)
@@ -93,11 +96,10 @@ class Painter:
 def paint(
     frames: Iterable[ColoredFrame], chroma_shape: tuple[int, int], saturation: float = 1.0
 ) -> Iterator[PaintedFrame]:
-    """Each frame with its chroma planes, ours by `Painter` or its own; see `vidcolor.tint`."""
+    """Each frame with its chroma planes; see `Painter`."""
     painter = Painter(chroma_shape, saturation)
     for frame in frames:
-        own = frame.frame.keeps_color
-        yield kept(frame.frame, chroma_shape) if own else painter.paint(frame)
+        yield painter.paint(frame)
 
 
 def _coefficients(lightness: Float32, chroma: Float32) -> tuple[list[Float32], list[Float32]]:

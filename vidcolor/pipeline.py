@@ -2,8 +2,10 @@
 
 ::
 
-    decode -> find_cuts -> mark -> in_chunks -> motions -> choose_keys -> colorize -> stabilize
-           -> paint
+    decode -> find_cuts -> mark -> in_chunks -> motions -> choose_keys -> told -> colorize
+           -> stabilize -> grade -> paint
+
+What is known of the film's colours, `vidcolor.guide` finds out before, in a pass of its own.
 
 No stage starts threads; `Prefetch` decides where one ends and the next begins.
 """
@@ -11,7 +13,7 @@ No stage starts threads; `Prefetch` decides where one ends and the next begins.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -23,13 +25,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidcolor.chunks import ChunkLength, check, in_chunks, kept
-from vidcolor.color import rgb
+from vidcolor.color import prepare, rgb
 from vidcolor.colorize import colorize
 from vidcolor.errors import UsageError
 from vidcolor.fields import paint_fields
 from vidcolor.flow import single_threaded_cv2
 from vidcolor.frames import ChunkStart, ColoredFrame, Frame, PaintedFrame, SmallFrame, VideoInfo
-from vidcolor.keyframes import keyed
+from vidcolor.guide.survey import Guide, Wishes, make_guide
+from vidcolor.keyframes import LinkedFrame, keyed
+from vidcolor.look import Grading
 from vidcolor.media.codecs import FieldMarks
 from vidcolor.media.count import frames_before
 from vidcolor.media.decode import DecodeReport, decode
@@ -75,15 +79,22 @@ class Pipeline:
         colorizer: Colorizer | None,
         watch: Stopwatch | None = None,
         length: ChunkLength | None = None,
+        warn: Callable[[str], None] | None = None,
     ) -> None:
         self._info = info
         self._settings = settings
         self._colorizer = colorizer
         self._watch = watch or Stopwatch()
         self._length = length
+        self._grading = Grading(settings)
+        self._warn = warn or (lambda line: None)
         self._size = small_size(info, settings)
         # In a range by time, frames are numbered from its start.
-        by_number = settings.shots is not None or isinstance(settings.keep_color, tuple)
+        by_number = (
+            settings.shots is not None
+            or isinstance(settings.keep_color, tuple)
+            or bool(settings.hints or settings.references)
+        )
         self._before = frames_before(info, settings.range.start or Fraction(0)) if by_number else 0
         if settings.keep_color is not None and not keeps_chroma(info):
             raise UsageError(
@@ -145,12 +156,12 @@ class Pipeline:
         fields where the target ``marks`` them. With ``once`` one chunk, and the next one's first
         frame, whose colour is of no use."""
         frames = self._watch.timed("wait for colour", self.colored(stack, resume, once=once))
-        saturation = self._settings.color.saturation
 
         def stage() -> Iterator[PaintedFrame]:
+            prepare(self._info.color)  # While the network is being made ready.
             if marks is None:
-                return paint(frames, shape, saturation)
-            return paint_fields(frames, shape, saturation, always=marks == "film")
+                return paint(frames, shape)
+            return paint_fields(frames, shape, always=marks == "film")
 
         return stack.enter_context(
             Prefetch(lambda: self._watch.timed("paint", stage()), _AHEAD, "paint")
@@ -159,10 +170,12 @@ class Pipeline:
     def colored(
         self, stack: ExitStack, resume: ChunkStart | None = None, *, once: bool = False
     ) -> Iterator[ColoredFrame]:
-        """Each frame with its small colour: two threads, one before the network and one with it."""
+        """Each frame with its small colour, graded: two threads, one before the network and one
+        with it."""
         color, watch = self._settings.color, self._watch
         colorizer = self._colorizer
         assert colorizer is not None
+        guide = self._guide(stack, colorizer)
         decoded = watch.timed("decode", self._decoded(resume))
         # After its thread has ended: a later stage's error would keep the source open with its
         # frames.
@@ -176,12 +189,17 @@ class Pipeline:
         )
         waited = watch.timed("wait for frames", small)
         pool = stack.enter_context(ThreadPoolExecutor(1, "vidcolor-flow"))
-        linked = watch.timed("flow", keyed(waited, color.stabilize, color.keyframes, pool))
+        linked: Iterator[LinkedFrame] = watch.timed(
+            "flow", keyed(waited, color.stabilize, color.keyframes, pool)
+        )
+        if guide is not None:
+            linked = guide.told(linked)
         guessed = watch.timed(
             "colorize", colorize(linked, colorizer, color.batch_size, self._info.rotation)
         )
         steady = watch.timed("stabilize", stabilize(guessed, color.stabilize))
-        return stack.enter_context(Prefetch(lambda: self._counted(kept(steady)), _AHEAD, "color"))
+        graded = watch.timed("look", self._grading.apply(kept(steady), self._before))
+        return stack.enter_context(Prefetch(lambda: self._counted(graded), _AHEAD, "color"))
 
     def _decoded(self, resume: ChunkStart | None) -> Generator[Frame]:
         """The film's frames; to resume, from the place to warm up from."""
@@ -208,16 +226,43 @@ class Pipeline:
     def _cut(
         self, frames: Iterable[Frame], resume: ChunkStart | None, *, once: bool = False
     ) -> Iterator[SmallFrame]:
-        """The frames with their small lightness, cut where the settings or the detector say."""
+        """The frames with their small lightness, in shots and chunks."""
+        marked = self._marked(frames, self.seen)
+        if self._length is None:
+            return marked
+        return in_chunks(marked, self._length, resume, once=once)
+
+    def _marked(self, frames: Iterable[Frame], seen: ColorWatch) -> Iterator[SmallFrame]:
+        """The frames cut where the settings or the detector say, or their own look changes."""
         shots = self._settings.shots
         if shots is None:
             found = find_cuts(frames, self._size)
         else:
             found = given_cuts(frames, self._size, {start - self._before for start in shots})
-        marked = self.seen.mark(found)
-        if self._length is None:
-            return marked
-        return in_chunks(marked, self._length, resume, once=once)
+        return seen.mark(found)
+
+    def _guide(self, stack: ExitStack, colorizer: Colorizer) -> Guide | None:
+        """What is known of the frames' colours, if anything is to be."""
+        info, settings = self._info, self._settings
+        if not (settings.hints or settings.references):
+            return None
+        wishes = Wishes(
+            settings.hints,
+            settings.references,
+            settings.color.reference_strength,
+            self._before,
+            info.start_pts or 0,
+            info.time_base,
+            round(info.rotation / 90) % 4,
+        )
+
+        def frames() -> Iterator[SmallFrame]:
+            with closing(decode(info, settings.range, limits=settings.limits)) as read:
+                yield from self._marked(read, ColorWatch(settings.keep_color, self._before))
+
+        with self._watch.running("follow hints"):
+            guide = make_guide(frames, wishes, settings.color.short_side, colorizer, self._warn)
+        return stack.enter_context(guide)
 
     def _counted(self, frames: Iterable[ColoredFrame]) -> Iterator[ColoredFrame]:
         for frame in frames:
@@ -267,7 +312,7 @@ def color_frames(
         stack.enter_context(single_threaded_cv2())
         colored = Pipeline(info, settings, colorizer).colored(stack)
         origin = info.start_pts or 0
-        for item in paint(colored, half, settings.color.saturation):
+        for item in paint(colored, half):
             frame = item.frame
             seconds = float((frame.pts - origin) * info.time_base)
             picture = rgb(frame.luma, item.cb, item.cr, frame.color)

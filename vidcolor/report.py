@@ -18,6 +18,8 @@ class Progress:
 
     done: int
     total: int | None
+    resumed: int = 0
+    """Of those done, how many an earlier run had finished."""
 
 
 @dataclass(frozen=True, slots=True)

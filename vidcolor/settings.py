@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from types import UnionType
 from typing import Any, TypeAlias, get_origin, get_type_hints
 
 from vidcolor.errors import SettingsError, UsageError
+from vidcolor.hintlist import Hint
+from vidcolor.references import Reference
 
 KeepColor: TypeAlias = str | tuple[tuple[int, int | None], ...] | None
 
@@ -72,6 +75,30 @@ class ColorSettings:
     keyframes: int = 8
     """The network is asked about every so many frames at least, more often where much moves; the
     others take their colour along the motion. 1 asks about every frame, as does ``stabilize`` 0."""
+    reference_strength: float = 1.0
+    """Share of the references' colours where they are surely known, 0 (none) to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookSettings:
+    """How the colours are graded. Whatever is set here, luma stays what it is."""
+
+    warmth: float = 0.0
+    """-1 (as in bluer light) to 1 (yellower)."""
+    tint: float = 0.0
+    """-1 (greener) to 1 (toward magenta)."""
+    vibrance: float = 0.0
+    """-1 to 1: less or more colour where there is little, hardly any change where there is much
+    and in skin."""
+    lut: str | None = None
+    """Path of a 3D LUT (.cube) for R'G'B' of sRGB, of which only the colour counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShotLook(LookSettings):
+    """All of a shot's look: what the shot list sets for it, and else what is set for the film."""
+
+    saturation: float = 1.0
 
 
 FIELD_ORDERS = ("auto", "progressive", "top", "bottom")
@@ -117,7 +144,7 @@ class LimitSettings:
     """Stop at the first damage instead of going on over it."""
 
 
-_TABLES = ("color", "encoder", "fields", "limits")
+_TABLES = ("color", "look", "encoder", "fields", "limits")
 """What a preset or config file may hold."""
 _GROUPS = (*_TABLES, "range")
 
@@ -126,8 +153,8 @@ _GROUPS = (*_TABLES, "range")
 class Settings:
     """All settings of one job; see the groups for their meaning.
 
-    What is of one film alone (range, overwrite, shots, keep_color) cannot be set by a preset or
-    config file.
+    What is of one film alone (range, overwrite, shots, looks, keep_color, hints, references) cannot
+    be set by a preset or config file.
     """
 
     color: ColorSettings = ColorSettings()
@@ -140,12 +167,21 @@ class Settings:
     work_dir: Path | None = None
     """Where they are kept; None: beside the target."""
     fields: FieldSettings = FieldSettings()
+    look: LookSettings = LookSettings()
     shots: tuple[int, ...] | None = None
     """Number in the film, from 0, of the first frame of each shot: 0 first, then rising, as
     `vidcolor.shots.read_shots` reads them from a file. None: they are found by the detector."""
+    looks: Mapping[int, Mapping[str, Any]] | None = None
+    """By the first frame of a shot, what of its look is set for it alone: keys of ``look``, and
+    ``saturation``."""
     keep_color: KeepColor = None
     """Where the film's own colour is kept: half-open ranges of frame numbers in the film, from 0
     (an end of None is the film's), or ``auto`` for wherever there is some. None: nowhere."""
+    hints: tuple[Hint, ...] = ()
+    """Colours that are known at places of the film, as `vidcolor.hintlist.read_hints` reads them
+    from a file."""
+    references: tuple[Reference, ...] = ()
+    """Colour stills to go by, as `vidcolor.references.find_references` finds them."""
 
     def __post_init__(self) -> None:
         _check(self)
@@ -165,13 +201,25 @@ class Settings:
         part = _override(getattr(self, group), changes, f"{group}.", "the call")
         return dataclasses.replace(self, **{group: part})
 
+    def look_in(self, shot: int | None = None) -> ShotLook:
+        """The look of the film or, with what is set for it, of the shot that begins at frame
+        ``shot``. Raises SettingsError as ``replace`` does."""
+        film = ShotLook(**dataclasses.asdict(self.look), saturation=self.color.saturation)
+        own = {} if self.looks is None or shot is None else self.looks.get(shot, {})
+        look: ShotLook = _override(film, own, "", f"the look of the shot at frame {shot}")
+        return look
+
 
 def _check(settings: Settings) -> None:
     color, crop, encoder = settings.color, settings.range, settings.encoder
     crf, depth = encoder.crf, encoder.depth
     rules = (
         (0 <= color.stabilize <= 1, f"stabilize must be 0 to 1, not {color.stabilize}"),
-        (0 <= color.saturation <= 2, f"saturation must be 0 to 2, not {color.saturation}"),
+        *_look_rules(settings.look_in()),
+        (
+            0 <= color.reference_strength <= 1,
+            f"reference_strength must be 0 to 1, not {color.reference_strength}",
+        ),
         (1 <= color.keyframes <= 64, f"keyframes must be 1 to 64, not {color.keyframes}"),
         (1 <= color.batch_size <= 256, f"batch_size must be 1 to 256, not {color.batch_size}"),
         (
@@ -204,6 +252,12 @@ def _check(settings: Settings) -> None:
     shots = settings.shots
     if shots is not None and (shots[:1] != (0,) or any(a >= b for a, b in pairwise(shots))):
         raise SettingsError("shots must be the first frame of every shot: 0, and rising from there")
+    for first in settings.looks or ():
+        if first not in (shots or ()):
+            raise SettingsError(f"there is a look for frame {first}, where no shot begins")
+        for holds, message in _look_rules(settings.look_in(first)):
+            if not holds:
+                raise SettingsError(f"the look of the shot at frame {first}: {message}")
     kept = settings.keep_color
     if isinstance(kept, str) and kept != "auto":
         raise SettingsError(f"keep_color must be auto or ranges of frames, not {kept!r}")
@@ -219,6 +273,13 @@ def _check(settings: Settings) -> None:
         raise UsageError(f"the frame range {first}:{crop.end_frame} holds no frame")
     if (crop.start or 0) < 0 or (crop.duration is not None and crop.duration <= 0):
         raise UsageError("start must not be negative and duration must be above zero")
+
+
+def _look_rules(look: ShotLook) -> Iterator[tuple[bool, str]]:
+    yield 0 <= look.saturation <= 2, f"saturation must be 0 to 2, not {look.saturation}"
+    for name in ("warmth", "tint", "vibrance"):
+        value = getattr(look, name)
+        yield -1 <= value <= 1, f"{name} must be -1 to 1, not {value}"
 
 
 def read_toml(path: Path, kind: str) -> dict[str, Any]:
@@ -274,7 +335,7 @@ def _coerce(value: Any, hint: Any, where: str) -> Any:
         if not isinstance(value, Mapping):
             raise SettingsError(f"{where} must be a table of options, not {value!r}")
         return {str(key): _option(item) for key, item in value.items()}
-    kinds = hint.__args__ if hasattr(hint, "__args__") else (hint,)
+    kinds = hint.__args__ if isinstance(hint, UnionType) else (hint,)
     kinds = tuple(get_origin(kind) or kind for kind in kinds)
     if isinstance(value, kinds) and not (isinstance(value, bool) and bool not in kinds):
         return value

@@ -21,7 +21,13 @@ shot, and added by a shot with a ``first_frame``.
 All else is there to be read by people. ``source`` is the film's name, ``frames`` the number of the
 frame after the last that was looked at. ``start`` is the time since the film's first frame, cut to
 the millisecond: ``--start`` with that time begins at that very frame. What else a shot holds is
-kept as it is, for what is to be set shot by shot some day; anything else at the top is an error.
+kept as it is; anything else at the top is an error.
+
+A shot's ``look`` is for that shot alone, in place of what is set for the film::
+
+    {"first_frame": 96, "look": {"saturation": 0.8, "warmth": 0.2}}
+
+Its keys are ``saturation`` and those of `vidcolor.settings.LookSettings`.
 """
 
 from __future__ import annotations
@@ -81,6 +87,12 @@ class ShotList:
         """The first frame of every shot, as `vidcolor.settings.Settings.shots` takes them."""
         return tuple(shot.first_frame for shot in self.shots)
 
+    @property
+    def looks(self) -> dict[int, dict[str, Any]] | None:
+        """What shots set for themselves, as `vidcolor.settings.Settings.looks` takes it."""
+        own = {shot.first_frame: shot.notes["look"] for shot in self.shots if "look" in shot.notes}
+        return own or None
+
     def to_json(self) -> str:
         """The list as its file has it, one shot a line, without a line's end."""
         head = {"format": FORMAT, "source": self.source, "frames": self.frames}
@@ -138,6 +150,8 @@ def _parse(value: Any) -> ShotList:
 def _shot(number: int, item: Any) -> Shot:
     if not isinstance(item, dict) or not _is_number(item.get("first_frame")):
         raise SettingsError(f'shot {number} must have a "first_frame", a frame\'s number from 0')
+    if not isinstance(item.get("look", {}), dict):
+        raise SettingsError(f'shot {number}: its "look" must hold settings, not {item["look"]!r}')
     return Shot(item["first_frame"], {key: it for key, it in item.items() if key != "first_frame"})
 
 

@@ -36,6 +36,9 @@ LONGEST_MEMORY = 50.0
 LOOK_AHEAD = 8
 """Frames that every frame may learn from at least, where its shot has them: as many as may go by
 without a guess, so that the next one is always in sight."""
+_HINTED = 4.0
+"""What a guess weighs against a full memory where someone put colours on the frame: what they see
+there is what they said."""
 _NOTHING = 1e-6
 """A count that stands for none and may be divided by."""
 
@@ -108,7 +111,7 @@ def stabilize(
         past = None
         if moved is not None and link is not None:
             past = _carried(moved, link.onward, guess, side)
-        weight = 0.0 if ab is None else 1.0
+        weight = 0.0 if ab is None else _HINTED * limit if item.hinted else 1.0
         waiting.append(_Waiting(small, guess, weight, link, past))
         memory = _remembered(guess, past, weight)
         if len(waiting) == block + look_ahead:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidcolor.color import rgb
-from vidcolor.frames import Frame, VideoInfo
+from vidcolor.frames import Frame, PaintedFrame, VideoInfo
 
 Pixels = NDArray[np.uint8]
 
@@ -23,22 +23,59 @@ def still(frame: Frame, info: VideoInfo, short_side: int) -> Pixels:
     aspect = info.sample_aspect_ratio if info.sample_aspect_ratio > 0 else Fraction(1)
     width, height = info.width * aspect, Fraction(info.height)
     scale = short_side / min(width, height)
+    return upright(reduced(frame, info, (round(height * scale), round(width * scale))), info)
+
+
+def reduced(frame: Frame, info: VideoInfo, size: tuple[int, int]) -> PaintedFrame:
+    """The frame at ``size`` (h, w), not turned, in 8 bits, with chroma of its own as large as luma.
+
+    Coloured anew, its ``frame`` shows at this size what painting would give at full size.
+    """
     # Scaled in Y'CbCr, and to 8 bits, by the decoder's library; the range must stay what it is.
     span = 2 if info.color.full_range else 1
-    planes = frame.owner.reformat(
-        width=round(width * scale),
-        height=round(height * scale),
+    luma, cb, cr = frame.owner.reformat(
+        width=size[1],
+        height=size[0],
         format="yuv444p",
-        interpolation="AREA" if scale < 1 else "BICUBIC",
+        interpolation="AREA" if size[0] < info.height else "BICUBIC",
         src_color_range=span,
         dst_color_range=span,
     ).to_ndarray()
-    luma, cb, cr = planes
-    picture = rgb(luma, cb, cr, replace(info.color, depth=8))
+    small = replace(frame, luma=luma, color=replace(info.color, depth=8), owner=None)
+    return PaintedFrame(small, cb, cr)
+
+
+def upright(painted: PaintedFrame, info: VideoInfo) -> Pixels:
+    """A frame of ``info`` as R'G'B' (h, w, 3) uint8, turned as players turn it."""
+    frame = painted.frame
+    picture = rgb(frame.luma, painted.cb, painted.cr, frame.color)
     return np.rot90(picture, round(info.rotation / 90) % 4)
+
+
+def panel_size(
+    info: VideoInfo, tallest: int | None = None, widest: int | None = None
+) -> tuple[int, int]:
+    """(h, w) of a picture before it is turned upright: even, square pixels, at most the film's and,
+    once upright, at most ``tallest`` and ``widest``."""
+    aspect = info.sample_aspect_ratio if info.sample_aspect_ratio > 0 else Fraction(1)
+    # Square pixels by making one side smaller, never the other larger.
+    width = info.width * min(aspect, Fraction(1))
+    height = info.height / max(aspect, Fraction(1))
+    turned = round(info.rotation / 90) % 2
+    scale = Fraction(1)
+    for side, most in zip(
+        (width, height) if turned else (height, width), (tallest, widest), strict=True
+    ):
+        scale = scale if most is None else min(scale, most / side)
+    return max(2, int(height * scale) // 2 * 2), max(2, int(width * scale) // 2 * 2)
 
 
 def jpeg(pixels: Pixels, quality: int) -> bytes:
     """R'G'B' (h, w, 3) uint8 as a JPEG file; ``quality`` is 1 to 100."""
     _, data = cv2.imencode(".jpg", pixels[..., ::-1], (cv2.IMWRITE_JPEG_QUALITY, quality))
     return bytes(data)
+
+
+def png(pixels: Pixels) -> bytes:
+    """R'G'B' (h, w, 3) uint8 as a PNG file."""
+    return bytes(cv2.imencode(".png", pixels[..., ::-1])[1])

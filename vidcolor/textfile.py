@@ -1,9 +1,8 @@
-"""Text files that appear under their name whole or not at all: reports, shot lists, journals."""
+"""Files of text, and pictures, that appear under their name whole or not at all."""
 
 from __future__ import annotations
 
 import errno
-import os
 import secrets
 import stat
 from collections.abc import Iterable, Iterator
@@ -11,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
+from vidcolor.disk import put_in_place
 from vidcolor.errors import TargetError
 
 
@@ -49,18 +49,25 @@ class TextFile:
     def write(self, text: str | Iterable[str]) -> None:
         """Put ``text``, or its pieces in a row, in place in one step; the last line gets its end
         if it has none."""
+
+        def encoded() -> Iterator[bytes]:
+            piece = ""
+            for piece in (text,) if isinstance(text, str) else text:
+                yield piece.encode()
+            if piece and not piece.endswith("\n"):
+                yield b"\n"
+
+        self.write_bytes(encoded())
+
+    def write_bytes(self, pieces: Iterable[bytes]) -> None:
+        """Put these bytes in place in one step."""
         with writing(self.path, self._what):
-            with self._part.open("w", encoding="utf-8") as file:
-                piece = ""
-                for piece in (text,) if isinstance(text, str) else text:
+            with self._part.open("wb") as file:
+                for piece in pieces:
                     file.write(piece)
-                if piece and not piece.endswith("\n"):
-                    file.write("\n")
-                file.flush()
-                os.fsync(file.fileno())
             if self._mode is not None:
                 self._part.chmod(stat.S_IMODE(self._mode))
-            os.replace(self._part, self._real)
+            put_in_place(self._part, self._real)
 
 
 def write_text(path: Path, text: str, what: str) -> None:

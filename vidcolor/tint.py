@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidcolor.color import chroma_scale
+from vidcolor.color import Codes, chroma_scale
 from vidcolor.frames import Frame, PaintedFrame, SmallFrame
 from vidcolor.media.picture import read_chroma
 from vidcolor.settings import KeepColor
@@ -56,7 +56,7 @@ def look(small: SmallFrame, before: Look = "grey") -> Look:
 
     ``before`` is the look of the frame before: what was in colour stays so until it is clearly not.
     """
-    planes = read_chroma(small.frame.owner, small.frame.color)
+    planes = _own(small.frame)
     if planes is None:
         return "grey"
     neutral, span = chroma_scale(small.frame.color)
@@ -183,23 +183,36 @@ def _keeping(small: SmallFrame, keep: bool) -> SmallFrame:
 
 
 def kept(frame: Frame, shape: tuple[int, int]) -> PaintedFrame:
-    """The frame with its own chroma, in its own codes; resampled only to planes of another shape.
+    """The frame with its own chroma, in its own codes; resampled only to planes of another shape,
+    and then the fields of an interlaced one each by itself.
 
     Grey pictures have none: their planes are neutral.
     """
-    planes = read_chroma(frame.owner, frame.color)
+    planes = _own(frame)
     if planes is None:
         neutral = np.full(shape, 1 << (frame.color.depth - 1), frame.luma.dtype)
         return PaintedFrame(frame, neutral, neutral)
-    cb, cr = (_fitted(plane, shape) for plane in planes)
+    cb, cr = (_fitted(plane, shape, frame.first_field is not None) for plane in planes)
     return PaintedFrame(frame, cb, cr)
 
 
-def _fitted(
-    plane: NDArray[np.uint8] | NDArray[np.uint16], shape: tuple[int, int]
-) -> NDArray[np.uint8] | NDArray[np.uint16]:
+def _own(frame: Frame) -> tuple[Codes, Codes] | None:
+    """The film's chroma; of a frame made of one field, that field's lines."""
+    planes = read_chroma(frame.owner, frame.color)
+    if planes is None or frame.taken_field is None:
+        return planes
+    cb, cr = (plane[frame.taken_field == "bottom" :: 2] for plane in planes)
+    return cb, cr
+
+
+def _fitted(plane: Codes, shape: tuple[int, int], fields: bool = False) -> Codes:
     if plane.shape == shape:
         return plane
+    if fields:
+        fitted: Codes = np.empty(shape, plane.dtype)
+        for parity in (0, 1):
+            fitted[parity::2] = _fitted(plane[parity::2], fitted[parity::2].shape)
+        return fitted
     smaller = plane.shape[0] >= shape[0] and plane.shape[1] >= shape[1]
     how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
     return cv2.resize(plane, shape[::-1], interpolation=how)  # type: ignore[return-value]

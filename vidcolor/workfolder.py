@@ -3,6 +3,8 @@
 A chunk is two files: its packets, and a record that is written only when those are safe on disk.
 The records are the ledger: a chunk without one never happened. ``job.json`` says what the chunks
 are of (source, settings, weights, version); if one of these is another now, they are thrown away.
+``target.json`` says which file the job's film is, from just before that takes the target's place
+until all else here is gone: what a run leaves that is killed in between is known to be of no use.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,13 +23,15 @@ from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
+from vidcolor.disk import sync_folder
 from vidcolor.errors import TargetError
 from vidcolor.frames import ChunkStart, Place
 from vidcolor.media.segments import Segment
-from vidcolor.textfile import write_text
+from vidcolor.textfile import write_text, writing
 
-_JOB, _LOCK, _KIND = "job.json", "lock", "finished work"
+_JOB, _TARGET, _LOCK, _KIND = "job.json", "target.json", "lock", "finished work"
 _SAMPLE = 1 << 20
+_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +72,39 @@ class WorkFolder:
         """What is finished beyond that, by its first frame, as it may be when several share the
         work."""
 
+    @property
+    def frames(self) -> int:
+        """How many frames are finished, from the first on."""
+        return _frames(self.chunks)
+
+    @property
+    def kept(self) -> list[DoneChunk]:
+        """All that is finished, with or without gaps."""
+        return [*self.chunks, *self.ahead.values()]
+
+    @property
+    def kept_frames(self) -> int:
+        """How many frames are finished, with or without gaps."""
+        return _frames(self.kept)
+
     def __enter__(self) -> Self:
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire()
-            self._take_stock()
-        except Timeout as error:
-            raise TargetError(
-                f"{self.path}: another vidcolor is at work on this target; wait for it to end"
-            ) from error
-        except OSError as error:
-            self._lock.release()
-            raise TargetError(
-                f"{self.path}: cannot keep finished work here: {error.strerror}; "
-                "choose another place with --work-dir"
-            ) from error
+        with ExitStack() as stack:
+            stack.callback(self._leave)
+            try:
+                self._enter()
+                self._take_stock()
+            except Timeout as error:
+                raise TargetError(
+                    f"{self.path}: another vidcolor is at work on this target; wait for it to end"
+                ) from error
+            # What the lock raises where files cannot be locked differs with its version.
+            except (OSError, NotImplementedError) as error:
+                why = getattr(error, "strerror", None) or "files cannot be locked there"
+                raise TargetError(
+                    f"{self.path}: cannot keep finished work here: {why}; "
+                    "choose another place with --work-dir"
+                ) from error
+            stack.pop_all()
         return self
 
     def __exit__(
@@ -90,13 +113,11 @@ class WorkFolder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        kept = [*self.chunks, *self.ahead.values()]
-        if kind is None or not kept:
-            shutil.rmtree(self.path, ignore_errors=True)
-        else:
-            frames = sum(len(chunk.segment.pts) for chunk in kept)
-            self._tell(f"{frames} frames are kept in {self.path}; the same command goes on there")
-        self._lock.release()
+        if self.kept and kind is not None and self.path.is_dir():
+            self._tell(
+                f"{self.kept_frames} frames are kept in {self.path}; the same command goes on there"
+            )
+        self._leave(done=kind is None)
 
     def segment(self, start: ChunkStart) -> Path:
         """The file of the packets of the chunk that begins at ``start``."""
@@ -111,42 +132,109 @@ class WorkFolder:
     def accept(self, chunk: DoneChunk) -> None:
         """Take note of a chunk that was entered by another process, in any order."""
         self.ahead[chunk.start.index] = chunk
-        while (following := self._next()) in self.ahead:
+        while (following := self._next()) is not None and following in self.ahead:
             self.chunks.append(self.ahead.pop(following))
 
-    def _next(self) -> int:
-        """The frame with which the first chunk begins that is missing; -1: none is."""
+    def sign(self, film: Path) -> None:
+        """Note that ``film`` is what the job has made, see `clear_made`."""
+        write_text(self.path / _TARGET, json.dumps(sample_digest(film)), _KIND)
+
+    def drop_broken(self) -> None:
+        """Throw away, from the first chunk on that is not as it was written, what there is."""
+        for number, chunk in enumerate(self.chunks):
+            try:
+                whole = chunk.segment.whole()
+            except OSError:
+                continue  # What cannot be read now may well be there again later.
+            if not whole:
+                del self.chunks[number:]
+                with writing(self.path, _KIND):
+                    self._tidy(self._in_use())
+                self._tell(
+                    f"{chunk.segment.path}: changed on disk since it was written; it and what "
+                    "follows it is thrown away, and the same command does it again"
+                )
+                return
+
+    def _enter(self) -> None:
+        """Make the folder if need be, and lock it."""
+        for _ in range(_TRIES):
+            self.path.mkdir(parents=True, exist_ok=True)
+            # One who has just ended may remove it, lock and all, between any two of these lines.
+            with suppress(FileNotFoundError):
+                self._lock.acquire()
+                if (self.path / _LOCK).exists():
+                    sync_folder(self.path.parent)
+                    return
+            self._lock.release()
+        raise Timeout(str(self.path / _LOCK))
+
+    def _leave(self, *, done: bool = False) -> None:
+        """Let go; the folder goes if it is ``done`` with, or holds no chunk."""
+        removed = False
+        if self._lock.is_locked:
+            with suppress(OSError):
+                removed = done or not any(self.path.glob("*.packets"))
+        if removed:
+            with suppress(OSError):
+                self._tidy({self.path / _LOCK})
+            shutil.rmtree(self.path, ignore_errors=True)
+        self._lock.release()
+        if removed and os.name == "nt":
+            # There, what is open cannot be removed, and the lock was until now.
+            with suppress(OSError):
+                (self.path / _LOCK).unlink()
+                self.path.rmdir()
+
+    def _take_stock(self) -> None:
+        known = _read(self.path / _JOB)
+        if known == self._job:
+            self._find_chunks()
+        elif any(self.path.glob("*.packets")):
+            changed = [key for key in self._job if known.get(key) != self._job[key]]
+            why = f"it was made with another {' and '.join(changed)}"
+            if not known:
+                why = "what it was made of cannot be told any more"
+            self._tell(f"{self.path}: what was finished there is thrown away, because {why}")
+        self._tidy(self._in_use())
+        if not self.kept:
+            write_text(self.path / _JOB, json.dumps(self._job, indent=1), _KIND)
+
+    def _find_chunks(self) -> None:
+        for record in sorted(self.path.glob("[0-9]*.json")):
+            chunk = self._chunk(_read(record))
+            if (
+                chunk is not None
+                and record == _record(chunk.segment.path)
+                and chunk.segment.in_place()
+            ):
+                self.accept(chunk)
+
+    def _next(self) -> int | None:
+        """The frame with which the first chunk begins that is missing; None if none is."""
         if not self.chunks:
             return self._first
         following = self.chunks[-1].following
-        return -1 if following is None else following.index
+        return None if following is None else following.index
 
-    def _take_stock(self) -> None:
-        job = self.path / _JOB
-        known = _read(job)
-        if known != self._job:
-            if known is not None and any(self.path.glob("*.packets")):
-                changed = [key for key in self._job if known.get(key) != self._job[key]]
-                self._tell(
-                    f"{self.path}: what was finished there is thrown away, because it was made "
-                    f"with another {' and '.join(changed)}"
-                )
-            for file in self.path.iterdir():
-                if file.name != _LOCK:
-                    file.unlink()
-            write_text(job, json.dumps(self._job, indent=1), _KIND)
-        for record in sorted(self.path.glob("[0-9]*.json")):
-            values = _read(record)
-            chunk = None if values is None else self._chunk(values)
-            if chunk is not None and chunk.segment.path.is_file():
-                self.accept(chunk)
-        wanted = {chunk.segment.path for chunk in (*self.chunks, *self.ahead.values())}
-        for file in self.path.glob("*.p*"):
+    def _tidy(self, wanted: set[Path]) -> None:
+        """Remove all that is not ``wanted``."""
+        # What tells that the rest is of no use goes last: this, too, may be broken off.
+        for file in sorted(self.path.iterdir(), key=lambda file: file.name == _TARGET):
             if file not in wanted:
                 file.unlink()
 
-    def _chunk(self, values: dict[str, Any]) -> DoneChunk | None:
-        """None where the record is not one of this version's."""
+    def _in_use(self) -> set[Path]:
+        """The lock, and what belongs to finished chunks."""
+        used = {self.path / _LOCK}
+        for chunk in self.kept:
+            # Not the segment's own path: another process may have named the folder otherwise.
+            packets = self.segment(chunk.start)
+            used |= {self.path / _JOB, packets, _record(packets)}
+        return used
+
+    def _chunk(self, values: Mapping[str, Any]) -> DoneChunk | None:
+        """None where there is no record, or it is not one of this version's."""
         try:
             start, following = _start(values["start"]), values["following"]
             stored = values["segment"]
@@ -156,6 +244,7 @@ class WorkFolder:
                 tuple(stored["pts"]),
                 stored["duration"],
                 stored["depth"],
+                stored["size"],
             )
             after = None if following is None else _start(following)
             return DoneChunk(start, segment, after, values["notes"])
@@ -175,8 +264,38 @@ def packets_of(folder: Path, start: ChunkStart) -> Path:
 
 def enter(folder: Path, chunk: DoneChunk) -> None:
     """Write the record of a chunk whose packets are safe on disk."""
-    record = packets_of(folder, chunk.start).with_suffix(".json")
-    write_text(record, json.dumps(dataclasses.asdict(chunk), default=str), _KIND)
+    text = json.dumps(dataclasses.asdict(chunk), default=str)
+    write_text(_record(packets_of(folder, chunk.start)), text, _KIND)
+
+
+def clear_made(path: Path, target: Path) -> None:
+    """Remove ``path`` if the job that was kept there is done: a run was killed after it had put its
+    film in place as ``target``, and before it had removed this. Raises TargetError."""
+    if not path.is_dir() or not target.is_file():
+        return
+    try:
+        signed = json.loads((path / _TARGET).read_text(encoding="utf-8"))
+        made = signed == sample_digest(target)
+    except FileNotFoundError:
+        made = not any(path.glob("*.packets"))
+    except (OSError, ValueError):
+        made = False
+    if made:
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    with WorkFolder(path, {}):
+        pass  # Nobody's at work there, and what is left without an error goes.
+
+
+def throw_away(path: Path, tell: Callable[[str], None]) -> None:
+    """Remove what an earlier run has kept in ``path``, if anything. Raises TargetError."""
+    if path.is_dir():
+        found = any(path.glob("*.packets"))
+        _remove(path)
+        if found:
+            tell(f"{path}: what was finished there is thrown away, because of --no-resume")
 
 
 def sample_digest(path: Path) -> str:
@@ -192,12 +311,20 @@ def sample_digest(path: Path) -> str:
     return found.hexdigest()
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-    return values
+def _record(packets: Path) -> Path:
+    return packets.with_suffix(".json")
+
+
+def _frames(chunks: Iterable[DoneChunk]) -> int:
+    return sum(len(chunk.segment.pts) for chunk in chunks)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Empty where there is no such file, or it is no record."""
+    with suppress(FileNotFoundError, ValueError):
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return values if isinstance(values, dict) else {}
+    return {}
 
 
 def _start(found: dict[str, Any]) -> ChunkStart:

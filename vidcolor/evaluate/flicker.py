@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidcolor.color import rgb
-from vidcolor.frames import ColoredFrame, VideoInfo
+from vidcolor.frames import ColoredFrame
 from vidcolor.media.pictures import PictureWriter
 from vidcolor.media.probe import probe
 from vidcolor.paint import Painter
+from vidcolor.stills import panel_size
 
 Picture = NDArray[np.uint8]
 
@@ -38,7 +38,7 @@ class FlickerVideo:
     def __init__(self, target: Path, clip: Path, saturation: float = 1.0) -> None:
         info = probe(clip)
         self._turns = round(info.rotation / 90) % 4
-        self._size = panel_size(info)
+        self._size = panel_size(info, TALLEST)
         chroma = (-(-info.height // 2), -(-info.width // 2))
         self._painter = Painter(chroma, saturation)
         height, width = self._size[:: -1 if self._turns % 2 else 1]
@@ -75,14 +75,3 @@ def difference(one: Picture, two: Picture) -> Picture:
     """``two`` less ``one``, both (h, w, 3), times 8 around mid-grey."""
     gap = two.astype(np.int16) - one
     return np.asarray(np.clip(_GREY + GAIN * gap, 0, 255), np.uint8)
-
-
-def panel_size(info: VideoInfo) -> tuple[int, int]:
-    """(h, w) of a panel before it is turned upright: even, square pixels, at most the clip's."""
-    aspect = info.sample_aspect_ratio if info.sample_aspect_ratio > 0 else Fraction(1)
-    # Square pixels by making one side smaller, never the other larger.
-    width = info.width * min(aspect, Fraction(1))
-    height = info.height / max(aspect, Fraction(1))
-    upright = width if round(info.rotation / 90) % 2 else height
-    scale = min(Fraction(1), TALLEST / upright)
-    return max(2, int(height * scale) // 2 * 2), max(2, int(width * scale) // 2 * 2)

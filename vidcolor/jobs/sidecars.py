@@ -47,17 +47,20 @@ class Sidecars:
 class Digests:
     """What settings are known by: the same for all that would give the same film.
 
-    A checkpoint is known by what is in it, read once, and a model of ours by its name. Only what
-    differs from the defaults counts, so that a setting added later changes no digest.
+    A checkpoint or a LUT is known by what is in it, read once, and a model of ours by its name.
+    Only what differs from the defaults counts, so that a setting added later changes no digest.
     """
 
     def __init__(self) -> None:
         self._model = cache(_model)
+        self._file = cache(_content)
         self._usual = _flat(Settings())
 
     def of(self, settings: Settings) -> str:
         """SHA-256, in hex."""
         values = {**_flat(settings), "color.model": self._model(settings.color.model)}
+        if settings.look.lut is not None:
+            values["look.lut"] = self._file(settings.look.lut)
         differs = {
             key: value
             for key, value in values.items()
@@ -77,6 +80,11 @@ def _flat(settings: Settings) -> dict[str, Any]:
 
 def _model(name: str) -> str:
     if name not in {model.name for model in CATALOG}:
-        with suppress(OSError):
-            return digest(Path(name))
+        return _content(name)
+    return name
+
+
+def _content(name: str) -> str:
+    with suppress(OSError):
+        return digest(Path(name))
     return name

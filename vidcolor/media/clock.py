@@ -1,8 +1,14 @@
-"""Times for pictures whose own are missing, doubled, stray or set anew: ``Clock``."""
+"""Times for pictures whose own are missing, doubled, stray or set anew, and where they begin."""
 
 from __future__ import annotations
 
 from fractions import Fraction
+from math import floor
+from typing import cast
+
+import av
+from av.container import InputContainer
+from av.format import Flags as FormatFlags
 
 from vidcolor.frames import VideoInfo
 
@@ -12,6 +18,21 @@ _SLOWEST, _FASTEST = Fraction(1, 10), Fraction(240)
 LONGEST_GAP = Fraction(6 * 3600)
 """Seconds between two frames, and before the first, that are believed; beyond, the clock was set
 anew. Containers would go on to write the gap into the length of the film."""
+
+_CLOCK_FROM_ANYWHERE = int(cast(int, FormatFlags.ts_discont.value))
+
+
+def origin_of(source: InputContainer, info: VideoInfo) -> int:
+    """The tick of the source's clock that is 0 in a target of the whole film; 0 for nearly all.
+
+    Transport and program streams start wherever their sender's clock was, up to a day on. No player
+    shows the time before; in an MP4, it would.
+    """
+    start = Fraction(source.start_time or 0, av.time_base)
+    own = (info.start_pts or 0) * info.time_base
+    if source.format.flags & _CLOCK_FROM_ANYWHERE or abs(own) > LONGEST_GAP:
+        return floor((own if source.start_time is None else min(start, own)) / info.time_base)
+    return 0
 
 
 def plausible_rate(rate: Fraction | None) -> Fraction:

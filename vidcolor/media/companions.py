@@ -133,8 +133,15 @@ class Companions:
             for packet in track.finish(end):
                 self._mux(index, packet)
 
-    def losses(self) -> Iterator[str]:
-        """What of the source could not be handed on, one line each; complete after ``finish``."""
+    def notes(self) -> Iterator[str]:
+        """What is not in the target as in the source, one line each; complete after ``finish``."""
+        for stream, result in self.converted:
+            yield f"{name_stream(stream)} is converted to {result}"
+        for stream, why in self.dropped:
+            yield f"{name_stream(stream)} is left out: {why}"
+        yield from self._losses()
+
+    def _losses(self) -> Iterator[str]:
         for about in (*self.copied, *(stream for stream, _ in self.converted)):
             if count := self._refused.get(about.index):
                 yield f"{name_stream(about)}: {count} packets were refused by the container"

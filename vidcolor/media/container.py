@@ -21,20 +21,35 @@ from vidcolor.media.probe import has_decoder, is_cover
 from vidcolor.media.subtitles import TEXT_CODECS, TEXT_SOURCES, Rewriter, add_text
 from vidcolor.media.track import Track
 
-# QuickTime's list has the older of the two codes that some languages have; FFmpeg drops the newer.
 QUICKTIME_LANGUAGES: Mapping[str, str] = MappingProxyType(
     {
-        "ces": "cze",
+        "bod": "tib",
+        "cym": "wel",
+        "cze": "ces",
         "deu": "ger",
         "ell": "gre",
-        "fra": "fre",
+        "eus": "baq",
+        "fas": "per",
+        "fre": "fra",
+        "hrv": "hr ",
+        "hye": "arm",
         "isl": "ice",
+        "kat": "geo",
+        "mkd": "mac",
+        "msa": "may",
+        "mya": "bur",
         "nld": "dut",
-        "ron": "rum",
-        "slk": "slo",
+        "rum": "ron",
+        "slo": "slk",
+        "sqi": "alb",
+        "srp": "sr ",
+        "swe": "sve",
         "zho": "chi",
     }
 )
+"""FFmpeg's list of QuickTime's languages has one code for each, the older or the newer or one of
+its own, and drops all others: what it calls them."""
+_OF_ITS_OWN = MappingProxyType({"sve": "swe", "hr ": "hrv", "sr ": "srp"})
 # Others would make it a second picture track.
 _COVER_CONTAINERS = frozenset({"mp4", "matroska"})
 # The muxer writes its own; the source's would be wrong in the target.
@@ -131,8 +146,9 @@ def _label(output: OutputContainer, stream: Stream, target: Stream) -> None:
         metadata.setdefault("title", metadata.pop("name"))
     target.metadata.update(metadata)
     language = target.metadata.get("language")
-    if output.format.name == "mov" and language is not None:
-        target.metadata["language"] = QUICKTIME_LANGUAGES.get(language, language)
+    if language is not None:
+        known = QUICKTIME_LANGUAGES if output.format.name == "mov" else _OF_ITS_OWN
+        target.metadata["language"] = known.get(language, language)
     target.disposition = stream.disposition
 
 

@@ -13,6 +13,7 @@ from av.stream import AttachmentStream, Disposition, Stream
 from av.video.stream import VideoStream
 
 from vidcolor.frames import FieldOrder, StreamInfo, VideoInfo
+from vidcolor.media.clock import origin_of
 from vidcolor.media.faults import reading
 from vidcolor.media.probe import display_matrix, first_picture, is_cover, open_source
 
@@ -59,6 +60,8 @@ class Contents:
     """The display matrix, see `vidcolor.media.probe.display_matrix`."""
     field_order: int
     """FFmpeg's number, 0 for unknown, 1 for progressive; as the container or the codec says."""
+    origin: Fraction
+    """The time, in seconds, that is 0 in a target of the whole film."""
     lossless: bool
     """The picture's codec, or the encoder's own note in the stream, says that nothing is lost."""
 
@@ -77,8 +80,9 @@ def contents(info: VideoInfo) -> Contents:
         )
         lossless = _lossless(info, stream)
         told = stream.codec_context.field_order
+        origin = origin_of(source, info) * info.time_base
     matrix, field_order = turning_and_fields(info)
-    return Contents(tracks, chapters, matrix, field_order or told, lossless)
+    return Contents(tracks, chapters, matrix, field_order or told, origin, lossless)
 
 
 def turning_and_fields(info: VideoInfo) -> tuple[tuple[int, ...] | None, int]:

@@ -1,8 +1,12 @@
-"""How many frames a film has before a time, found without decoding them."""
+"""How many frames a film has before a time, and when each is shown, found without decoding."""
 
 from __future__ import annotations
 
+from array import array
 from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
 
 from vidcolor.frames import VideoInfo
 from vidcolor.media.faults import reading
@@ -37,3 +41,17 @@ def frames_before(info: VideoInfo, start: Fraction) -> int:
             if packet.dts is not None and packet.dts * info.time_base >= limit + _REORDERING:
                 break
     return count
+
+
+def frame_times(info: VideoInfo) -> NDArray[np.int64]:
+    """The pts of every frame in the order of presentation, as `frames_before` counts them.
+
+    The whole file is read for it. Raises SourceError when that fails.
+    """
+    found = array("q")
+    with open_source(info.path) as source, reading(info.path):
+        for packet in source.demux(source.streams[info.stream_index]):
+            time = packet.dts if packet.pts is None else packet.pts
+            if time is not None and packet.size and not packet.is_discard:
+                found.append(time)
+    return np.sort(np.array(found, np.int64))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import chain, dropwhile, islice, pairwise
@@ -123,7 +123,7 @@ def decode(
     start = None if crop.start in (None, 0) else origin + crop.start
     end = None if crop.duration is None else origin + (crop.start or 0) + crop.duration
     first, stop = crop.first_frame or 0, crop.end_frame
-    reader = _Reader(info, report, limits)
+    reader = Reader(info, report, limits)
     last: Frame | None = None
     if since is None:
         begin, found = 0, _from_time(reader, start)
@@ -151,7 +151,7 @@ def decode(
         raise UsageError(f"{info.path}: the chosen range holds no frame of this film")
 
 
-def _from_time(reader: _Reader, start: Fraction | None) -> Generator[Frame]:
+def _from_time(reader: Reader, start: Fraction | None) -> Generator[Frame]:
     """All frames, or those from ``start`` seconds on, seeking there if that lands early enough."""
     base = reader.info.time_base
     if start is not None:
@@ -174,9 +174,7 @@ def _from_time(reader: _Reader, start: Fraction | None) -> Generator[Frame]:
                 yield frame
 
 
-def _since(
-    reader: _Reader, start: Fraction | None, place: Place, *, seek: bool
-) -> Generator[Frame]:
+def _since(reader: Reader, start: Fraction | None, place: Place, *, seek: bool) -> Generator[Frame]:
     """The frames from ``place`` on, of those that `_from_time` gives from ``start`` on."""
     if not seek:
         with closing(_from_time(reader, start)) as frames:
@@ -190,7 +188,7 @@ def _since(
             yield from coming
 
 
-class _Reader:
+class Reader:
     """Reads one film, noting on the way what is wrong with it."""
 
     def __init__(self, info: VideoInfo, report: DecodeReport, limits: LimitSettings) -> None:
@@ -210,6 +208,12 @@ class _Reader:
 
     def frames(self, seek_to: Fraction | None) -> Generator[Frame]:
         """The film's frames, from the key frame before ``seek_to`` seconds if that is given."""
+        with self.opened() as (source, stream):
+            yield from self.read(source, stream, seek_to)
+
+    @contextmanager
+    def opened(self) -> Iterator[tuple[InputContainer, VideoStream]]:
+        """The film, its picture ready to be decoded, all else passed over."""
         info = self.info
         with open_source(info.path, self._limits) as source:
             with reading(info.path):
@@ -221,14 +225,21 @@ class _Reader:
                 # threads they let FFmpeg mark the frames it patched as corrupt.
                 stream.codec_context.thread_type = "AUTO"
                 stream.codec_context.options = picture_options(self._limits)
-            if seek_to is not None:
-                try:
-                    source.seek(int(seek_to / info.time_base), stream=stream)
-                except FAULTS:
-                    return
-            frames = self._placed(source, stream)
-            whole = info.fields is not None and info.fields.deinterlace
-            yield from deinterlaced(frames) if whole else frames
+            yield source, stream
+
+    def read(
+        self, source: InputContainer, stream: VideoStream, seek_to: Fraction | None
+    ) -> Generator[Frame]:
+        """As ``frames``, from what was ``opened``; none where the film cannot be sought through."""
+        info = self.info
+        if seek_to is not None:
+            try:
+                source.seek(int(seek_to / info.time_base), stream=stream)
+            except FAULTS:
+                return
+        frames = self._placed(source, stream)
+        whole = info.fields is not None and info.fields.deinterlace
+        yield from deinterlaced(frames) if whole else frames
 
     def _placed(self, source: InputContainer, stream: VideoStream) -> Iterator[Frame]:
         """The frames with their times, each judged by that of the frame after it, too."""

@@ -98,7 +98,8 @@ class PictureEncoder:
         self.end = -(2**63)
         """Where the frames so far end, in ticks of the target's clock."""
         self._held: PaintedFrame | None = None
-        self._duration = 0
+        self._duration = max(1, round(1 / (rate * info.time_base)))
+        """Of the last frame in ticks of the source, at first of any by the frame rate."""
 
     @property
     def chroma_shape(self) -> tuple[int, int]:
@@ -141,7 +142,7 @@ class PictureEncoder:
         held, self._held = self._held, None
         if held is None:
             return []
-        duration = held.frame.duration or self._duration or 1
+        duration = held.frame.duration or self._duration
         if following is not None:
             duration = following - held.frame.pts
         return [*self._encode(held, duration), *self.stream.encode(None)]

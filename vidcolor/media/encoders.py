@@ -158,7 +158,9 @@ def _with(
     own, depth = info.color, color.depth
     warnings = []
     if instead_of != encoder:
-        warnings.append(f"{instead_of} does not take {_codes(own)}, {encoder} is used")
+        taken = _written(instead_of, own, settings) is not None
+        lack = "writes no interlaced video" if taken else f"does not take {_codes(own)}"
+        warnings.append(f"{instead_of} {lack}, {encoder} is used")
     if picture.alpha:
         warnings.append("the picture's transparency is dropped")
     if color != own:

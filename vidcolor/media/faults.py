@@ -38,6 +38,9 @@ _DISK = {
     errno.EROFS: "its file system is read-only; choose another folder",
     errno.EACCES: "permission denied; check the rights of the file and its folder",
     errno.EPERM: "permission denied; check the rights of the file and its folder",
+    errno.ENOENT: "a file or folder that was there is gone",
+    errno.ESTALE: "its network drive is gone",
+    errno.ENOTCONN: "its network drive is gone",
     errno.EIO: "the disk reports an input/output error",
     errno.ENAMETOOLONG: "the file name is too long",
 }

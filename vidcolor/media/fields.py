@@ -91,11 +91,11 @@ def _finished(graph: Graph, waiting: deque[Frame]) -> Iterator[Frame]:
     for picture in pull(graph):
         frame = waiting.popleft()  # bwdif drops none.
         if frame.first_field is not None:
-            luma, owner = read_luma(picture, frame.color)
+            luma, _ = read_luma(picture, frame.color)
             # Interpolation overshoots, and the filter does not know of fewer than 16 bits.
             if 8 < frame.color.depth < 16:
                 luma = np.minimum(luma, (1 << frame.color.depth) - 1)
-            frame = replace(frame, luma=luma, owner=owner, first_field=None)
+            frame = replace(frame, luma=luma, first_field=None, taken_field=frame.first_field)
         yield frame
 
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
-from math import floor, lcm
+from math import lcm
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
 import av
-from av.container import InputContainer, OutputContainer
-from av.format import Flags as FormatFlags
+from av.container import OutputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from vidcolor.disk import check_room
 from vidcolor.errors import EncodeError
-from vidcolor.frames import PaintedFrame, StreamInfo, VideoInfo, name_stream
-from vidcolor.media.clock import LONGEST_GAP
+from vidcolor.frames import PaintedFrame, StreamInfo, VideoInfo
+from vidcolor.media.clock import origin_of
 from vidcolor.media.codecs import FieldMarks
 from vidcolor.media.companions import Companions
 from vidcolor.media.container import kept_metadata
@@ -26,6 +26,7 @@ from vidcolor.media.contents import turning_and_fields
 from vidcolor.media.encode import PictureEncoder
 from vidcolor.media.encoders import Choice, choose
 from vidcolor.media.faults import writing
+from vidcolor.media.matroska import claim, settle
 from vidcolor.media.probe import open_source
 from vidcolor.media.segments import Segment, SegmentWriter, join
 from vidcolor.media.target import Target
@@ -34,7 +35,6 @@ from vidcolor.settings import EncoderSettings, RangeSettings
 
 # The field has 32 bits, but some readers take it as signed.
 _FINEST_TIMESCALE = 2**31 - 1
-_CLOCK_FROM_ANYWHERE = int(cast(int, FormatFlags.ts_discont.value))
 
 
 class Writer:
@@ -67,10 +67,13 @@ class Writer:
         self._path = self._target.path
         self._output: OutputContainer | None = None
         self._companions: Companions | None = None
+        self._sign: Callable[[Path], None] | None = None
         self._begun = False
         self._end = 0
         self._held: Packet[VideoStream] | None = None
         self._first = 0, 0  # The first packet's pts and dts.
+        self._claim: int | None = None
+        self._shaped = True
         try:
             self._choice = choose(info, settings, self._target.container)
             self._open()
@@ -139,13 +142,11 @@ class Writer:
     @property
     def warnings(self) -> list[str]:
         """One line for everything that is not as in the source; also after the end."""
-        lines = list(self._choice.warnings)
-        for stream, result in self.converted:
-            lines.append(f"{name_stream(stream)} is converted to {result}")
-        for stream, why in self.dropped:
-            lines.append(f"{name_stream(stream)} is left out: {why}")
         assert self._companions is not None
-        lines.extend(self._companions.losses())
+        lines = [*self._choice.warnings, *self._companions.notes()]
+        if not self._shaped:
+            aspect = self._info.sample_aspect_ratio
+            lines.append(f"the sample aspect ratio {aspect} has no place in this file's header")
         return lines
 
     def write(self, painted: PaintedFrame) -> None:
@@ -164,11 +165,14 @@ class Writer:
         """A writer of part of the picture, in a file of its own, for `join`."""
         return SegmentWriter(path, self._info, self._choice, self._target.container)
 
-    def join(self, segments: Sequence[Segment]) -> None:
+    def join(self, segments: Sequence[Segment], sign: Callable[[Path], None] | None = None) -> None:
         """Take the whole picture from finished segments, in their order, instead of ``write``.
 
-        Raises EncodeError or TargetError when it cannot be written.
+        ``sign`` is called with the finished film before that takes the target's place. Raises
+        EncodeError or TargetError when it cannot be written.
         """
+        self._sign = sign
+        check_room(self._path.parent, sum(segment.size for segment in segments), self._path)
         encoder, last = self._encoder, segments[-1]
         self._begin(segments[0].start)
         origin = encoder.ticks(encoder.origin)
@@ -221,9 +225,10 @@ class Writer:
                 )
                 self._encoder.stream.metadata.update(kept_metadata(dict(stream.metadata)))
                 self._encoder.stream.disposition = stream.disposition
+                aspect = info.sample_aspect_ratio
+                self._claim = claim(self._output, self._encoder.stream, aspect)
             if self._crop.whole:
-                start = _start_of_clock(self._companions.source, info)
-                origin = self._encoder.origin = floor(start / info.time_base)
+                origin = self._encoder.origin = origin_of(self._companions.source, info)
                 self._start(origin * info.time_base if origin else None, None)
 
     def _container_options(self) -> dict[str, str]:
@@ -327,7 +332,10 @@ class Writer:
             self._companions.finish(None if self._crop.whole else end)
             self._companions.close()
             self._output.close()
-        self._target.commit()
+            if self._claim is not None:
+                aspect = self._info.sample_aspect_ratio
+                self._shaped = settle(self._target.part, self._claim, aspect)
+        self._target.commit(self._sign)
 
     def abandon(self) -> None:
         """Let go of everything and delete the temporary file, whatever state we are in."""
@@ -341,19 +349,6 @@ class Writer:
         finally:
             # The file goes anyway, also at a second Ctrl-C.
             self._target.discard()
-
-
-def _start_of_clock(source: InputContainer, info: VideoInfo) -> Fraction:
-    """When the target is to begin, in seconds of the source's clock; 0 for nearly all films.
-
-    Transport and program streams start wherever their sender's clock was, up to a day on. No player
-    shows the time before; in an MP4, it would.
-    """
-    start = Fraction(source.start_time or 0, av.time_base)
-    own = (info.start_pts or 0) * info.time_base
-    if source.format.flags & _CLOCK_FROM_ANYWHERE or abs(own) > LONGEST_GAP:
-        return min(start, own) if source.start_time is not None else own
-    return Fraction(0)
 
 
 def _common_timescale(info: VideoInfo) -> int:

@@ -1,7 +1,8 @@
-"""A small film made of pictures, without sound: for showing, not for keeping."""
+"""A small film made of pictures: for showing, not for keeping."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -10,12 +11,15 @@ from typing import Self
 import av
 import numpy as np
 from av.container import OutputContainer
+from av.packet import Packet
 from av.video.reformatter import ColorRange, Colorspace
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from vidcolor.errors import EncodeError, TargetError
 from vidcolor.frames import VideoInfo
 from vidcolor.media.clock import plausible_rate
+from vidcolor.media.companions import Companions
 from vidcolor.media.faults import writing
 from vidcolor.media.target import Target
 
@@ -29,19 +33,30 @@ class PictureWriter:
     """Writes R'G'B' pictures as H.264 (4:2:0, BT.709), with the timing of the film ``info``.
 
     ``size`` is (height, width) of the pictures, both even. Used as a context manager like `Writer`:
-    the file appears under its name when it is whole; an existing one is replaced. The first picture
-    is shown at 0. Raises TargetError before any work, EncodeError when the encoder refuses.
+    the file appears under its name when it is whole; an existing one is replaced if ``overwrite``.
+    The first picture is shown at 0; with ``sound`` the film's own goes along. Raises TargetError
+    before any work, EncodeError when the encoder refuses.
     """
 
-    def __init__(self, target: Path, info: VideoInfo, size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        target: Path,
+        info: VideoInfo,
+        size: tuple[int, int],
+        *,
+        sound: bool = False,
+        overwrite: bool = True,
+    ) -> None:
         if size[0] % 2 or size[1] % 2:
             raise ValueError(f"pictures in 4:2:0 have even sides, not {size[1]}x{size[0]}")
         self._size, self._base = size, info.time_base
         self._held: tuple[NDArray[np.uint8], int] | None = None
         self._first: int | None = None
         self._usual = 1
-        self._target = Target(target, info.path, overwrite=True)
+        self._target = Target(target, info.path, overwrite=overwrite)
         self._output: OutputContainer | None = None
+        self._sound = sound
+        self._companions: Companions | None = None
         try:
             if self._target.container == "webm":
                 raise TargetError(f"{target}: this video is H.264; name an .mp4, .mov or .mkv file")
@@ -59,6 +74,8 @@ class PictureWriter:
             raise ValueError(f"picture must be {(*self._size, 3)} uint8, not {picture.shape}")
         if self._first is None:
             self._first = pts
+            if self._companions is not None:
+                self._companions.set_span(pts * self._base)
         if self._held is not None:
             self._usual = pts - self._held[1]
             self._encode(*self._held, self._usual)
@@ -94,6 +111,16 @@ class PictureWriter:
             context.color_range, context.colorspace = _STUDIO_RANGE, _BT709
             context.color_primaries = context.color_trc = _BT709
             context.open()
+            if self._sound:
+                self._companions = Companions(info, self._output)
+                for other in info.others:
+                    if other.kind == "audio":
+                        self._companions.add(other.index)
+
+    @property
+    def notes(self) -> list[str]:
+        """One line for all of the sound that is not as in the film."""
+        return [] if self._companions is None else list(self._companions.notes())
 
     def _encode(self, picture: NDArray[np.uint8], pts: int, duration: int) -> None:
         assert self._output is not None and self._first is not None
@@ -106,15 +133,26 @@ class PictureWriter:
                 dst_color_range=ColorRange.MPEG,
             )
             frame.pts, frame.time_base, frame.duration = pts - self._first, self._base, duration
-            self._output.mux(self._stream.encode(frame))
+            self._mux(self._stream.encode(frame))
+
+    def _mux(self, packets: Iterable[Packet[VideoStream]]) -> None:
+        assert self._output is not None and self._first is not None
+        for packet in packets:
+            if self._companions is not None:
+                # Sound up to this packet first: neither side piles up in memory.
+                self._companions.pull(((packet.pts or 0) + self._first) * self._base)
+            self._output.mux_one(packet)
 
     def _finish(self) -> None:
         if self._held is None:
             raise EncodeError(f"{self._target.path}: not one picture was written")
-        self._encode(*self._held, self._last or self._usual)
+        lasts = self._last or self._usual
+        self._encode(*self._held, lasts)
         assert self._output is not None
         with writing(self._target.path, "cannot finish the file"):
-            self._output.mux(self._stream.encode(None))
+            self._mux(self._stream.encode(None))
+            if self._companions is not None:
+                self._companions.finish((self._held[1] + lasts) * self._base)
             self._output.close()
         self._output = None
         self._target.commit()
@@ -122,6 +160,8 @@ class PictureWriter:
     def _abandon(self) -> None:
         output, self._output = self._output, None
         try:
+            if self._companions is not None:
+                self._companions.close()
             if output is not None:
                 with suppress(Exception):
                     output.close()

@@ -9,7 +9,6 @@ encoder comes from an encoder opened in the same way when the film is joined.
 from __future__ import annotations
 
 import io
-import os
 import secrets
 import struct
 import zlib
@@ -24,6 +23,7 @@ import av
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from vidcolor.disk import put_in_place
 from vidcolor.frames import PaintedFrame, VideoInfo
 from vidcolor.media.encode import PictureEncoder
 from vidcolor.media.encoders import Choice
@@ -40,7 +40,8 @@ class Segment:
 
     ``start`` is the pts of its first frame in the film. ``pts`` are the times of all its frames,
     rising, in the encoder's ticks on the source's clock; ``duration`` is the last one's; ``depth``
-    is by how many packets at most one comes later than its turn to be shown.
+    is by how many packets at most one comes later than its turn to be shown; ``size`` is the file's
+    in bytes.
     """
 
     path: Path
@@ -48,6 +49,20 @@ class Segment:
     pts: tuple[int, ...]
     duration: int
     depth: int
+    size: int
+
+    def in_place(self) -> bool:
+        """Whether its file is there, as long as it was."""
+        return self.path.is_file() and self.path.stat().st_size == self.size
+
+    def whole(self) -> bool:
+        """Whether its file is as it was written; reads all of it. Raises OSError."""
+        try:
+            for _ in _read(self.path):
+                pass
+        except ValueError:
+            return False
+        return self.in_place()
 
 
 class SegmentWriter:
@@ -89,21 +104,23 @@ class SegmentWriter:
         assert self._start is not None, "a segment has frames"
         with writing(self._path):
             self._put(self._encoder.finish(following))
-            self._file.flush()
-            os.fsync(self._file.fileno())
             self._file.close()
-            os.replace(self._part, self._path)
+            size = self._part.stat().st_size
+            put_in_place(self._part, self._path)
         self.discard()
         pts = sorted(self._pts)
         turn = {time: number for number, time in enumerate(pts)}
         depth = max(number - turn[time] for number, time in enumerate(self._pts))
         duration = self._encoder.end - pts[-1]
-        return Segment(self._path, self._start, tuple(pts), duration, depth)
+        return Segment(self._path, self._start, tuple(pts), duration, depth, size)
 
     def discard(self) -> None:
         """Let go of everything, and of the file unless it is complete."""
-        self._file.close()
-        self._part.unlink(missing_ok=True)
+        # A full disk, or one that is gone, fails here once more.
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError):
+            self._part.unlink(missing_ok=True)
         with suppress(Exception):  # Nothing was ever written to it.
             self._scratch.close()
 

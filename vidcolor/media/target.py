@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-import secrets
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import av
 
+from vidcolor.disk import Claim, check_room, least_room, name_for, put_in_place
 from vidcolor.errors import TargetError, TargetExistsError
 from vidcolor.media.faults import writing
 
@@ -20,16 +22,17 @@ _CONTAINERS = {
     ".mkv": "matroska",
     ".webm": "webm",
 }
-_LONGEST_STEM = 60
 
 
 class Target:
     """A target path, checked before any work, and the temporary file that becomes it.
 
     ``container`` is FFmpeg's muxer name, from the suffix. ``part`` is the temporary file beside
-    the target, with the same suffix. Raises TargetExistsError if the target exists and
-    ``overwrite`` is False, TargetError if it is the source, a folder, in a folder that is missing
-    or not writable, or has a suffix that names no container.
+    the target, with the same suffix. There is one for each target: what a killed run has left of
+    it is taken over by the next one, and two runs at a time cannot have it. Raises
+    TargetExistsError if the target exists and ``overwrite`` is False, TargetError if it is the
+    source, a folder, in a folder that is missing, not writable or on a full disk, has a suffix that
+    names no container, or if another process is writing it.
     """
 
     def __init__(self, path: Path | str, source: Path, *, overwrite: bool) -> None:
@@ -38,33 +41,40 @@ class Target:
         _check(self.path, source, overwrite)
         # Of a link, what it points at is replaced; the link stays.
         self._real = self.path.resolve() if self.path.is_symlink() else self.path
-        self.part = self._reserve()
+        self.part = self._real.with_name(f".{name_for(self._real)}.part{self.path.suffix}")
+        with writing(self.path, "cannot create a file in its folder"):
+            try:
+                self._claim = Claim(self.part)
+            except BlockingIOError as fault:
+                raise TargetError(
+                    f"{self.path}: another vidcolor is writing it; wait for that to end"
+                ) from fault
+        self._ended = False
 
-    def commit(self) -> None:
-        """Make the temporary file durable and let it take the target's place in one step."""
+    def commit(self, sign: Callable[[Path], None] | None = None) -> None:
+        """Make the temporary file durable and let it take the target's place in one step.
+
+        ``sign`` is called with it just before.
+        """
         with writing(self.path, "cannot put the finished film in place"):
-            with self.part.open("rb+") as file:
-                os.fsync(file.fileno())
             if self._real.exists():
                 self.part.chmod(self._real.stat().st_mode & 0o777)
-            os.replace(self.part, self._real)
-            _sync_folder(self._real.parent)
+            if sign is not None:
+                sign(self.part)
+            put_in_place(self.part, self._real)
+        self._ended = True
+        self._claim.release()
 
     def discard(self) -> None:
-        """Delete the temporary file, if it is still there."""
-        self.part.unlink(missing_ok=True)
-
-    def _reserve(self) -> Path:
-        stem = self._real.stem[:_LONGEST_STEM]
-        while True:
-            name = f".{stem}.{secrets.token_hex(4)}.part{self.path.suffix}"
-            part = self._real.with_name(name)
-            with writing(self.path, "cannot create a file in its folder"):
-                try:
-                    part.touch(exist_ok=False)
-                except FileExistsError:
-                    continue
-            return part
+        """Delete the temporary file, if it is still there, and let go of it. May be called again,
+        and does nothing after `commit`."""
+        if self._ended:
+            return
+        self._ended = True
+        # Where it cannot be deleted, the next run takes it over.
+        with suppress(OSError):
+            self.part.unlink(missing_ok=True)
+        self._claim.release()
 
 
 def _container(path: Path) -> str:
@@ -94,14 +104,4 @@ def _check(path: Path, source: Path, overwrite: bool) -> None:
             raise TargetError(f"{path}: not a regular file, cannot be replaced")
         if not os.access(folder, os.W_OK | os.X_OK):
             raise TargetError(f"{path}: its folder {folder} is not writable")
-
-
-def _sync_folder(folder: Path) -> None:
-    # Only POSIX can open a folder; elsewhere the replacement is as durable as the system makes it.
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    check_room(folder, least_room(source), path)

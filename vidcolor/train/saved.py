@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import pickle
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from vidcolor.disk import put_in_place
 from vidcolor.errors import ModelError, TargetError
 from vidcolor.models.chromanet.net import ChromaNet
 
@@ -81,9 +81,7 @@ def write_tensors(path: Path, content: dict[str, Any]) -> None:
     try:
         with part.open("wb") as handle:
             torch.save(content, handle)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(part, path)
+        put_in_place(part, path)
     # torch's writer hides the system's errors behind a RuntimeError about positions.
     except (OSError, RuntimeError) as error:
         with contextlib.suppress(OSError):

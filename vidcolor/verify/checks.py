@@ -79,4 +79,6 @@ def plural(count: int, thing: str) -> str:
 
 def milliseconds(time: Fraction) -> str:
     """A short time for reading."""
+    if abs(time) >= 1:
+        return f"{float(time):.2f} s"
     return f"{float(time * 1000):.3g} ms"

@@ -26,7 +26,7 @@ def picture_labels(
     """Size, pixel aspect, turning, colour tags, interlacing."""
     sizes = [f"{info.width}x{info.height}" for info in (source, target)]
     yield _equal("size", *sizes)
-    yield _equal("pixel aspect", source.sample_aspect_ratio, target.sample_aspect_ratio)
+    yield _aspect(source, target)
     turned = _turned(before.matrix) == _turned(after.matrix)
     says = f"{source.rotation} degrees" if turned else "the display matrix is another"
     yield Check("rotation", "same" if turned else "changed", says)
@@ -36,7 +36,8 @@ def picture_labels(
         info.interlaced or order > 1 for info, order in zip((source, target), orders, strict=True)
     ]
     kinds = ["interlaced" if two else "progressive" for two in fields]
-    kept = fields[0] == fields[1] and (not fields[0] or 0 in orders or orders[0] == orders[1])
+    # Even numbers are of films whose top field is shown first.
+    kept = fields[0] == fields[1] and (not fields[0] or 0 in orders or not sum(orders) % 2)
     says = f"{kinds[0]} in the source, {kinds[1]} in the target"
     if fields[0] == fields[1]:
         says = kinds[0] if kept else "the fields are in another order"
@@ -126,9 +127,9 @@ def _language(code: str | None) -> str:
 
 
 def _moved(chapter: Chapter, pictures: Pictures, whole: bool) -> Chapter:
-    if whole:
-        return chapter
-    start, end = max(chapter.start, pictures.start), min(chapter.end, pictures.end)
+    start, end = chapter.start, chapter.end
+    if not whole:
+        start, end = max(start, pictures.start), min(end, pictures.end)
     return Chapter(start - pictures.origin, end - pictures.origin, chapter.title)
 
 
@@ -148,6 +149,16 @@ def _color(source: VideoInfo, target: VideoInfo) -> Check:
     color = source.color
     says = "; ".join(other) or f"{color.matrix}, {'full' if color.full_range else 'studio'} range"
     return Check("colour tags", "changed" if other else "same", says)
+
+
+def _aspect(source: VideoInfo, target: VideoInfo) -> Check:
+    """Matroska tells the aspect by the size of the picture on screen, in whole pixels."""
+    was, now = source.sample_aspect_ratio, target.sample_aspect_ratio
+    apart = abs(now - was) * target.width
+    if not apart or apart > Fraction(1, 2) or "matroska" not in target.container:
+        return _equal("pixel aspect", was, now)
+    says = f"{was}, as {round(target.width * now)}x{target.height} on screen"
+    return Check("pixel aspect", "same", says)
 
 
 def _turned(matrix: tuple[int, ...] | None) -> tuple[int, ...]:

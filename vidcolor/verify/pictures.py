@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidcolor.frames import Frame, VideoInfo
+from vidcolor.media.clock import plausible_rate
 from vidcolor.media.decode import DecodeReport, decode
 from vidcolor.media.picture import read_chroma
 from vidcolor.report import Progress
@@ -115,18 +116,20 @@ def compare_pictures(
     source: VideoInfo,
     target: VideoInfo,
     crop: RangeSettings = RangeSettings(),
+    origin: Fraction = Fraction(0),
     progress: Callable[[Progress], None] | None = None,
     total: int | None = None,
 ) -> Pictures:
     """Decode both films, pair their frames by time and measure how the pairs differ.
 
-    A target frame belongs to the source frame whose time is nearest. Luma is compared where the
-    sizes are equal; a target of more bits than the source must hold its codes shifted up. Three
-    frames of the source and one of the target are held at a time.
+    A target frame belongs to the source frame whose time is nearest. ``origin`` is the time of the
+    source that is 0 in the target of a whole film; a range begins at its first frame. Luma is
+    compared where the sizes are equal; a target of more bits than the source must hold its codes
+    shifted up. Three frames of the source and one of the target are held at a time.
 
     Raises SourceError when either cannot be decoded, UsageError when the range holds no frame.
     """
-    found = Pictures()
+    found = Pictures(origin=origin, step=1 / plausible_rate(source.average_rate))
     shift = target.color.depth - source.color.depth
     comparable = (source.width, source.height) == (target.width, target.height) and shift >= 0
     chroma = 0.0
@@ -161,9 +164,9 @@ def _pairs(
         last, now, coming = trio
         if last is None:
             found.start = now.at
-            found.origin = Fraction(0) if crop.whole else now.at
+            found.origin = found.origin if crop.whole else now.at
         back = now.at - last.at if last else None
-        step = coming.at - now.at if coming else (now.length or back or Fraction(1))
+        step = coming.at - now.at if coming else (now.length or back or found.step)
         found.step, found.end = step, now.at + step
         while other is not None and other.at + found.origin < now.at - (back or step) / 2:
             found.added.add(other.at + found.origin)

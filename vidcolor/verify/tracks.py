@@ -116,7 +116,9 @@ def _sound(
     numbers = {"late": float(late), "longer": float(longer)}
     if abs(late) <= _IN_STEP and abs(longer) <= _IN_STEP:
         return Check(name, "note", f"{how}: as long as before, and in step", numbers)
-    says = f"{how}: begins {milliseconds(late)} late, is {milliseconds(longer)} longer"
+    begins = f"begins {milliseconds(abs(late))} {'late' if late > 0 else 'early'}"
+    length = f"{milliseconds(abs(longer))} {'longer' if longer > 0 else 'shorter'}"
+    says = f"{how}: {begins}, is {length}"
     return Check(name, "changed", says, numbers)
 
 

@@ -50,6 +50,18 @@ def build(
     return openvino.Model([graph.ops.result(ab)], inputs, "chromanet")
 
 
+def build_encoder(
+    state: Mapping[str, NDArray[Any]], config: Mapping[str, Any], height: int, width: int
+) -> Any:
+    """The encoder alone: an ``openvino.Model`` from lightness to its features at 1/8 and 1/16."""
+    openvino = load_openvino()
+    graph = _Graph(openvino.opset13, state, hinted=False)
+    lightness = graph.ops.parameter([1, 1, height, width], np.float32, name="lightness")
+    features, _ = graph.encoder(graph.scaled(lightness), NetConfig.from_dict(dict(config)))
+    outputs = [graph.ops.result(item) for item in features[1:3]]
+    return openvino.Model(outputs, [lightness], "encoder")
+
+
 class _Graph:
     """Adds the network's parts to a graph, and takes each array of the state exactly once."""
 
@@ -74,8 +86,8 @@ class _Graph:
 
     def network(self, config: NetConfig, lightness: Node, hints: Node | None) -> Node:
         ops = self.ops
-        x = ops.subtract(ops.divide(lightness, np.float32(50)), np.float32(1))
-        features, (quarter, eighth, sixteenth, deepest) = self.encoder(x, config)
+        features, channels = self.encoder(self.scaled(lightness), config)
+        quarter, eighth, sixteenth, deepest = channels
         f4, f8, f16, f32 = features
         h4, h8, h16, h32 = self.pool_hints(hints)
         w32, w16, w8, w4 = config.widths
@@ -90,6 +102,10 @@ class _Graph:
         x = self.step(x, "step8", f8, h8, w16, eighth, w8)
         x = self.step(x, "step4", f4, h4, w8, quarter, w4)
         return self.head_and_decode(x, config, w4)
+
+    def scaled(self, lightness: Node) -> Node:
+        """L* as the encoder wants it: -1 … 1."""
+        return self.ops.subtract(self.ops.divide(lightness, np.float32(50)), np.float32(1))
 
     def encoder(self, x: Node, config: NetConfig) -> tuple[list[Node], list[int]]:
         """The features at 1/4, 1/8, 1/16 and 1/32 size, and their channels."""

@@ -1,0 +1,265 @@
+"""Going through a film, before it is coloured, for where its known colours are in every frame.
+
+Which colours a frame is told thus depends on the film and the settings alone, not on where the work
+is broken off or split into chunks. It costs reading the film once more, twice with hints for the
+whole film; what was found waits in a temporary file.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from types import TracebackType
+from typing import Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidcolor.frames import SmallFrame
+from vidcolor.guide.hinted import points_of
+from vidcolor.guide.match import Source, cells, grid
+from vidcolor.guide.still import read_still
+from vidcolor.guide.track import State, Window, window_length
+from vidcolor.hintlist import Hint
+from vidcolor.hints import color_with_points, turned
+from vidcolor.keyframes import LinkedFrame
+from vidcolor.models.colorizer import Colorizer
+from vidcolor.models.features import STEP, Features
+from vidcolor.references import Reference
+
+Float32: TypeAlias = NDArray[np.float32]
+
+_BESIDE = 2 * STEP
+"""Pixels from a hint within which nothing else has a say."""
+_CHANGED = 2.0
+"""Units of ab by which hints must change a place of their frame for it to go along with them."""
+_AROUND = 0.8
+"""Share of such a place's colour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What is known of a film's colours, and how its frames are counted.
+
+    ``strength`` is the share of the stills' colours, 0 … 1; ``before`` how many frames of the film
+    come before the first that is read, ``origin`` the pts of the film's first frame; ``turns`` how
+    many quarters counter-clockwise a player turns the picture.
+    """
+
+    hints: tuple[Hint, ...]
+    references: tuple[Reference, ...] = ()
+    strength: float = 1.0
+    before: int = 0
+    origin: int = 0
+    time_base: Fraction = Fraction(1)
+    turns: int = 0
+
+
+class Guide:
+    """The known points of a film's frames, by their index. A context manager."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
+        self._where: dict[int, tuple[int, int]] = {}
+        self._hinted: set[int] = set()
+
+    def put(self, index: int, points: Float32, *, hinted: bool) -> None:
+        """Keep the ``points`` (N, 5) of a frame: y, x, a*, b*, share; ``hinted`` by hand there."""
+        if len(points):
+            self._where[index] = (self._file.seek(0, 2), len(points))
+            self._file.write(np.ascontiguousarray(points, np.float32).tobytes())
+        if hinted:
+            self._hinted.add(index)
+
+    def points(self, index: int) -> Float32 | None:
+        """Those of a frame, None where none is known."""
+        if index not in self._where:
+            return None
+        offset, count = self._where[index]
+        self._file.seek(offset)
+        return np.frombuffer(self._file.read(20 * count), np.float32).reshape(count, 5)
+
+    def told(self, frames: Iterable[LinkedFrame]) -> Iterator[LinkedFrame]:
+        """The frames with what is known of them; the network is asked about every hinted one."""
+        for item in frames:
+            index = item.small.frame.index
+            hinted = index in self._hinted
+            key = item.key or hinted
+            points = self.points(index) if key else None
+            yield replace(item, key=key, hinted=hinted, points=points)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+
+def make_guide(
+    frames: Callable[[], Iterator[SmallFrame]],
+    wishes: Wishes,
+    short_side: int,
+    colorizer: Colorizer,
+    warn: Callable[[str], None],
+) -> Guide:
+    """Go through ``frames()``, cut into shots, for the colours that are wished for.
+
+    ``warn`` is told of each hint that lies outside the picture or is not in these frames, one line
+    each. Raises SettingsError for a still that cannot be used, ModelError.
+    """
+    for hint in wishes.hints:
+        if not hint.inside:
+            warn(f"{hint}: lies outside the picture, whose sides go from 0 to 1; left out")
+    features = Features()
+    stills = []
+    for item in wishes.references:
+        still = read_still(item.path, short_side)
+        stills.append((item, grid(features(still.lightness), still.ab, wishes.strength)))
+    return _Survey(wishes, stills, features, colorizer, warn).run(frames)
+
+
+class _Survey:
+    """One survey. Sources are numbered as they come in: stills first, then hints by frame."""
+
+    def __init__(
+        self,
+        wishes: Wishes,
+        stills: Sequence[tuple[Reference, Source]],
+        features: Features,
+        colorizer: Colorizer,
+        warn: Callable[[str], None],
+    ) -> None:
+        self._wishes = wishes
+        self._colorizer = colorizer
+        self._features = features
+        self._warn = warn
+        self._stills = stills
+        self._sources = [source for _, source in stills]
+        self._numbers: dict[tuple[int, str], tuple[int, int]] = {}
+        self._guide = Guide()
+
+    def run(self, frames: Callable[[], Iterator[SmallFrame]]) -> Guide:
+        everywhere = [n for n, (item, _) in enumerate(self._stills) if item.shot == item.frame]
+        whole = tuple(hint for hint in self._wishes.hints if hint.scope == "film")
+        if whole:
+            for small, here in self._hinted(frames(), whole, stop=True):
+                everywhere += self._anchors(small, here)
+        active: set[int] = set()
+        onward = set(everywhere)
+        shot, window, indices = 0, Window(), list[tuple[int, bool]]()
+        for small, here in self._hinted(frames(), self._wishes.hints):
+            if small.cut or len(window) == window_length(small.lightness.shape):
+                before = self._settle(window, indices, active)
+                window, indices = Window(None if small.cut else before), []
+            if small.cut:
+                shot += 1
+                active = onward | {n for n, (it, _) in enumerate(self._stills) if it.shot == shot}
+            index = small.frame.index
+            number = index + self._wishes.before
+            active |= {n for n, (it, _) in enumerate(self._stills) if it.frame == number}
+            anchors = self._anchors(small, here)
+            active.update(anchors)
+            for (_, scope), pair in self._numbers.items():
+                if scope == "onward":
+                    onward.update(pair)
+            window.add(small.lightness, anchors)
+            indices.append((index, bool(anchors)))
+        self._settle(window, indices, active)
+        return self._guide
+
+    def _hinted(
+        self, frames: Iterator[SmallFrame], hints: Sequence[Hint], *, stop: bool = False
+    ) -> Iterator[tuple[SmallFrame, list[Hint]]]:
+        """Each frame with the hints that are on it; with ``stop``, up to the last of these."""
+        wishes = self._wishes
+        left = [hint for hint in hints if hint.inside]
+        begun = False
+        for small in frames:
+            frame = small.frame
+            seconds = (frame.pts - wishes.origin) * wishes.time_base
+            # A time before the first frame that is read is of a part left out.
+            begun = begun or frame.index + wishes.before == 0
+            here = []
+            for hint in left:
+                if hint.time is not None:
+                    met = hint.time <= seconds and (begun or hint.time == seconds)
+                else:
+                    met = hint.frame == frame.index + wishes.before
+                if met:
+                    here.append(hint)
+            left = [hint for hint in left if hint not in here]
+            begun = True
+            yield small, here
+            if stop and not left:
+                return
+        if not stop:
+            for hint in left:
+                self._warn(f"{hint}: {_when(hint)} is not in the part that is coloured; left out")
+
+    def _anchors(self, small: SmallFrame, hints: Sequence[Hint]) -> list[int]:
+        """The numbers of the sources that ``hints`` on this frame make, one for each scope."""
+        found: list[int] = []
+        for scope in sorted({hint.scope for hint in hints}):
+            key = (small.frame.index, scope)
+            if key not in self._numbers:
+                chosen = [hint for hint in hints if hint.scope == scope]
+                self._numbers[key] = (len(self._sources), len(self._sources) + 1)
+                self._sources += self._told(chosen, small.lightness)
+            found += self._numbers[key]
+        return found
+
+    def _told(self, hints: Sequence[Hint], lightness: Float32) -> tuple[Source, Source]:
+        """The points of hints on the frame of ``lightness``, and what of it they change."""
+        turns = self._wishes.turns
+        points = points_of(hints, lightness, turns)
+        # Upright, as the network is shown all pictures.
+        light = np.ascontiguousarray(np.rot90(lightness, turns))
+        unaided = self._colorizer.colors(light[None])[0]
+        upright = turned(points, lightness.shape, turns)
+        ab = color_with_points(self._colorizer, light, upright, unaided)
+        both = np.rot90(np.concatenate((ab, ab - unaided)), -turns, axes=(1, 2))
+        look = self._features(lightness)
+        around = grid(look, both, _AROUND)
+        changed = np.hypot(*around.colors[:, 2:].T) > _CHANGED
+        rest = replace(around, places=around.places[changed], colors=around.colors[changed, :2])
+        return Source(look, cells(points[:, :2]), points[:, 2:]), rest
+
+    def _settle(
+        self, window: Window, indices: Sequence[tuple[int, bool]], active: set[int]
+    ) -> tuple[NDArray[np.uint8], State] | None:
+        """Follow the sources through the window and keep what was found."""
+        if not active or not len(window):
+            return None
+        sources = {number: self._sources[number] for number in sorted(active)}
+        states = window.follow(sources, self._features)
+        for (index, hinted), state in zip(indices, states, strict=True):
+            self._guide.put(index, self._rows(state), hinted=hinted)
+        return window.end(states)
+
+    def _rows(self, state: State) -> Float32:
+        rows = np.zeros((len(state), 5), np.float32)
+        rows[:, :2] = state.places
+        for number in np.unique(state.ids[:, 0]):
+            mine = state.ids[:, 0] == number
+            source = self._sources[number]
+            rows[mine, 2:4] = source.colors[state.ids[mine, 1]]
+            rows[mine, 4] = source.share * state.trust[mine]
+        points = {pair[0] for pair in self._numbers.values()}
+        hint = np.isin(state.ids[:, 0], list(points))
+        if hint.any() and not hint.all():
+            apart = np.abs(state.places[~hint][:, None] - state.places[hint]).max(axis=2)
+            rows = np.concatenate((rows[~hint][apart.min(axis=1) > _BESIDE], rows[hint]))
+        return rows
+
+
+def _when(hint: Hint) -> str:
+    if hint.frame is not None:
+        return f"frame {hint.frame}"
+    return f"{float(hint.time or 0):g} s"
