@@ -17,11 +17,12 @@ from networks import tiny_checkpoint
 from vidcolor import Progress, Settings, colorize_video, job
 from vidcolor.chunks import ChunkLength
 from vidcolor.chunkwork import ChunkJob, colorize_chunk, tasks
-from vidcolor.errors import UsageError, VidcolorError
+from vidcolor.errors import EncodeError, UsageError, VidcolorError
 from vidcolor.jobs import processes as processes_module
 from vidcolor.jobs.pool import RETRIES, Pool, Retries
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.plan import examine
+from vidcolor.references import Reference
 from vidcolor.workfolder import DoneChunk, WorkFolder
 
 LENGTH = ChunkLength(10, 60)
@@ -170,6 +171,30 @@ def test_what_was_done_out_of_order_is_kept(
     same(target, whole)
 
 
+def test_only_what_changed_on_disk_is_done_again(
+    film: Path,
+    whole: Path,
+    settings: Settings,
+    colorizer: Colorizer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)  # Workers name files by whole paths, the job goes by its target's.
+    target = Path("out.mkv")
+    with pytest.raises(KeyboardInterrupt):
+        colorize_video(film, target, settings, hands=Here(colorizer, 2))
+    stored = Path(".out.mkv.vidcolor/000000120.packets")
+    data = bytearray(stored.read_bytes())
+    data[len(data) // 2] ^= 1
+    stored.write_bytes(data)
+    with pytest.raises(EncodeError, match="changed on disk"):
+        colorize_video(film, target, settings, hands=Here(colorizer))
+    hands = Here(colorizer)
+    assert colorize_video(film, target, settings, hands=hands).resumed == 120
+    assert hands.done == [120]
+    same(target, whole)
+
+
 def test_a_plain_run_goes_on_among_workers(
     film: Path, whole: Path, settings: Settings, colorizer: Colorizer, tmp_path: Path
 ) -> None:
@@ -243,7 +268,7 @@ def test_a_stopped_film_stops_its_workers_and_keeps_what_is_done(
     target = tmp_path / "out.mkv"
 
     def stop(at: Progress) -> None:
-        if at.done > 100:
+        if at.done > 120:  # Frames of the third chunk, and so one of the two before is finished.
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt), Pool(2) as pool:
@@ -256,6 +281,11 @@ def test_a_stopped_film_stops_its_workers_and_keeps_what_is_done(
     same(target, whole)
 
 
-def test_sharing_needs_the_work_folder(film: Path, settings: Settings, tmp_path: Path) -> None:
-    with Pool(2) as pool, pytest.raises(UsageError, match="no-resume"):
-        colorize_video(film, tmp_path / "o.mkv", settings.replace(resume=False), hands=pool)
+def test_what_cannot_be_shared_is_refused(
+    film: Path, settings: Settings, colorizer: Colorizer, tmp_path: Path
+) -> None:
+    known = settings.replace(references=(Reference(tmp_path / "still.png", "0"),))
+    for asked, why in ((settings.replace(resume=False), "no-resume"), (known, "known colours")):
+        with pytest.raises(UsageError, match=why):
+            colorize_video(film, tmp_path / "o.mkv", asked, hands=Here(colorizer))
+    assert not list(tmp_path.iterdir())
