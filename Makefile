@@ -22,11 +22,12 @@ INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check 
 	--constraint constraints.txt $(EXTRA_INDEX) --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench conformance killtest
+.PHONY: help demo test clustertest lint bench conformance killtest
 
 help:
 	@echo "make demo   set up, then colour $(CLIP) into $(DEMO)"
 	@echo "make test   set up, then run the tests"
+	@echo "make clustertest  set up with Ray, then colour films on a cluster of two nodes, one of which is lost"
 	@echo "make lint   set up, then run ruff and mypy"
 	@echo "make bench  set up, then measure against a plain re-encode"
 	@echo "make conformance  set up, then put all kinds of files through, FILES=folder of yours too"
@@ -37,6 +38,11 @@ demo: $(READY)
 
 test: $(READY_DEV)
 	$(VENV)/bin/python -m pytest -q
+
+# Ray is large, and needed for nothing else.
+clustertest: $(READY_DEV)
+	$(INSTALL) '.[dev,cluster]'
+	$(VENV)/bin/python -m pytest -q tests/test_jobs_cluster.py
 
 lint: $(READY_DEV)
 	$(VENV)/bin/ruff check .

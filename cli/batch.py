@@ -23,6 +23,7 @@ def batch(
     model: Annotated[str | None, Option(help="A model's name, or a checkpoint.")] = None,
     device: Annotated[str | None, Option(help="auto, cpu, cuda or cuda:N.")] = None,
     workers: Annotated[int, Option(min=1, max=64, help="Films at once.")] = 1,
+    cluster: Annotated[str | None, Option(metavar="auto|ADDRESS", help="Of Ray.")] = None,
     retry_failed: Annotated[
         bool, Option("--retry-failed", help="Also what failed the last time.")
     ] = False,
@@ -60,7 +61,13 @@ def batch(
             return
         clock = Clock() if watch else None
         summary = run_batch(
-            asked, workers=workers, report=report, watch=clock, tell=tell, warn=warn
+            asked,
+            workers=workers,
+            cluster=cluster,
+            report=report,
+            watch=clock,
+            tell=tell,
+            warn=warn,
         )
     if as_json:
         print(summary.to_json())

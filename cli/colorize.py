@@ -66,6 +66,8 @@ def colorize(
     overwrite: Annotated[bool, Option("--overwrite", help="Replace TARGET.")] = False,
     no_resume: Annotated[bool, Option("--no-resume", help="Keep nothing to go on from.")] = False,
     work_dir: Annotated[Path | None, Option(help="For finished parts; else beside TARGET.")] = None,
+    workers: Annotated[int, Option(min=1, max=64, help="Processes; 1 uses all cores too.")] = 1,
+    cluster: Annotated[str | None, Option(metavar="auto|ADDRESS", help="Of Ray.")] = None,
     verify: Annotated[bool, Option("--verify", help="Compare TARGET with SOURCE after.")] = False,
     dry_run: Annotated[bool, Option("--dry-run", help="Print the plan, do nothing.")] = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="Only errors.")] = False,
@@ -104,7 +106,10 @@ def colorize(
     if dry_run:
         print(job.describe_plan(source, target, settings, report))
     else:
-        job.run_job(source, target, settings, report, verify, quiet=quiet, verbose=verbose)
+        with job.open_hands(workers, cluster, settings) as hands:
+            job.run_job(
+                source, target, settings, report, verify, hands, quiet=quiet, verbose=verbose
+            )
 
 
 def _version(on: bool) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+from vidcolor.chunkwork import Hands
+from vidcolor.errors import UsageError
 from vidcolor.job import colorize_video
 from vidcolor.plan import plan_video
 from vidcolor.report import Report
@@ -16,12 +19,30 @@ from .reports import check_report
 from .verify import check, tell
 
 
+def open_hands(
+    workers: int, cluster: str | None, settings: Settings
+) -> AbstractContextManager[Hands | None]:
+    """Who does the chunks of a film: several processes, a cluster's, or (None) this one alone."""
+    if cluster is not None:
+        from vidcolor.jobs.cluster import Cluster
+
+        if workers > 1:
+            raise UsageError("--workers and --cluster: give one of them")
+        return Cluster(cluster, settings.color.device)
+    if workers > 1:
+        from vidcolor.jobs.pool import Pool
+
+        return Pool(workers)
+    return nullcontext()
+
+
 def run_job(
     source: Path,
     target: Path,
     settings: Settings,
     report: Path | None,
     verified: bool,
+    hands: Hands | None = None,
     *,
     quiet: bool,
     verbose: bool,
@@ -33,7 +54,7 @@ def run_job(
     if report is not None:
         check_report(report, source, target)
     with show_progress(quiet=quiet) as (progress, note):
-        result = colorize_video(source, target, settings, progress=progress, warn=note)
+        result = colorize_video(source, target, settings, progress=progress, warn=note, hands=hands)
     found = None
     if verified:
         found = check(source, target, settings.range, quiet=quiet)

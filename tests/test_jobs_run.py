@@ -16,7 +16,7 @@ from networks import tiny_checkpoint
 
 from vidcolor.errors import BatchError, BatchFailedError, ModelError
 from vidcolor.jobs import film as film_module
-from vidcolor.jobs import workers as workers_module
+from vidcolor.jobs import processes as processes_module
 from vidcolor.jobs.film import Outcome
 from vidcolor.jobs.folder import Batch
 from vidcolor.jobs.ledger import NAME, Ledger
@@ -222,12 +222,12 @@ def test_several_processes_share_the_work(batch: Batch) -> None:
     assert sum(step.progress is not None for step in steps) == 20
 
 
-def _die(connection: object) -> None:
+def _die(*_: object) -> None:
     os._exit(9)
 
 
 def test_a_worker_that_dies_costs_its_film(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers_module, "_serve", _die)
+    monkeypatch.setattr(processes_module, "serve", _die)
     batch = Batch(batch.source, batch.target, batch.settings, ("a.mp4",))
     summary = run_batch(batch, workers=2)
     assert summary.count("failed") == 1

@@ -49,7 +49,7 @@ LAYERS = (
     ),
     ("guide", "plan", "workfolder"),
     ("pipeline", "survey", "verify"),
-    ("job",),
+    ("chunkwork", "job"),
     ("evaluate", "jobs", "preview", "train"),
     (API,),
     ("cli",),

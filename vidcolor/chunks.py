@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidcolor.frames import ChunkStart, ColoredFrame, Place, SmallFrame
+from vidcolor.frames import ChunkStart, ColoredFrame, Frame, Place, SmallFrame
 
 WARM_UP = 48
 """Frames before a split that the chunk after it goes through first: several times what the colours'
@@ -47,10 +47,13 @@ def in_chunks(
     frames: Iterable[SmallFrame],
     length: ChunkLength = ChunkLength(),
     resume: ChunkStart | None = None,
+    *,
+    once: bool = False,
 ) -> Iterator[SmallFrame]:
     """The frames, with the first one of every chunk marked by its ``start``, and spare ones added.
 
-    With ``resume``, ``frames`` begin at its ``warm_up``, and the chunk there is the first.
+    With ``resume``, ``frames`` begin at its ``warm_up``, and the chunk there is the first. With
+    ``once`` that is the only one: what comes ends with the first frame of the one after it.
     Up to `RUN_OUT` frames wait here, and the lightness of `WARM_UP` is kept.
     """
     past: deque[SmallFrame] = deque(maxlen=WARM_UP)
@@ -73,11 +76,14 @@ def in_chunks(
                 yield from (_spare(later) for later in (frame, *coming.next(RUN_OUT - 1)))
         first = past[0] if past else frame
         start = ChunkStart(index, split, _place(first)) if resume is None else resume
+        if once and since:
+            yield dataclasses.replace(frame, frame=_marked(frame, start), cut=True)
+            return
         resume, since = None, 1
         if split:
             yield from (dataclasses.replace(one, cut=n == 0) for n, one in enumerate(past))
         past.append(_spare(frame))
-        yield dataclasses.replace(frame, frame=dataclasses.replace(frame.frame, start=start))
+        yield dataclasses.replace(frame, frame=_marked(frame, start))
 
 
 def kept(frames: Iterable[ColoredFrame]) -> Iterator[ColoredFrame]:
@@ -92,6 +98,10 @@ def check(lightness: NDArray[np.float32]) -> int:
 
 def _place(frame: SmallFrame) -> Place:
     return Place(frame.frame.index, frame.frame.pts, check(frame.lightness))
+
+
+def _marked(frame: SmallFrame, start: ChunkStart) -> Frame:
+    return dataclasses.replace(frame.frame, start=start)
 
 
 def _spare(frame: SmallFrame) -> SmallFrame:

@@ -38,6 +38,9 @@ _DRIVERS = (
 """Where Linux shows that a GPU's driver is loaded."""
 
 
+_SHARERS = "VIDCOLOR_SHARERS"
+
+
 def has_driver() -> bool:
     """Whether a GPU may be usable; False is certain, and costs no import of PyTorch."""
     if sys.platform == "darwin":
@@ -125,4 +128,17 @@ def cores() -> int:
     """CPU cores this process may use, which can be fewer than there are."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return max(1, (os.cpu_count() or 1) // int(os.environ.get(_SHARERS, "1")))
+
+
+def share_cores(number: int, count: int) -> None:
+    """Leave this process its part of the cores, being ``number`` (from 0) of ``count``.
+
+    On Linux decoders and encoders keep to it too, as they count the cores a process may use;
+    elsewhere no process can be told, and it is for the network alone.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        there = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, there[number::count] or there[number % len(there) :][:1])
+    else:
+        os.environ[_SHARERS] = str(count)

@@ -10,25 +10,26 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from vidcolor.chunks import RUN_OUT, WARM_UP, ChunkLength
+from vidcolor.chunkwork import ChunkJob, Hands, tasks
 from vidcolor.disk import check_room, least_room, name_for
-from vidcolor.errors import EncodeError
+from vidcolor.errors import EncodeError, TargetError, UsageError
 from vidcolor.flow import single_threaded_cv2
-from vidcolor.frames import ChunkStart, PaintedFrame, VideoInfo, name_stream
+from vidcolor.frames import ChunkStart, Frame, PaintedFrame, VideoInfo, name_stream
 from vidcolor.look import lut_paths
 from vidcolor.media.mux import Writer
 from vidcolor.media.segments import SegmentWriter
 from vidcolor.models.blend import open_colorizer
 from vidcolor.models.checkpoint import digest
 from vidcolor.models.colorizer import Colorizer
-from vidcolor.pipeline import Pipeline
+from vidcolor.pipeline import Noticed, Pipeline
 from vidcolor.plan import doubts, examine, expected_frames, losses, open_writer
 from vidcolor.report import Progress, Report
 from vidcolor.settings import Settings
@@ -52,11 +53,13 @@ def colorize_video(
     progress: Callable[[Progress], None] | None = None,
     warn: Callable[[str], None] | None = None,
     colorizer: Colorizer | None = None,
+    hands: Hands | None = None,
 ) -> Report:
     """Colour the film ``source`` into the new file ``target``.
 
     Luma, timestamps, sound and everything else are kept; see README. ``warn`` is told, one line
     each, what could not be. A ready ``colorizer`` may be given to be used again for many films.
+    With ``hands``, as from `vidcolor.jobs.pool.Pool`, others do its chunks, several at once.
     ``target`` appears when it is complete and not before, and is left as it was on any error.
     Finished chunks are then kept, and the same call goes on from there; one with other settings, or
     with ``settings.resume`` off, throws them away and begins anew.
@@ -71,9 +74,12 @@ def colorize_video(
         if warn is not None:
             warn(line)
 
+    if hands is not None:
+        _check_shared(settings)
     target = Path(target)
     info = examine(source, settings)
     total = expected_frames(info, settings)
+    noticed = Noticed()
     with ExitStack() as stack:
         # The target is checked before the model is loaded: a typing mistake should not cost time.
         kept_in = _folder(target, settings)
@@ -84,35 +90,61 @@ def colorize_video(
         for line in (*doubts(info, settings), *writer.warnings):
             tell(line)
         chosen = settings.color
-        colorizer = colorizer or open_colorizer(chosen.model, chosen.device, warn=warn)
+        if hands is not None:
+            model = hands.model(settings)
+        else:
+            colorizer = colorizer or open_colorizer(chosen.model, chosen.device, warn=warn)
+            model = colorizer.description
         stack.enter_context(single_threaded_cv2())
         pipeline = Pipeline(info, settings, colorizer, watch, LENGTH, tell)
         sink: Sink = writer
-        done, resume, complete = 0, None, False
+        done = resumed = 0
+        resume, complete = None, False
+
+        def advance(frames: int) -> None:
+            nonlocal done
+            done += frames
+            if progress is not None:
+                progress(Progress(done, total, resumed))
+
         if settings.resume:
-            job = _identity(info, settings, colorizer, writer)
+            identity = _identity(info, settings, model, writer)
             first = settings.range.first_frame or 0
-            work = stack.enter_context(WorkFolder(kept_in, job, first, tell))
+            work = stack.enter_context(WorkFolder(kept_in, identity, first, tell))
         else:
             throw_away(kept_in, tell)
         stack.enter_context(_ending(writer, watch))
         if settings.resume:
-            sink = chunks = stack.enter_context(Chunks(writer, work, pipeline, watch))
-            done, resume, complete = work.frames, chunks.resume, chunks.complete
+            sink = chunks = stack.enter_context(Chunks(writer, work, pipeline, noticed, watch))
+            resume, complete = chunks.resume, chunks.complete
+            # One alone does anew what was finished beyond a gap.
+            done = resumed = work.frames if hands is None else work.kept_frames
             if not complete:
                 check_room(kept_in, least_room(info.path), kept_in)
-        resumed = done
-        if not complete:
+        if hands is not None and not complete:
+            job = ChunkJob(
+                dataclasses.replace(info, path=info.path.absolute()),
+                settings,
+                writer.choice,
+                writer.container,
+                LENGTH,
+                model,
+                work.path.absolute(),
+            )
+            with watch.running("wait for workers"):
+                chunks.share(job, hands, advance)
+        elif not complete:
             painted = pipeline.painted(writer.chroma_shape, writer.field_marks, stack, resume)
             for frame in watch.timed("wait for picture", painted):
                 with watch.running("encode"):
                     sink.write(frame)
-                done += 1
                 for line in pipeline.seen.notes(info.path, ended=False):
                     tell(line)
-                if progress is not None:
-                    progress(Progress(done, total, resumed))
-    late = [*writer.warnings[known:], *losses(info, settings, pipeline.damage)]
+                advance(1)
+        if not settings.resume:
+            noticed.add(pipeline.notes())
+    noticed.damage.frames = done
+    late = [*writer.warnings[known:], *losses(info, settings, noticed.damage)]
     for line in (*late, *pipeline.seen.notes(info.path, ended=True)):
         tell(line)
     return Report(
@@ -120,10 +152,10 @@ def colorize_video(
         target=str(target),
         frames=done,
         resumed=resumed,
-        cuts=max(0, pipeline.cuts - 1),
+        cuts=max(0, noticed.cuts - 1),
         seconds=watch.total,
         stages={name: round(spent, 4) for name, spent in sorted(watch.seconds().items())},
-        model=colorizer.description,
+        model=dict(model),
         settings=settings,
         codec=writer.codec,
         pixel_format=writer.pixel_format,
@@ -131,10 +163,10 @@ def colorize_video(
         converted=[f"{name_stream(item)}: {result}" for item, result in writer.converted],
         dropped=[f"{name_stream(item)}: {why}" for item, why in writer.dropped],
         warnings=told,
-        kept_color=pipeline.seen.kept,
-        damaged=pipeline.damage.damaged,
-        skipped=pipeline.damage.skipped,
-        damage=[span.to_dict() for span in pipeline.damage.damage.spans],
+        kept_color=noticed.kept,
+        damaged=noticed.damage.damaged,
+        skipped=noticed.damage.skipped,
+        damage=[span.to_dict() for span in noticed.damage.damage.spans],
     )
 
 
@@ -146,7 +178,12 @@ class Chunks:
     """
 
     def __init__(
-        self, writer: Writer, work: WorkFolder, pipeline: Pipeline, watch: Stopwatch
+        self,
+        writer: Writer,
+        work: WorkFolder,
+        pipeline: Pipeline,
+        noticed: Noticed,
+        watch: Stopwatch,
     ) -> None:
         self._writer = writer
         self._work = work
@@ -157,18 +194,39 @@ class Chunks:
         last = work.chunks[-1] if work.chunks else None
         self.resume = None if last is None else last.following
         self.complete = last is not None and last.following is None
-        if last is not None:
-            pipeline.recall(last.notes)
+        self._noticed = noticed
+        for chunk in work.chunks:
+            pipeline.recall(chunk.notes)
+            noticed.add(chunk.notes)
 
     def write(self, painted: PaintedFrame) -> None:
         """Take the next frame; the first one begins a chunk."""
         frame = painted.frame
         if frame.start is not None:
-            self._close(frame.start, frame.pts)
+            if self._segment is not None:
+                self._close(frame)
+            elif self.resume is not None:
+                self._pipeline.begin(frame)
             self._start = frame.start
             self._segment = self._writer.segment(self._work.segment(frame.start))
         assert self._segment is not None
         self._segment.write(painted)
+
+    def share(self, job: ChunkJob, hands: Hands, advance: Callable[[int], None]) -> None:
+        """Have ``hands`` do what is missing; ``advance`` is told how many frames more are done."""
+        work, before = self._work, len(self._work.chunks)
+        known = {chunk.start.index: chunk for chunk in work.kept}
+        with closing(hands.chunks(tasks(job, known), advance)) as finished:
+            for chunk in finished:
+                work.accept(chunk)
+        if work.ahead or not work.chunks or work.chunks[-1].following is not None:
+            raise TargetError(
+                f"{work.path}: the finished parts do not follow each other; do all workers have "
+                "the same film and the same version of vidcolor?"
+            )
+        for chunk in work.chunks[before:]:
+            self._pipeline.recall(chunk.notes)
+            self._noticed.add(chunk.notes)
 
     def __enter__(self) -> Self:
         return self
@@ -182,7 +240,7 @@ class Chunks:
         try:
             if kind is None:
                 with self._watch.running("encode"):
-                    self._close(None, None)
+                    self._close(None)
                     self._join()
         finally:
             if self._segment is not None:
@@ -196,18 +254,29 @@ class Chunks:
             self._work.drop_broken()
             raise
 
-    def _close(self, following: ChunkStart | None, pts: int | None) -> None:
-        """Finish the chunk, if one is begun; ``following`` begins at ``pts``."""
+    def _close(self, after: Frame | None) -> None:
+        """Finish the chunk, if one is begun; ``after`` is the first frame of the next one."""
         segment, self._segment = self._segment, None
         if segment is None or self._start is None:
             return
         try:
-            done = segment.finish(pts)
+            done = segment.finish(None if after is None else after.pts)
         except BaseException:
             segment.discard()
             raise
-        notes = self._pipeline.notes(None if following is None else following.index)
-        self._work.add(DoneChunk(self._start, done, following, notes))
+        notes = self._pipeline.notes(after)
+        self._noticed.add(notes)
+        self._work.add(DoneChunk(self._start, done, None if after is None else after.start, notes))
+
+
+def _check_shared(settings: Settings) -> None:
+    """Raise UsageError for what a film that several do at once cannot have."""
+    if not settings.resume:
+        raise UsageError("several workers at one film must keep finished work: no --no-resume")
+    if settings.hints or settings.references:
+        raise UsageError(
+            "known colours need the whole film in one process; leave --workers and --cluster out"
+        )
 
 
 def _folder(target: Path, settings: Settings) -> Path:
@@ -219,7 +288,7 @@ def _folder(target: Path, settings: Settings) -> Path:
 
 
 def _identity(
-    info: VideoInfo, settings: Settings, colorizer: Colorizer, writer: Writer
+    info: VideoInfo, settings: Settings, model: Mapping[str, str], writer: Writer
 ) -> dict[str, Any]:
     """All that a chunk depends on, in words that say what has changed."""
     chosen = dataclasses.asdict(settings)
@@ -229,7 +298,7 @@ def _identity(
         "source": sample_digest(info.path),
         "settings": repr(chosen),
         "luts": [digest(Path(lut)) for lut in lut_paths(settings)],
-        "model": colorizer.description,
+        "model": dict(model),
         "encoder": [writer.codec, writer.pixel_format, dict(writer.options)],
         "target": writer.path.suffix,
         "version": [

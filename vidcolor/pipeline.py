@@ -12,10 +12,11 @@ No stage starts threads; `Prefetch` decides where one ends and the next begins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -66,15 +67,16 @@ class Pipeline:
     """The stages for one film, and what they noticed on the way.
 
     With ``length`` the frames come in chunks, see `vidcolor.chunks`. The stages run as long as the
-    ``stack`` that is given to `colored` or `painted`, one of which may be called once. Raises
-    UsageError where the settings ask for what this film cannot have.
+    ``stack`` that is given to `colored` or `painted`, one of which may be called once; for `starts`
+    alone no colorizer is needed. Raises UsageError where the settings ask for what this film cannot
+    have.
     """
 
     def __init__(
         self,
         info: VideoInfo,
         settings: Settings,
-        colorizer: Colorizer,
+        colorizer: Colorizer | None,
         watch: Stopwatch | None = None,
         length: ChunkLength | None = None,
         warn: Callable[[str], None] | None = None,
@@ -99,31 +101,47 @@ class Pipeline:
                 f"{info.path}: its colour is coded in a way (matrix {info.tags.matrix} of H.273) "
                 "that cannot be kept; leave --keep-colour out"
             )
-        self.seen = ColorWatch(settings.keep_color, self._before)
-        self.damage = DecodeReport()
-        self._cuts: list[int] = []
-        self._earlier_cuts = 0
+        self.seen = ColorWatch(settings.keep_color, self._before, settings.range.first_frame or 0)
+        self._damage = DecodeReport(recent=deque())
+        self._counts: deque[Counter[str]] = deque()
+        self.seeks = True
+        """Whether the file's own times say which frame is meant; not where they were mended."""
 
-    @property
-    def cuts(self) -> int:
-        """Shots begun so far, the first included."""
-        return self._earlier_cuts + len(self._cuts)
+    def notes(self, following: Frame | None = None) -> dict[str, Any]:
+        """What was noticed, in values that JSON keeps, since the last time this was asked.
 
-    def notes(self, before: int | None = None) -> dict[str, Any]:
-        """What was noticed, in values that JSON keeps; of the shots, those that begin ``before``
-        this frame. The rest runs a few frames ahead of the pictures given out."""
-        cuts = sum(before is None or index < before for index in self._cuts)
+        To be asked for each chunk when it ends: ``following`` is the first frame of the next one,
+        the stages being some frames ahead of it. At the end of the film, None."""
+        if following is None:
+            index = pts = None
+            counts = sum(self._counts, Counter[str]())
+        else:
+            index, pts = following.index, following.pts
+            counts = self._counts.popleft()
         return {
-            "cuts": self._earlier_cuts + cuts,
-            "looks": self.seen.memory(),
-            "damage": self.damage.memory(),
+            "cuts": counts["cuts"],
+            "kept": counts["kept"],
+            "looks": self.seen.take(index),
+            "damage": self._damage.take(pts),
         }
 
+    def begin(self, frame: Frame) -> None:
+        """What was noticed before ``frame``, the first of a chunk, is of no concern."""
+        self.seen.take(frame.index)
+        self._damage.take(frame.pts)
+
     def recall(self, notes: Mapping[str, Any]) -> None:
-        """Go on from these ``notes`` of an earlier run."""
-        self._earlier_cuts = notes["cuts"]
+        """Take the ``notes`` of earlier frames into account."""
         self.seen.recall(notes["looks"])
-        self.damage.recall(notes["damage"])
+        self.seeks = self.seeks and not mended(notes)
+
+    def starts(self, resume: ChunkStart | None = None) -> Generator[tuple[ChunkStart, bool]]:
+        """Where the chunks begin, found without colouring anything, each with `seeks` for it."""
+        with closing(self._decoded(resume)) as decoded:
+            for small in self._cut(decoded, resume):
+                if small.frame.start is not None:
+                    self.seeks = self.seeks and not mended({"damage": self._damage.take()})
+                    yield small.frame.start, self.seeks
 
     def painted(
         self,
@@ -131,10 +149,13 @@ class Pipeline:
         marks: FieldMarks | None,
         stack: ExitStack,
         resume: ChunkStart | None = None,
+        *,
+        once: bool = False,
     ) -> Iterator[PaintedFrame]:
         """Each frame, from ``resume`` on, with chroma planes of ``shape`` (height, width): by
-        fields where the target ``marks`` them."""
-        frames = self._watch.timed("wait for colour", self.colored(stack, resume))
+        fields where the target ``marks`` them. With ``once`` one chunk, and the next one's first
+        frame, whose colour is of no use."""
+        frames = self._watch.timed("wait for colour", self.colored(stack, resume, once=once))
 
         def stage() -> Iterator[PaintedFrame]:
             prepare(self._info.color)  # While the network is being made ready.
@@ -146,18 +167,22 @@ class Pipeline:
             Prefetch(lambda: self._watch.timed("paint", stage()), _AHEAD, "paint")
         )
 
-    def colored(self, stack: ExitStack, resume: ChunkStart | None = None) -> Iterator[ColoredFrame]:
+    def colored(
+        self, stack: ExitStack, resume: ChunkStart | None = None, *, once: bool = False
+    ) -> Iterator[ColoredFrame]:
         """Each frame with its small colour, graded: two threads, one before the network and one
         with it."""
         color, watch = self._settings.color, self._watch
-        guide = self._guide(stack)
+        colorizer = self._colorizer
+        assert colorizer is not None
+        guide = self._guide(stack, colorizer)
         decoded = watch.timed("decode", self._decoded(resume))
         # After its thread has ended: a later stage's error would keep the source open with its
         # frames.
         stack.callback(decoded.close)
         small = stack.enter_context(
             Prefetch(
-                lambda: watch.timed("shrink and find cuts", self._cut(decoded, resume)),
+                lambda: watch.timed("shrink and find cuts", self._cut(decoded, resume, once=once)),
                 _AHEAD,
                 "decode",
             )
@@ -170,24 +195,22 @@ class Pipeline:
         if guide is not None:
             linked = guide.told(linked)
         guessed = watch.timed(
-            "colorize", colorize(linked, self._colorizer, color.batch_size, self._info.rotation)
+            "colorize", colorize(linked, colorizer, color.batch_size, self._info.rotation)
         )
         steady = watch.timed("stabilize", stabilize(guessed, color.stabilize))
         graded = watch.timed("look", self._grading.apply(kept(steady), self._before))
         return stack.enter_context(Prefetch(lambda: self._counted(graded), _AHEAD, "color"))
 
-    def _decoded(self, resume: ChunkStart | None) -> Iterator[Frame]:
+    def _decoded(self, resume: ChunkStart | None) -> Generator[Frame]:
         """The film's frames; to resume, from the place to warm up from."""
         info, settings = self._info, self._settings
         if resume is None:
-            yield from decode(info, settings.range, self.damage, settings.limits)
+            yield from decode(info, settings.range, self._damage, settings.limits)
             return
         place = resume.warm_up
-        # Where times were mended, those of the file do not say which frame is meant.
-        trusted = not (self.damage.retimed or self.damage.skipped)
-        for seek in (True, False) if trusted else (False,):
+        for seek in (True, False) if self.seeks else (False,):
             frames = decode(
-                info, settings.range, self.damage, settings.limits, since=place, seek=seek
+                info, settings.range, self._damage, settings.limits, since=place, seek=seek
             )
             first = next(frames, None)
             if first is not None and check(shrink(first, self._size)) == place.check:
@@ -200,10 +223,14 @@ class Pipeline:
             "give --no-resume to begin anew"
         )
 
-    def _cut(self, frames: Iterable[Frame], resume: ChunkStart | None) -> Iterator[SmallFrame]:
+    def _cut(
+        self, frames: Iterable[Frame], resume: ChunkStart | None, *, once: bool = False
+    ) -> Iterator[SmallFrame]:
         """The frames with their small lightness, in shots and chunks."""
         marked = self._marked(frames, self.seen)
-        return marked if self._length is None else in_chunks(marked, self._length, resume)
+        if self._length is None:
+            return marked
+        return in_chunks(marked, self._length, resume, once=once)
 
     def _marked(self, frames: Iterable[Frame], seen: ColorWatch) -> Iterator[SmallFrame]:
         """The frames cut where the settings or the detector say, or their own look changes."""
@@ -214,7 +241,7 @@ class Pipeline:
             found = given_cuts(frames, self._size, {start - self._before for start in shots})
         return seen.mark(found)
 
-    def _guide(self, stack: ExitStack) -> Guide | None:
+    def _guide(self, stack: ExitStack, colorizer: Colorizer) -> Guide | None:
         """What is known of the frames' colours, if anything is to be."""
         info, settings = self._info, self._settings
         if not (settings.hints or settings.references):
@@ -234,16 +261,37 @@ class Pipeline:
                 yield from self._marked(read, ColorWatch(settings.keep_color, self._before))
 
         with self._watch.running("follow hints"):
-            guide = make_guide(
-                frames, wishes, settings.color.short_side, self._colorizer, self._warn
-            )
+            guide = make_guide(frames, wishes, settings.color.short_side, colorizer, self._warn)
         return stack.enter_context(guide)
 
     def _counted(self, frames: Iterable[ColoredFrame]) -> Iterator[ColoredFrame]:
         for frame in frames:
-            if frame.cut:
-                self._cuts.append(frame.frame.index)
+            if frame.frame.start is not None or not self._counts:
+                self._counts.append(Counter())
+            self._counts[-1].update(cuts=frame.cut, kept=frame.frame.keeps_color)
             yield frame
+
+
+def mended(notes: Mapping[str, Any]) -> bool:
+    """Whether `Pipeline.notes` tell that times in the film were mended."""
+    return bool(notes["damage"]["retimed"] or notes["damage"]["skipped"])
+
+
+@dataclass(slots=True)
+class Noticed:
+    """The sum of the notes of all chunks of a film."""
+
+    cuts: int = 0
+    """Shots begun, the first included."""
+    kept: int = 0
+    """Frames that keep the film's own colour."""
+    damage: DecodeReport = field(default_factory=DecodeReport)
+
+    def add(self, notes: Mapping[str, Any]) -> None:
+        """Take the notes of the next chunk in."""
+        self.cuts += notes["cuts"]
+        self.kept += notes["kept"]
+        self.damage.recall(notes["damage"])
 
 
 def color_frames(

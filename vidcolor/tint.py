@@ -85,34 +85,37 @@ def _power(chroma: Float64) -> float:
 class ColorWatch:
     """Sees a film's frames go by, marks those whose colour is kept, and knows what it saw.
 
-    ``keep`` is as in the settings; ``before`` is how many frames of the film precede the first.
+    ``keep`` is as in the settings; ``before`` is how many frames of the film precede that with
+    index 0, ``first`` the index of the first that is coloured.
     """
 
-    def __init__(self, keep: KeepColor, before: int = 0) -> None:
+    def __init__(self, keep: KeepColor, before: int = 0, first: int = 0) -> None:
         self._keep = keep
         self._before = before
+        self._first = first
         # All three from the start: it is read by one thread while another counts.
         self._looks: dict[Look, int] = {"grey": 0, "tinted": 0, "colored": 0}
+        self._recent: deque[tuple[int, Look]] = deque()
         self._told = False
-        self.kept = 0
-        """Frames so far that keep the film's own colour."""
 
-    def memory(self) -> dict[str, int]:
-        """What was seen so far, to `recall` it in another run."""
-        return {"kept": self.kept, **{str(name): seen for name, seen in self._looks.items()}}
+    def take(self, before: int | None = None) -> dict[str, int]:
+        """How often which look was seen since the last time, in frames with an index ``before``
+        that one."""
+        taken = dict.fromkeys(map(str, self._looks), 0)
+        while self._recent and (before is None or self._recent[0][0] < before):
+            taken[self._recent.popleft()[1]] += 1
+        return taken
 
-    def recall(self, memory: Mapping[str, int]) -> None:
-        """Go on from what an earlier run had seen."""
-        self.kept = memory["kept"]
+    def recall(self, taken: Mapping[str, int]) -> None:
+        """Add what was taken elsewhere."""
         for name in self._looks:
-            self._looks[name] = memory[name]
+            self._looks[name] += taken[name]
 
     def mark(self, frames: Iterable[SmallFrame]) -> Iterator[SmallFrame]:
         """The frames, ``keeps_color`` set where it applies and a cut wherever that changes."""
         marked = self._by_look(frames) if self._keep == "auto" else self._by_number(frames)
         before = False
         for small in marked:
-            self.kept += small.frame.keeps_color
             changed = small.frame.keeps_color != before
             before = small.frame.keeps_color
             yield replace(small, cut=True) if changed else small
@@ -138,10 +141,13 @@ class ColorWatch:
 
     def _by_number(self, frames: Iterable[SmallFrame]) -> Iterator[SmallFrame]:
         ranges = self._keep if isinstance(self._keep, tuple) else ()
-        for count, small in enumerate(frames):
-            if count % _SAMPLE == 0:
-                self._looks[look(small)] += 1
-            number = small.frame.index + self._before
+        for small in frames:
+            index = small.frame.index
+            if self._keep is None and (index - self._first) % _SAMPLE == 0:
+                seen = look(small)
+                self._looks[seen] += 1
+                self._recent.append((index, seen))
+            number = index + self._before
             yield _keeping(
                 small,
                 any(first <= number and (end is None or number < end) for first, end in ranges),
@@ -154,7 +160,6 @@ class ColorWatch:
         keep = False
         for small in frames:
             before = look(small, "grey" if small.cut else before)
-            self._looks[before] += 1
             waiting.append((small, before == "colored"))
             if len(waiting) > LOOK_AHEAD:
                 keep = _decided(waiting, keep)

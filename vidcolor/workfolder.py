@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +37,7 @@ _TRIES = 10
 @dataclass(frozen=True, slots=True)
 class DoneChunk:
     """A finished chunk: where it began, its packets, where the next one begins (None at the end of
-    the film), and what had been noticed up to there, in values that JSON keeps."""
+    the film), and what was noticed in it, in values that JSON keeps."""
 
     start: ChunkStart
     segment: Segment
@@ -68,11 +68,24 @@ class WorkFolder:
         self._lock = FileLock(path / _LOCK, timeout=0)
         self.chunks: list[DoneChunk] = []
         """What is finished, from the first frame on, without a gap."""
+        self.ahead: dict[int, DoneChunk] = {}
+        """What is finished beyond that, by its first frame, as it may be when several share the
+        work."""
 
     @property
     def frames(self) -> int:
-        """How many frames are finished."""
-        return sum(len(chunk.segment.pts) for chunk in self.chunks)
+        """How many frames are finished, from the first on."""
+        return _frames(self.chunks)
+
+    @property
+    def kept(self) -> list[DoneChunk]:
+        """All that is finished, with or without gaps."""
+        return [*self.chunks, *self.ahead.values()]
+
+    @property
+    def kept_frames(self) -> int:
+        """How many frames are finished, with or without gaps."""
+        return _frames(self.kept)
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -100,21 +113,27 @@ class WorkFolder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self.chunks and kind is not None and self.path.is_dir():
+        if self.kept and kind is not None and self.path.is_dir():
             self._tell(
-                f"{self.frames} frames are kept in {self.path}; the same command goes on there"
+                f"{self.kept_frames} frames are kept in {self.path}; the same command goes on there"
             )
         self._leave(done=kind is None)
 
     def segment(self, start: ChunkStart) -> Path:
         """The file of the packets of the chunk that begins at ``start``."""
-        return self.path / f"{start.index:09d}.packets"
+        return packets_of(self.path, start)
 
     def add(self, chunk: DoneChunk) -> None:
-        """Enter a chunk whose packets are safe on disk."""
-        record = self._record(chunk.start.index)
-        write_text(record, json.dumps(dataclasses.asdict(chunk), default=str), _KIND)
+        """Enter the next chunk, whose packets are safe on disk."""
+        enter(self.path, chunk)
+        self.ahead.pop(chunk.start.index, None)
         self.chunks.append(chunk)
+
+    def accept(self, chunk: DoneChunk) -> None:
+        """Take note of a chunk that was entered by another process, in any order."""
+        self.ahead[chunk.start.index] = chunk
+        while (following := self._next()) is not None and following in self.ahead:
+            self.chunks.append(self.ahead.pop(following))
 
     def sign(self, film: Path) -> None:
         """Note that ``film`` is what the job has made, see `clear_made`."""
@@ -167,9 +186,6 @@ class WorkFolder:
                 (self.path / _LOCK).unlink()
                 self.path.rmdir()
 
-    def _record(self, index: int) -> Path:
-        return self.path / f"{index:09d}.json"
-
     def _take_stock(self) -> None:
         known = _read(self.path / _JOB)
         if known == self._job:
@@ -181,17 +197,25 @@ class WorkFolder:
                 why = "what it was made of cannot be told any more"
             self._tell(f"{self.path}: what was finished there is thrown away, because {why}")
         self._tidy(self._in_use())
-        if not self.chunks:
+        if not self.kept:
             write_text(self.path / _JOB, json.dumps(self._job, indent=1), _KIND)
 
     def _find_chunks(self) -> None:
-        index: int | None = self._first
-        while index is not None:
-            chunk = self._chunk(_read(self._record(index)))
-            if chunk is None or chunk.start.index != index or not chunk.segment.in_place():
-                break
-            self.chunks.append(chunk)
-            index = None if chunk.following is None else chunk.following.index
+        for record in sorted(self.path.glob("[0-9]*.json")):
+            chunk = self._chunk(_read(record))
+            if (
+                chunk is not None
+                and record == _record(chunk.segment.path)
+                and chunk.segment.in_place()
+            ):
+                self.accept(chunk)
+
+    def _next(self) -> int | None:
+        """The frame with which the first chunk begins that is missing; None if none is."""
+        if not self.chunks:
+            return self._first
+        following = self.chunks[-1].following
+        return None if following is None else following.index
 
     def _tidy(self, wanted: set[Path]) -> None:
         """Remove all that is not ``wanted``."""
@@ -203,8 +227,10 @@ class WorkFolder:
     def _in_use(self) -> set[Path]:
         """The lock, and what belongs to finished chunks."""
         used = {self.path / _LOCK}
-        for chunk in self.chunks:
-            used |= {self.path / _JOB, chunk.segment.path, self._record(chunk.start.index)}
+        for chunk in self.kept:
+            # Not the segment's own path: another process may have named the folder otherwise.
+            packets = self.segment(chunk.start)
+            used |= {self.path / _JOB, packets, _record(packets)}
         return used
 
     def _chunk(self, values: Mapping[str, Any]) -> DoneChunk | None:
@@ -224,6 +250,22 @@ class WorkFolder:
             return DoneChunk(start, segment, after, values["notes"])
         except (KeyError, TypeError):
             return None
+
+
+def is_kept(folder: Path) -> bool:
+    """Whether there is a `WorkFolder` at ``folder``."""
+    return (folder / _JOB).is_file()
+
+
+def packets_of(folder: Path, start: ChunkStart) -> Path:
+    """The file in ``folder`` for the packets of the chunk that begins at ``start``."""
+    return folder / f"{start.index:09d}.packets"
+
+
+def enter(folder: Path, chunk: DoneChunk) -> None:
+    """Write the record of a chunk whose packets are safe on disk."""
+    text = json.dumps(dataclasses.asdict(chunk), default=str)
+    write_text(_record(packets_of(folder, chunk.start)), text, _KIND)
 
 
 def clear_made(path: Path, target: Path) -> None:
@@ -267,6 +309,14 @@ def sample_digest(path: Path) -> str:
             file.seek(at)
             found.update(file.read(_SAMPLE))
     return found.hexdigest()
+
+
+def _record(packets: Path) -> Path:
+    return packets.with_suffix(".json")
+
+
+def _frames(chunks: Iterable[DoneChunk]) -> int:
+    return sum(len(chunk.segment.pts) for chunk in chunks)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vidcolor.chunkwork import Hands
 from vidcolor.errors import VidcolorError
 from vidcolor.job import colorize_video
 from vidcolor.media.decode import decode
@@ -61,12 +62,29 @@ NOTHING = Outcome()
 """Of a film that was begun and no more."""
 
 
-class Colorist:
-    """Colours one film after the other, and keeps the network between two that want the same."""
+class Loaded:
+    """Keeps a network between two films that want the same."""
 
     def __init__(self) -> None:
         self._wanted: tuple[str, str] | None = None
         self._colorizer: Colorizer | None = None
+
+    def colorizer(self, settings: Settings) -> Colorizer:
+        """The one for ``settings``."""
+        wanted = (settings.color.model, settings.color.device)
+        if self._colorizer is None or wanted != self._wanted:
+            self._colorizer = None  # Never two in memory.
+            self._colorizer, self._wanted = open_colorizer(*wanted), wanted
+        return self._colorizer
+
+
+class Colorist:
+    """Colours one film after the other, and keeps the network between two that want the same; or
+    has ``hands`` do the chunks of each."""
+
+    def __init__(self, hands: Hands | None = None) -> None:
+        self._hands = hands
+        self._loaded = Loaded()
 
     def color(self, work: Work, tell: Callable[[Progress], None]) -> Outcome:
         """Colour a film. Whatever goes wrong with it is in the outcome; only what ends the
@@ -74,7 +92,8 @@ class Colorist:
         begun = time.monotonic()
         warnings: list[str] = []
         try:
-            colorizer = self._load(work.settings)
+            hands = self._hands
+            colorizer = self._loaded.colorizer(work.settings) if hands is None else None
             report = colorize_video(
                 work.source,
                 work.target,
@@ -82,6 +101,7 @@ class Colorist:
                 progress=tell,
                 warn=warnings.append,
                 colorizer=colorizer,
+                hands=hands,
             )
             length, strip = _look(Path(work.target), stills=work.strip)
         except VidcolorError as error:
@@ -93,13 +113,6 @@ class Colorist:
             return Outcome(None, report.frames, report.seconds, length, lines, strip)
         line = " ".join(told.split())
         return Outcome(line, 0, time.monotonic() - begun, None, tuple(warnings))
-
-    def _load(self, settings: Settings) -> Colorizer:
-        wanted = (settings.color.model, settings.color.device)
-        if self._colorizer is None or wanted != self._wanted:
-            self._colorizer = None  # Never two in memory.
-            self._colorizer, self._wanted = open_colorizer(*wanted), wanted
-        return self._colorizer
 
 
 def _look(target: Path, *, stills: bool) -> tuple[float | None, bytes]:

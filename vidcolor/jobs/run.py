@@ -49,6 +49,7 @@ def run_batch(
     batch: Batch,
     *,
     workers: int = 1,
+    cluster: str | None = None,
     report: Path | None = None,
     watch: Clock | None = None,
     tell: Callable[[Step], None] | None = None,
@@ -57,7 +58,8 @@ def run_batch(
     """Colour every film of the batch that needs it; see `vidcolor.jobs.folder`.
 
     A film that fails is written down, and the next one is taken. ``workers`` films are worked at
-    at once, each in a process of its own if there is more than one. ``report`` is a folder for
+    at once, each in a process of its own if there is more than one; or the chunks of some films at
+    once are done by the Ray ``cluster`` of that address. ``report`` is a folder for
     ``report.html`` and ``report.json``, which are written whichever way the run ends. With
     ``watch`` it does not end by itself: new films are taken as they come.
 
@@ -76,7 +78,7 @@ def run_batch(
         ledger = stack.enter_context(Ledger(batch.target))
         run = _Run(batch, ledger, report is not None, tell or (lambda step: None))
         try:
-            with make_crew(workers) as crew:
+            with make_crew(workers, cluster, batch.settings.color.device) as crew:
                 for films in _looks(run, watch, warn):
                     for work, outcome in crew.color(run.claimed(films), run.told):
                         run.ended(work, outcome)

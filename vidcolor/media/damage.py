@@ -82,11 +82,9 @@ class DamageLog:
         return [[span.kind, str(span.start), str(span.end), span.count] for span in self.spans]
 
     def recall(self, memory: Iterable[Sequence[Any]]) -> None:
-        """Go on from what an earlier run had met."""
-        self.clear()
+        """Add what was met elsewhere, behind all that is here."""
         for kind, start, end, count in memory:
-            self._last[kind] = len(self.spans)
-            self.spans.append(Span(kind, Fraction(start), Fraction(end), count))
+            self.add(kind, Fraction(start), Fraction(end), count)
 
     def clear(self) -> None:
         """Forget everything."""

@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from vidcolor.errors import NoVideoError, SourceError, UsageError
 from vidcolor.frames import Frame, Place, VideoInfo
 from vidcolor.media.clock import Clock
-from vidcolor.media.damage import WORDS, DamageLog, Kind, packets_of
+from vidcolor.media.damage import WORDS, DamageLog, Kind, Span, packets_of
 from vidcolor.media.faults import FAULTS, reading
 from vidcolor.media.fields import FieldReader, deinterlaced
 from vidcolor.media.fitting import Fitting, fits
@@ -48,17 +48,45 @@ class DecodeReport:
     """Frames whose timestamp was missing or not after the one before, and was made up."""
     damage: DamageLog = field(default_factory=DamageLog)
     """Where all that was. Around a picture that was lost, times are good to some frames."""
+    recent: deque[tuple[int, str | Span]] | None = None
+    """What was met since the last `take`, each with its pts; None: nobody will ask for it."""
 
-    def memory(self) -> dict[str, Any]:
-        """All of it but ``frames``, in values that JSON keeps."""
-        counts = {name: getattr(self, name) for name in _COUNTS}
-        return {**counts, "spans": self.damage.memory()}
+    def count(self, name: str, pts: int) -> None:
+        """One more of ``name``, at ``pts``."""
+        setattr(self, name, getattr(self, name) + 1)
+        if self.recent is not None:
+            self.recent.append((pts, name))
+
+    def note(self, span: Span, pts: int) -> None:
+        """There is damage at ``pts``."""
+        self.damage.add(span.kind, span.start, span.end, span.count)
+        if self.recent is not None:
+            self.recent.append((pts, span))
+
+    def take(self, before: int | None = None) -> dict[str, Any]:
+        """What was met ``before`` that pts since the last time, in values that JSON keeps."""
+        counts, log = dict.fromkeys(_COUNTS, 0), DamageLog()
+        # Another thread may be adding to it.
+        while self.recent and (before is None or self.recent[0][0] < before):
+            _, what = self.recent.popleft()
+            if isinstance(what, Span):
+                log.add(what.kind, what.start, what.end, what.count)
+            else:
+                counts[what] += 1
+        return {**counts, "spans": log.memory()}
 
     def recall(self, memory: Mapping[str, Any]) -> None:
-        """Go on from what an earlier run had met."""
+        """Add what was taken elsewhere, from earlier frames."""
         for name in _COUNTS:
-            setattr(self, name, memory[name])
+            setattr(self, name, getattr(self, name) + memory[name])
         self.damage.recall(memory["spans"])
+
+    def forget(self) -> None:
+        """Reading begins again: none of it counts but frames given out."""
+        self.skipped = self.retimed = 0
+        self.damage.clear()
+        if self.recent is not None:
+            self.recent.clear()
 
 
 def decode(
@@ -110,7 +138,8 @@ def decode(
                 break
             if number >= first:
                 report.frames += 1
-                report.damaged += frame.damaged
+                if frame.damaged:
+                    report.count("damaged", frame.pts)
                 yield replace(frame, index=number)
             last = frame
         else:
@@ -174,8 +203,7 @@ class Reader:
 
     def forget(self) -> None:
         """Begin again: nothing of what was noted so far counts."""
-        self._report.skipped = self._report.retimed = 0
-        self._report.damage.clear()
+        self._report.forget()
         self._clock = Clock(self.info)
 
     def frames(self, seek_to: Fraction | None) -> Generator[Frame]:
@@ -253,7 +281,7 @@ class Reader:
         base = self.info.time_base
         start = (pts - self._origin) * base
         end = start + self._clock.step * base if until is None else until
-        self._report.damage.add(kind, start, end, count)
+        self._report.note(Span(kind, start, max(start, end), count), pts)
         if self._limits.strict:
             raise SourceError(
                 f"{self.info.path}: {what or WORDS[kind]} at {float(start):.3f} s; "
@@ -271,9 +299,10 @@ class Reader:
 
         The decoder works on several at once, and fails at one when it is given a later one.
         """
-        self._report.skipped += 1
         claimed = self._sent.popleft() if self._sent else None
-        self._note("lost", self._clock.next if claimed is None else claimed + self._clock.shift)
+        pts = self._clock.next if claimed is None else claimed + self._clock.shift
+        self._report.count("skipped", pts)
+        self._note("lost", pts)
 
     def _pictures(self, source: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
         """Decoded frames, over damaged packets and unreadable stretches of the file."""
@@ -323,7 +352,8 @@ class Reader:
         duration = clock.believed(picture.duration or 0)
         shift = clock.shift
         pts = clock.place(picture.pts, duration, None if following is None else following.pts)
-        self._report.retimed += picture.pts is None or pts != picture.pts
+        if picture.pts is None or pts != picture.pts:
+            self._report.count("retimed", pts)
         if clock.shift != shift:
             self._note("clock", pts)
         if picture.is_corrupt:

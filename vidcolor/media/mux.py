@@ -24,7 +24,7 @@ from vidcolor.media.companions import Companions
 from vidcolor.media.container import kept_metadata
 from vidcolor.media.contents import turning_and_fields
 from vidcolor.media.encode import PictureEncoder
-from vidcolor.media.encoders import choose
+from vidcolor.media.encoders import Choice, choose
 from vidcolor.media.faults import writing
 from vidcolor.media.matroska import claim, settle
 from vidcolor.media.probe import has_decoder, open_source
@@ -90,6 +90,16 @@ class Writer:
     def chroma_shape(self) -> tuple[int, int]:
         """(height, width) that ``PaintedFrame.cb`` and ``cr`` must have."""
         return self._encoder.chroma_shape
+
+    @property
+    def choice(self) -> Choice:
+        """The encoder, its pixel format and options."""
+        return self._choice
+
+    @property
+    def container(self) -> str:
+        """FFmpeg's name of the muxer."""
+        return self._target.container
 
     @property
     def codec(self) -> str:

@@ -9,6 +9,7 @@ encoder comes from an encoder opened in the same way when the film is joined.
 from __future__ import annotations
 
 import io
+import secrets
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -74,7 +75,8 @@ class SegmentWriter:
 
     def __init__(self, path: Path, info: VideoInfo, choice: Choice, container: str) -> None:
         self._path = path
-        self._part = path.with_name(f"{path.name}.part")
+        # One worker may be taken for dead, and another be at the same chunk.
+        self._part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
         self._start: int | None = None
         self._pts: list[int] = []
         with writing(path):
@@ -83,6 +85,11 @@ class SegmentWriter:
             self._encoder = PictureEncoder(self._scratch, info, choice)
             self._file = self._part.open("wb")
             self._file.write(_MAGIC)
+
+    @property
+    def chroma_shape(self) -> tuple[int, int]:
+        """(height, width) that ``PaintedFrame.cb`` and ``cr`` must have."""
+        return self._encoder.chroma_shape
 
     def write(self, painted: PaintedFrame) -> None:
         """Take the next frame, as `vidcolor.media.mux.Writer` does."""
