@@ -38,8 +38,10 @@ _JOINED = 1 << 18
 """Bytes; a header alone is shorter."""
 
 # The command line itself, which tells of every frame instead of one now and then.
+# What was started in the background ignores Ctrl-C, and so would its children.
 _CHILD = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from vidcolor import job
 from vidcolor.chunks import ChunkLength
 from vidcolor_cli import main, progress
