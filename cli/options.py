@@ -11,13 +11,12 @@ from typing import Any
 
 from vidcolor.errors import SettingsError, UsageError
 from vidcolor.hintlist import read_hints
+from vidcolor.listfile import seconds
 from vidcolor.references import find_references
 from vidcolor.settings import RangeSettings, Settings, load_settings
 from vidcolor.shots import read_shots
 
 PRESETS = "default, fast, quality, share, small, edit or archive."
-
-_CLOCK = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
 
 
 def presets() -> dict[str, Path]:
@@ -85,11 +84,10 @@ def _numbers(flag: str, text: str) -> tuple[int | None, int | None]:
 def _seconds(flag: str, text: str | None) -> Fraction | None:
     if text is None:
         return None
-    match = _CLOCK.fullmatch(text.strip())
-    if match is None:
+    found = seconds(text)
+    if found is None:
         raise UsageError(f"{flag} {text}: give seconds, or hh:mm:ss, such as 90, 1:30 or 0:01:30.5")
-    hours, minutes, seconds = match.groups()
-    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + Fraction(seconds)
+    return found
 
 
 def with_range(settings: Settings, crop: RangeSettings, *, overwrite: bool) -> Settings:

@@ -26,7 +26,6 @@ in (so without one), ``onward``, that shot and all after it, or ``film``.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from vidcolor.errors import SettingsError
+from vidcolor.listfile import check_format, check_keys, read_list, seconds
 
 FORMAT = "vidcolor-hints-1"
 """What ``format`` must be."""
@@ -44,7 +44,6 @@ Srgb: TypeAlias = tuple[int, int, int]
 
 _KEYS = ("format", "source", "palette", "hints")
 _HINT_KEYS = ("frame", "time", "x", "y", "stroke", "color", "scope", "note")
-_CLOCK = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +87,12 @@ class Hint:
 
 def read_hints(path: Path) -> tuple[Hint, ...]:
     """Read a hints file. Raises SettingsError, which names the file and what is wrong with it."""
-    try:
-        return _parse(json.loads(path.read_text(encoding="utf-8-sig")))
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot read these hints: {error.strerror}") from error
-    except SettingsError as error:
-        raise SettingsError(f"{path}: {error}") from error
-    except (ValueError, RecursionError) as error:
-        raise SettingsError(f"{path}: not a JSON file: {error}") from error
+    return read_list(path, "these hints", _parse)
 
 
 def _parse(value: Any) -> tuple[Hint, ...]:
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
-        found = value.get("format") if isinstance(value, dict) else None
-        raise SettingsError(f'not a hints file: its "format" must be {FORMAT!r}, not {found!r}')
-    _check_keys(value, _KEYS, "")
+    check_format(value, FORMAT, "a hints file")
+    check_keys(value, _KEYS)
     hints, palette = value.get("hints"), value.get("palette", {})
     if not isinstance(hints, list):
         raise SettingsError('"hints" must be a list of hints')
@@ -116,7 +106,7 @@ def _hint(number: int, item: Any, palette: Mapping[str, Srgb]) -> Hint:
     name = f"hint {number}"
     if not isinstance(item, dict):
         raise SettingsError(f"{name}: must be a table, not {item!r}")
-    _check_keys(item, _HINT_KEYS, f"{name}: ")
+    check_keys(item, _HINT_KEYS, f"{name}: ")
     frame = item.get("frame")
     if not (frame is None or (isinstance(frame, int) and not isinstance(frame, bool))):
         raise SettingsError(f'{name}: "frame" must be a frame\'s number from 0, not {frame!r}')
@@ -166,17 +156,10 @@ def _color(value: Any, palette: Mapping[str, Srgb], name: str) -> Srgb:
 def _time(value: Any, name: str) -> Fraction:
     if _is_number(value):
         return Fraction(str(value))
-    match = _CLOCK.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None:
+    found = seconds(value) if isinstance(value, str) else None
+    if found is None:
         raise SettingsError(f'{name}: "time" must be seconds or "h:mm:ss.mmm", not {value!r}')
-    hours, minutes, seconds = match.groups()
-    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + Fraction(seconds)
-
-
-def _check_keys(item: Mapping[str, Any], valid: tuple[str, ...], where: str) -> None:
-    for key in item:
-        if key not in valid:
-            raise SettingsError(f"{where}unknown key {key!r}; valid keys are {', '.join(valid)}")
+    return found
 
 
 def _is_number(value: Any) -> bool:

@@ -42,6 +42,7 @@ from pathlib import Path
 from typing import Any
 
 from vidcolor.errors import SettingsError
+from vidcolor.listfile import check_format, check_keys, read_list
 from vidcolor.textfile import write_text
 
 FORMAT = "vidcolor-shots-1"
@@ -106,14 +107,7 @@ class ShotList:
 
 def read_shots(path: Path) -> ShotList:
     """Read a shot list. Raises SettingsError, which names the file and what is wrong with it."""
-    try:
-        return _parse(json.loads(path.read_text(encoding="utf-8-sig")))
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot read this shot list: {error.strerror}") from error
-    except SettingsError as error:
-        raise SettingsError(f"{path}: {error}") from error
-    except (ValueError, RecursionError) as error:
-        raise SettingsError(f"{path}: not a JSON file: {error}") from error
+    return read_list(path, "this shot list", _parse)
 
 
 def write_shots(path: Path, shots: ShotList) -> None:
@@ -129,12 +123,8 @@ def clock(seconds: Fraction) -> str:
 
 
 def _parse(value: Any) -> ShotList:
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
-        found = value.get("format") if isinstance(value, dict) else None
-        raise SettingsError(f'not a shot list: its "format" must be {FORMAT!r}, not {found!r}')
-    for key in value:
-        if key not in _KEYS:
-            raise SettingsError(f"unknown key {key!r}; valid keys are {', '.join(_KEYS)}")
+    check_format(value, FORMAT, "a shot list")
+    check_keys(value, _KEYS)
     shots, source, frames = value.get("shots"), value.get("source"), value.get("frames")
     if not isinstance(shots, list):
         raise SettingsError('"shots" must be a list of shots, such as [{"first_frame": 0}]')
