@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -107,14 +107,14 @@ def colorize_video(
             if progress is not None:
                 progress(Progress(done, total, resumed))
 
-        if settings.resume:
+        if not settings.resume:
+            throw_away(kept_in, tell)
+            stack.enter_context(_ending(writer, watch))
+        else:
             identity = _identity(info, settings, model, writer)
             first = settings.range.first_frame or 0
             work = stack.enter_context(WorkFolder(kept_in, identity, first, tell))
-        else:
-            throw_away(kept_in, tell)
-        stack.enter_context(_ending(writer, watch))
-        if settings.resume:
+            stack.enter_context(_ending(writer, watch))
             sink = chunks = stack.enter_context(Chunks(writer, work, pipeline, noticed, watch))
             resume, complete = chunks.resume, chunks.complete
             # One alone does anew what was finished beyond a gap.
@@ -195,9 +195,7 @@ class Chunks:
         self.resume = None if last is None else last.following
         self.complete = last is not None and last.following is None
         self._noticed = noticed
-        for chunk in work.chunks:
-            pipeline.recall(chunk.notes)
-            noticed.add(chunk.notes)
+        self._recall(work.chunks)
 
     def write(self, painted: PaintedFrame) -> None:
         """Take the next frame; the first one begins a chunk."""
@@ -224,9 +222,7 @@ class Chunks:
                 f"{work.path}: the finished parts do not follow each other; do all workers have "
                 "the same film and the same version of vidcolor?"
             )
-        for chunk in work.chunks[before:]:
-            self._pipeline.recall(chunk.notes)
-            self._noticed.add(chunk.notes)
+        self._recall(work.chunks[before:])
 
     def __enter__(self) -> Self:
         return self
@@ -245,6 +241,12 @@ class Chunks:
         finally:
             if self._segment is not None:
                 self._segment.discard()
+
+    def _recall(self, chunks: Iterable[DoneChunk]) -> None:
+        """Take in what was noticed in chunks that others, or an earlier run, have done."""
+        for chunk in chunks:
+            self._pipeline.recall(chunk.notes)
+            self._noticed.add(chunk.notes)
 
     def _join(self) -> None:
         try:
