@@ -6,7 +6,7 @@ and plain containers alone and stops at anything else, so that opening a file ru
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, TypeVar
@@ -49,11 +49,14 @@ def _array(value: Tensor) -> NDArray[Any]:
     return np.asarray(plain.float() if plain.is_floating_point() else plain)
 
 
-def fill(net: Net, state: Mapping[str, NDArray[Any]]) -> Net:
-    """``net``, built on torch's ``meta`` device, with ``state``, in eval mode and float32.
+def filled(make: Callable[[], Net], state: Mapping[str, NDArray[Any]]) -> Net:
+    """The network that ``make`` makes, with ``state``, in eval mode and float32.
 
     Raises RuntimeError when names or shapes do not fit exactly.
     """
+    # Without storage at first: random weights would be drawn only to be replaced.
+    with torch.device("meta"):
+        net = make()
     tensors = {name: torch.from_numpy(value) for name, value in state.items()}
     wide = {
         name: value.float() if value.is_floating_point() else value

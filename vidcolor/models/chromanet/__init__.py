@@ -25,16 +25,12 @@ def load(state: Mapping[str, NDArray[Any]], config: Mapping[str, Any]) -> Chroma
 
     Raises RuntimeError, TypeError or KeyError when state and config do not fit exactly.
     """
-    import torch
-
     from vidcolor.models.chromanet.config import NetConfig
     from vidcolor.models.chromanet.net import ChromaNet
-    from vidcolor.models.torch_state import fill
+    from vidcolor.models.torch_state import filled
 
-    # Without storage at first: random weights would be drawn only to be replaced.
-    with torch.device("meta"):
-        net = ChromaNet(NetConfig.from_dict(dict(config)), folded=True)
-    return fill(net, state)
+    shape = NetConfig.from_dict(dict(config))
+    return filled(lambda: ChromaNet(shape, folded=True), state)
 
 
 def load_graph(

@@ -24,11 +24,7 @@ def load(state: Mapping[str, NDArray[Any]], config: Mapping[str, Any]) -> EccvNe
 
     Raises RuntimeError when the state does not fit exactly.
     """
-    import torch
-
     from vidcolor.models.eccv16.net import EccvNet
-    from vidcolor.models.torch_state import fill
+    from vidcolor.models.torch_state import filled
 
-    with torch.device("meta"):
-        net = EccvNet()
-    return fill(net, state)
+    return filled(EccvNet, state)

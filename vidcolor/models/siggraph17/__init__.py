@@ -25,11 +25,7 @@ def load(state: Mapping[str, NDArray[Any]], config: Mapping[str, Any]) -> Siggra
 
     Raises RuntimeError when the state does not fit exactly.
     """
-    import torch
-
     from vidcolor.models.siggraph17.net import SiggraphNet
-    from vidcolor.models.torch_state import fill
+    from vidcolor.models.torch_state import filled
 
-    with torch.device("meta"):
-        net = SiggraphNet()
-    return fill(net, state)
+    return filled(SiggraphNet, state)
