@@ -7,7 +7,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from .options import build_settings
+from .options import PRESETS, build_settings
 from .progress import show_steps
 
 
@@ -18,7 +18,7 @@ def batch(
         list[str] | None,
         Option(metavar="GLOB", help="Only these, as '**/*.avi'; may be repeated."),
     ] = None,
-    preset: Annotated[str, Option(help="default, fast, quality or archive.")] = "default",
+    preset: Annotated[str, Option(help=PRESETS)] = "default",
     config: Annotated[Path | None, Option(help="A TOML file over the preset.")] = None,
     model: Annotated[str | None, Option(help="A model's name, or a checkpoint.")] = None,
     device: Annotated[str | None, Option(help="auto, cpu, cuda or cuda:N.")] = None,
