@@ -7,7 +7,8 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from .options import PRESETS, build_settings
+from .flags import Cluster, Config, Device, Model, Preset
+from .options import build_settings
 from .progress import show_steps
 
 
@@ -18,12 +19,12 @@ def batch(
         list[str] | None,
         Option(metavar="GLOB", help="Only these, as '**/*.avi'; may be repeated."),
     ] = None,
-    preset: Annotated[str, Option(help=PRESETS)] = "default",
-    config: Annotated[Path | None, Option(help="A TOML file over the preset.")] = None,
-    model: Annotated[str | None, Option(help="A model's name, or a checkpoint.")] = None,
-    device: Annotated[str | None, Option(help="auto, cpu, cuda or cuda:N.")] = None,
+    preset: Preset = "default",
+    config: Config = None,
+    model: Model = None,
+    device: Device = None,
     workers: Annotated[int, Option(min=1, max=64, help="Films at once.")] = 1,
-    cluster: Annotated[str | None, Option(metavar="auto|ADDRESS", help="Of Ray.")] = None,
+    cluster: Cluster = None,
     retry_failed: Annotated[
         bool, Option("--retry-failed", help="Also what failed the last time.")
     ] = False,

@@ -16,8 +16,6 @@ from vidcolor.references import find_references
 from vidcolor.settings import RangeSettings, Settings, load_settings
 from vidcolor.shots import read_shots
 
-PRESETS = "default, fast, quality, share, small, edit or archive."
-
 
 def presets() -> dict[str, Path]:
     """The presets by name."""

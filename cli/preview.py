@@ -10,7 +10,8 @@ from typer import Argument, Option
 from vidcolor.errors import UsageError
 from vidcolor.settings import load_settings
 
-from .options import PRESETS, build_settings, look_flags, parse_range, with_range, with_shots
+from .flags import Config, Device, Lut, Model, Preset, Saturation, Tint, Vibrance, Warmth
+from .options import build_settings, look_flags, parse_range, with_range, with_shots
 from .progress import show_progress
 
 
@@ -34,15 +35,15 @@ def preview(
         Option(metavar="MODEL", help="Another model, or a config .toml, beside; repeatable."),
     ] = None,
     width: Annotated[int, Option(min=320, max=16000, help="Of all, in pixels, at most.")] = 1920,
-    preset: Annotated[str, Option(help=PRESETS)] = "default",
-    config: Annotated[Path | None, Option(help="A TOML file over the preset.")] = None,
-    model: Annotated[str | None, Option(help="A model's name, or a checkpoint.")] = None,
-    device: Annotated[str | None, Option(help="auto, cpu, cuda or cuda:N.")] = None,
-    saturation: Annotated[float | None, Option(help="0 (grey) to 2; 1 as it comes.")] = None,
-    warmth: Annotated[float | None, Option(help="-1 (bluer) to 1 (yellower).")] = None,
-    tint: Annotated[float | None, Option(help="-1 (greener) to 1 (toward magenta).")] = None,
-    vibrance: Annotated[float | None, Option(help="-1 to 1: for dull colours, not skin.")] = None,
-    lut: Annotated[Path | None, Option(metavar="FILE.cube", help="A 3D LUT for colours.")] = None,
+    preset: Preset = "default",
+    config: Config = None,
+    model: Model = None,
+    device: Device = None,
+    saturation: Saturation = None,
+    warmth: Warmth = None,
+    tint: Tint = None,
+    vibrance: Vibrance = None,
+    lut: Lut = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace OUTPUT.")] = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:

@@ -10,6 +10,7 @@ from typer import Argument, Option
 from vidcolor.errors import TargetExistsError
 from vidcolor.settings import Settings
 
+from .flags import Duration, Frames, Start
 from .options import parse_range, with_range
 from .progress import show_progress
 from .reports import check_report
@@ -20,9 +21,9 @@ def shots(
     output: Annotated[
         Path | None, Option(metavar="FILE.json", help="Write a shot list, to edit and use.")
     ] = None,
-    frames: Annotated[str | None, Option(metavar="A:B", help="Only these, end excluded.")] = None,
-    start: Annotated[str | None, Option(metavar="TIME", help="Seconds or hh:mm:ss.")] = None,
-    duration: Annotated[str | None, Option(metavar="TIME", help="Seconds or hh:mm:ss.")] = None,
+    frames: Frames = None,
+    start: Start = None,
+    duration: Duration = None,
     as_json: Annotated[bool, Option("--json", help="Print the list, not a table.")] = False,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace the list.")] = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No progress.")] = False,

@@ -11,6 +11,7 @@ from typer import Argument, Option
 from vidcolor.errors import VerificationError
 from vidcolor.settings import RangeSettings, Settings
 
+from .flags import Duration, Start
 from .options import parse_range, with_range
 from .progress import show_progress
 
@@ -24,8 +25,8 @@ def verify(
     frames: Annotated[
         str | None, Option(metavar="A:B", help="TARGET holds only these of SOURCE.")
     ] = None,
-    start: Annotated[str | None, Option(metavar="TIME", help="Seconds or hh:mm:ss.")] = None,
-    duration: Annotated[str | None, Option(metavar="TIME", help="Seconds or hh:mm:ss.")] = None,
+    start: Start = None,
+    duration: Duration = None,
     lossless: Annotated[
         bool, Option("--lossless", help="Every luma sample must be the same, in any codec.")
     ] = False,

@@ -17,9 +17,9 @@ from networks import tiny_checkpoint
 
 from vidcolor.errors import SettingsError, UsageError
 from vidcolor.settings import RangeSettings, Settings
+from vidcolor_cli.flags import PRESETS
 from vidcolor_cli.main import run
 from vidcolor_cli.options import (
-    PRESETS,
     build_settings,
     parse_options,
     parse_range,
