@@ -289,7 +289,11 @@ def test_a_picture_repeated_where_nothing_moves_is_in_its_place(
     ("changes", "check", "says"),
     [
         ({"sample_aspect_ratio": Fraction(3, 2)}, "pixel aspect", "3/2, was 1"),
-        ({"rotation": 90}, "rotation", "the display matrix is another"),
+        (
+            {"turning": (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)},
+            "rotation",
+            "the display matrix is another",
+        ),
         ({"tags": ColorTags(1, 1, 1, 1)}, "colour tags", "primaries 1, was 2; transfer 1, was 2"),
         ({"color": ColorSpec("bt709", False, 8)}, "colour tags", "matrix bt709, was bt601"),
         ({"metadata": {}}, "metadata", "without title"),

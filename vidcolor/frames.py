@@ -125,6 +125,10 @@ class VideoInfo:
     sample_aspect_ratio: Fraction
     rotation: int
     """Degrees counter-clockwise the player turns the picture by, a multiple of 90 as a rule."""
+    turning: tuple[int, ...] | None
+    """The nine numbers of the display matrix, which may also mirror; None if there is none."""
+    field_order: int
+    """FFmpeg's number, 0 for unknown, 1 for progressive; as the container or the codec says."""
     color: ColorSpec
     tags: ColorTags
     fields: Fields | None = None

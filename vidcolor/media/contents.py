@@ -12,20 +12,11 @@ from av.container import InputContainer
 from av.stream import AttachmentStream, Disposition, Stream
 from av.video.stream import VideoStream
 
-from vidcolor.frames import FieldOrder, StreamInfo, VideoInfo
+from vidcolor.frames import StreamInfo, VideoInfo
 from vidcolor.media.clock import origin_of
 from vidcolor.media.container import lacks_setup
 from vidcolor.media.faults import reading
-from vidcolor.media.probe import (
-    display_matrix,
-    first_picture,
-    has_decoder,
-    is_cover,
-    open_source,
-)
-
-_FIELD_ORDERS: dict[FieldOrder, tuple[int, int]] = {"top": (2, 4), "bottom": (3, 5)}
-"""FFmpeg's numbers by the field shown first: for fields stored apart, and for such in one frame."""
+from vidcolor.media.probe import has_decoder, is_cover, open_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +52,10 @@ class Chapter:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """All that a file holds besides its pictures and packets, and how the picture is coded."""
+    """All that a file holds besides its pictures and packets."""
 
     tracks: tuple[Track, ...]
     chapters: tuple[Chapter, ...]
-    matrix: tuple[int, ...] | None
-    """The display matrix, see `vidcolor.media.probe.display_matrix`."""
-    field_order: int
-    """FFmpeg's number, 0 for unknown, 1 for progressive; as the container or the codec says."""
     origin: Fraction
     """The time, in seconds, that is 0 in a target of the whole film."""
     lossless: bool
@@ -88,28 +75,8 @@ def contents(info: VideoInfo) -> Contents:
             if (base := chapter["time_base"]) is not None
         )
         lossless = _lossless(info, stream)
-        told = stream.codec_context.field_order
         origin = origin_of(source, info) * info.time_base
-    matrix, field_order = turning_and_fields(info)
-    return Contents(tracks, chapters, matrix, field_order or told, origin, lossless)
-
-
-def turning_and_fields(info: VideoInfo) -> tuple[tuple[int, ...] | None, int]:
-    """What VideoInfo has no place for: the whole display matrix and the order of fields, which is
-    0 where the film is not interlaced."""
-    with open_source(info.path) as source:
-        stream = cast(VideoStream, source.streams[info.stream_index])
-        order = _field_order(info, stream.codec_context.field_order)
-        frame = first_picture(source, stream)
-        return None if frame is None else display_matrix(frame), order
-
-
-def _field_order(info: VideoInfo, stored: int) -> int:
-    """FFmpeg's number for the order of fields; the source's own where it says the same."""
-    if info.fields is None or not info.interlaced:
-        return 0
-    plain, woven = _FIELD_ORDERS[info.fields.first]
-    return plain if stored == plain else woven
+    return Contents(tracks, chapters, origin, lossless)
 
 
 def _track(info: VideoInfo, source: InputContainer, about: StreamInfo) -> Track:

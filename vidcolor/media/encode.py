@@ -21,7 +21,7 @@ from vidcolor.errors import SettingsError
 from vidcolor.frames import ColorSpec, Matrix, PaintedFrame, VideoInfo
 from vidcolor.media.clock import plausible_rate
 from vidcolor.media.encoders import Choice
-from vidcolor.media.fields import FieldMarker
+from vidcolor.media.fields import FieldMarker, field_order
 from vidcolor.media.probe import MATRIX_TAGS, keeps_chroma
 
 # Nanoseconds are too many for the 32 bits that encoders and MP4 have for a duration.
@@ -38,19 +38,11 @@ _CANONICAL_TAG: dict[Matrix, int] = {
 class PictureEncoder:
     """Adds the picture's stream to a container and turns painted frames into its packets.
 
-    ``matrix`` is a display matrix of nine numbers for players to turn the picture by, None for
-    ``info.rotation``; ``field_order`` is FFmpeg's number for interlaced films. ``base`` is the time
-    base of the packets: that of ``info``, or a microsecond where that is finer.
+    ``base`` is the time base of the packets: that of ``info``, or a microsecond where that is
+    finer.
     """
 
-    def __init__(
-        self,
-        output: OutputContainer,
-        info: VideoInfo,
-        choice: Choice,
-        matrix: tuple[int, ...] | None = None,
-        field_order: int = 0,
-    ) -> None:
+    def __init__(self, output: OutputContainer, info: VideoInfo, choice: Choice) -> None:
         self._choice = choice
         self._moved = _moved(info.color, choice.color)
         rate = plausible_rate(info.average_rate)
@@ -70,7 +62,7 @@ class PictureEncoder:
         context.colorspace = _matrix_tag(info)
         context.color_primaries = info.tags.primaries
         context.color_trc = info.tags.transfer
-        context.field_order = field_order
+        context.field_order = field_order(info)
         self._marker: FieldMarker | None = None
         if choice.fields is not None:
             context.flags |= Flags.interlaced_dct | Flags.interlaced_me
@@ -83,10 +75,8 @@ class PictureEncoder:
         context.thread_type = "AUTO"
         # Packets that know how long they last: else MP4 is too short where the rate varies.
         context.flags |= Flags.frame_duration
-        if matrix is not None:
-            stream.set_display_matrix(matrix)
-        elif info.rotation:
-            stream.set_display_rotation(info.rotation)
+        if info.turning is not None:
+            stream.set_display_matrix(info.turning)
         with quiet_svt():
             context.open()
         if context.options:  # What it did not take.

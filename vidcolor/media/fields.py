@@ -17,7 +17,7 @@ import av
 import numpy as np
 from av.filter import Graph
 
-from vidcolor.frames import FieldOrder, Frame
+from vidcolor.frames import FieldOrder, Frame, VideoInfo
 from vidcolor.media.picture import grey, read_luma
 
 Shape = tuple[int, int, str]
@@ -25,6 +25,8 @@ Shape = tuple[int, int, str]
 
 _CLOCK = Fraction(1, 1000)
 """Filters want a time base; no time of theirs is used."""
+_STORED: dict[FieldOrder, tuple[int, int]] = {"top": (2, 4), "bottom": (3, 5)}
+"""FFmpeg's numbers by the field shown first: for fields stored apart, and for such in one frame."""
 _MODES: dict[FieldOrder | None, str] = {"top": "tff", "bottom": "bff", None: "prog"}
 
 
@@ -97,6 +99,15 @@ def _finished(graph: Graph, waiting: deque[Frame]) -> Iterator[Frame]:
                 luma = np.minimum(luma, (1 << frame.color.depth) - 1)
             frame = replace(frame, luma=luma, first_field=None, taken_field=frame.first_field)
         yield frame
+
+
+def field_order(info: VideoInfo) -> int:
+    """FFmpeg's number for the order of a film's fields, 0 where it is not interlaced; the source's
+    own number where that says the same."""
+    if info.fields is None or not info.interlaced:
+        return 0
+    apart, woven = _STORED[info.fields.first]
+    return apart if info.field_order == apart else woven
 
 
 def shape_of(picture: av.VideoFrame) -> Shape:

@@ -22,7 +22,6 @@ from vidcolor.media.clock import origin_of
 from vidcolor.media.codecs import FieldMarks
 from vidcolor.media.companions import Companions
 from vidcolor.media.container import kept_metadata
-from vidcolor.media.contents import turning_and_fields
 from vidcolor.media.encode import PictureEncoder
 from vidcolor.media.encoders import Choice, choose
 from vidcolor.media.faults import writing
@@ -205,7 +204,6 @@ class Writer:
 
     def _open(self) -> None:
         info, container = self._info, self._target.container
-        matrix, field_order = turning_and_fields(info)
         with writing(self._path, f"{container} or {self._choice.encoder} refuses this film"):
             self._output = av.open(
                 str(self._target.part.absolute()),
@@ -220,9 +218,7 @@ class Writer:
                 if stream.index != info.stream_index:
                     self._companions.add(stream.index)
                     continue
-                self._encoder = PictureEncoder(
-                    self._output, info, self._choice, matrix, field_order
-                )
+                self._encoder = PictureEncoder(self._output, info, self._choice)
                 self._encoder.stream.metadata.update(kept_metadata(dict(stream.metadata)))
                 self._encoder.stream.disposition = stream.disposition
                 aspect = info.sample_aspect_ratio

@@ -206,10 +206,12 @@ def _describe(path: Path, source: InputContainer, stream: VideoStream) -> VideoI
         count = round(duration * rate)
     start, metadata, chapters = stream.start_time, dict(source.metadata), len(source.chapters())
     others = tuple(_describe_other(other) for other in companions(source, stream.index))
+    field_order = context.field_order
     frame = first_picture(source, stream)
     if frame is None:
         raise NoVideoError(f"{path}: not one picture of its video ({context.name}) can be decoded")
     picture = picture_of(frame.format.name)
+    turning = display_matrix(frame)
     aspect = stream.sample_aspect_ratio
     return VideoInfo(
         path=path,
@@ -226,7 +228,9 @@ def _describe(path: Path, source: InputContainer, stream: VideoStream) -> VideoI
         frame_count=count or None,
         frame_count_is_exact=declared,
         sample_aspect_ratio=aspect if aspect else Fraction(1),
-        rotation=0 if display_matrix(frame) is None else frame.rotation,
+        rotation=0 if turning is None else frame.rotation,
+        turning=turning,
+        field_order=field_order,
         color=_color_spec(frame, picture, context.codec.canonical_name),
         tags=_color_tags(frame, picture),
         fields=find_fields(source, stream, frame, duration, rate),

@@ -51,7 +51,7 @@ def verify(
     checks = (
         *_frame_checks(old, new, pictures, whole),
         *_luma_checks(old, new, pictures, exact),
-        *picture_labels(old, new, before, after),
+        *picture_labels(old, new),
         *track_checks(old, new, before, after, pictures, whole),
         *text_labels(old, new, before, after),
         *chapter_check(before, after, pictures, whole),

@@ -9,6 +9,7 @@ from fractions import Fraction
 from vidcolor.frames import VideoInfo, name_stream
 from vidcolor.media.container import QUICKTIME_LANGUAGES, kept_metadata
 from vidcolor.media.contents import Chapter, Contents, Track
+from vidcolor.media.fields import field_order
 from vidcolor.verify.checks import Check, Outcome, plural
 from vidcolor.verify.pictures import Pictures
 from vidcolor.verify.tracks import match
@@ -20,21 +21,17 @@ _TURN = (0, 1, 3, 4)
 """The places of the display matrix that turn and mirror; the others move, which players ignore."""
 
 
-def picture_labels(
-    source: VideoInfo, target: VideoInfo, before: Contents, after: Contents
-) -> Iterator[Check]:
+def picture_labels(source: VideoInfo, target: VideoInfo) -> Iterator[Check]:
     """Size, pixel aspect, turning, colour tags, interlacing."""
     sizes = [f"{info.width}x{info.height}" for info in (source, target)]
     yield _equal("size", *sizes)
     yield _aspect(source, target)
-    turned = _turned(before.matrix) == _turned(after.matrix)
+    turned = _turned(source.turning) == _turned(target.turning)
     says = f"{source.rotation} degrees" if turned else "the display matrix is another"
     yield Check("rotation", "same" if turned else "changed", says)
     yield _color(source, target)
-    orders = before.field_order, after.field_order
-    fields = [
-        info.interlaced or order > 1 for info, order in zip((source, target), orders, strict=True)
-    ]
+    orders = [field_order(info) or info.field_order for info in (source, target)]
+    fields = [order > 1 for order in orders]
     kinds = ["interlaced" if two else "progressive" for two in fields]
     # Even numbers are of films whose top field is shown first.
     kept = fields[0] == fields[1] and (not fields[0] or 0 in orders or not sum(orders) % 2)
