@@ -308,6 +308,14 @@ def plain(path: Path) -> list[tuple[int, int, str]]:
     return found
 
 
+def test_a_text_too_long_for_mp4_costs_no_other_one(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.mkv", tmp_path / "out.mp4"
+    lines = [(100, 600, b"one"), (700, 1200, b"word " * 20_000), (1300, 1800, b"three")]
+    writer = rewrite(film(source, [Text("subrip", lines)]), out, settings_for(".mp4"))
+    assert plain(out) == [(100, 600, "one"), (1300, 1800, "three")]
+    assert any("1 packets were refused" in line for line in writer.warnings)
+
+
 def test_far_too_many_lines_at_a_time_do_not_pile_up_either() -> None:
     overlay = Overlay(5000)
     for number in range(100):

@@ -55,7 +55,6 @@ class Companions:
         self._info = info
         self._output = output
         self._tracks: dict[int, Track] = {}
-        self._refused: dict[int, int] = {}
         self._last: dict[int, int] = {}
         self._faults = 0
         self._unreadable: str | None = None
@@ -121,17 +120,16 @@ class Companions:
     def pull(self, until: Fraction) -> None:
         """Mux what comes before the first packet at or after ``until`` seconds of the source."""
         for packet in self._due(until):
-            self._hand_on(packet)
+            self._hand_on(packet.stream_index, self._tracks[packet.stream_index].take(packet))
 
     def finish(self, end: Fraction | None) -> None:
         """Mux all the packets left, or those before ``end`` seconds of the source's clock."""
         # One stream's packets may be stored behind later ones of another, so read on for a while.
         for packet in self._due(None if end is None else end + _STORED_APART):
             if end is None or time_of(packet) < end:
-                self._hand_on(packet)
+                self._hand_on(packet.stream_index, self._tracks[packet.stream_index].take(packet))
         for index, track in self._tracks.items():
-            for packet in track.finish(end):
-                self._mux(index, packet)
+            self._hand_on(index, track.finish(end))
 
     def notes(self) -> Iterator[str]:
         """What is not in the target as in the source, one line each; complete after ``finish``."""
@@ -143,9 +141,10 @@ class Companions:
 
     def _losses(self) -> Iterator[str]:
         for about in (*self.copied, *(stream for stream, _ in self.converted)):
-            if count := self._refused.get(about.index):
-                yield f"{name_stream(about)}: {count} packets were refused by the container"
             track = self._tracks.get(about.index)
+            if track is not None and track.refused:
+                refused = f"{track.refused} packets were refused by encoder or container"
+                yield f"{name_stream(about)}: {refused}"
             if track is not None and track.undecoded:
                 yield f"{name_stream(about)}: {track.undecoded} packets could not be decoded"
         if self._packets is None and self._unreadable is not None:
@@ -190,21 +189,21 @@ class Companions:
     def _faulty(self, fault: Exception) -> None:
         self._faults += 1
 
-    def _hand_on(self, packet: Packet[Stream]) -> None:
-        index = packet.stream_index
-        for made in self._tracks[index].take(packet):
-            self._mux(index, made)
-
-    def _mux(self, index: int, packet: Packet[Stream]) -> None:
-        self._order(index, packet)
-        packet.stream = self._tracks[index].target
-        try:
-            self._output.mux_one(packet)
-        except FAULTS as fault:
-            if on_disk(fault):
-                raise
-            # One broken packet of sound is no reason to give up the film; it is reported.
-            self._refused[index] = self._refused.get(index, 0) + 1
+    def _hand_on(self, index: int, made: Iterator[Packet[Stream]]) -> None:
+        """Mux the packets a track makes, over those that cannot be made or are refused."""
+        while True:
+            try:
+                packet = next(made, None)
+                if packet is None:
+                    return
+                self._order(index, packet)
+                packet.stream = self._tracks[index].target
+                self._output.mux_one(packet)
+            except FAULTS as fault:
+                if on_disk(fault):
+                    raise
+                # One broken packet of sound is no reason to give up the film; it is reported.
+                self._tracks[index].refused += 1
 
     def _order(self, index: int, packet: Packet[Stream]) -> None:
         """Muxers refuse a clock that stands still or runs back; nudge such packets forward."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
@@ -210,13 +210,18 @@ class Rewriter(Track):
         for moved in super().take(packet):
             start = round(time_of(moved) / self._base)
             cue = Cue(start, start + moved.duration if moved.duration else None, runs)
-            for settled in self._overlay.add(cue) if self._kind == "mov_text" else (cue,):
-                yield self._write(settled)
+            yield from self._written(self._overlay.add(cue) if self._kind == "mov_text" else (cue,))
 
     def finish(self, end: Fraction | None) -> Iterator[Packet[Stream]]:
         last = None if end is None else round((end - (self._start or 0)) / self._base)
-        for settled in self._overlay.until(last):
-            yield self._write(settled)
+        yield from self._written(self._overlay.until(last))
+
+    def _written(self, cues: Iterable[Cue]) -> Iterator[Packet[Stream]]:
+        for cue in cues:
+            try:
+                yield self._write(cue)
+            except FAULTS:  # MP4 has no room for texts of more than 65,535 bytes.
+                self.refused += 1
 
     def _read(self, packet: Packet[Stream]) -> tuple[Run, ...]:
         try:

@@ -27,6 +27,8 @@ class Track:
         self.target = target
         self.undecoded = 0
         """Packets that had to be decoded and could not be."""
+        self.refused = 0
+        """Packets that could not be made, or that the container did not take."""
         self._carries_on = source.type == "audio"
         # A line on screen where a part begins is shown from there on.
         self._seen_later = source.type == "subtitle"
