@@ -22,13 +22,14 @@ INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check 
 	--constraint constraints.txt $(EXTRA_INDEX) --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test clustertest lint bench conformance killtest
+.PHONY: help demo test clustertest lint bench conformance killtest docs
 
 help:
 	@echo "make demo   set up, then colour $(CLIP) into $(DEMO)"
 	@echo "make test   set up, then run the tests"
 	@echo "make clustertest  set up with Ray, then colour films on a cluster of two nodes, one of which is lost"
 	@echo "make lint   set up, then run ruff and mypy"
+	@echo "make docs   set up, then make the guide's pages in site/"
 	@echo "make bench  set up, then measure against a plain re-encode"
 	@echo "make conformance  set up, then put all kinds of files through, FILES=folder of yours too"
 	@echo "make killtest  set up, then kill jobs at random moments and let them go on"
@@ -48,6 +49,11 @@ lint: $(READY_DEV)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+# Strict: a link to nowhere ends it.
+docs: $(READY_DEV)
+	$(INSTALL) '.[dev,docs]'
+	$(VENV)/bin/zensical build --clean --strict
 
 bench: $(READY_DEV)
 	$(VENV)/bin/python benchmarks/speed.py
