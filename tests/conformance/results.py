@@ -172,7 +172,7 @@ def _counts(rows: dict[str, dict[str, int]]) -> str:
     for name in sorted(rows):
         tally = Counter(rows[name])
         refused = {text: n for text, n in tally.items() if text.startswith(("refused", "FAULT"))}
-        reasons = "; ".join(f"{text} ({n})" if n > 1 else text for text, n in refused.items())
+        reasons = "; ".join(f"{text} ({n})" if n > 1 else text for text, n in sorted(refused.items()))
         reasons = reasons.replace("refused, ", "").replace("|", "\\|")
         lost = sum(refused.values())
         lines.append(f"| {name} | {tally.total() - lost} | {lost} | {reasons} |")
