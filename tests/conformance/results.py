@@ -18,6 +18,7 @@ from conformance.watch import Outcome
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 JSON = DOCS / "formats.json"
 TABLE = DOCS / "formats.md"
+_REFUSALS = ("refused", "FAULT")
 
 _HEAD = """# Which files fare how
 
@@ -171,8 +172,8 @@ def _counts(rows: dict[str, dict[str, int]]) -> str:
     lines = ["| film | coloured | refused | why |", "|---|---|---|---|"]
     for name in sorted(rows):
         tally = Counter(rows[name])
-        refused = {text: n for text, n in tally.items() if text.startswith(("refused", "FAULT"))}
-        reasons = "; ".join(f"{text} ({n})" if n > 1 else text for text, n in sorted(refused.items()))
+        refused = {text: tally[text] for text in sorted(tally) if text.startswith(_REFUSALS)}
+        reasons = "; ".join(f"{text} ({n})" if n > 1 else text for text, n in refused.items())
         reasons = reasons.replace("refused, ", "").replace("|", "\\|")
         lost = sum(refused.values())
         lines.append(f"| {name} | {tally.total() - lost} | {lost} | {reasons} |")
