@@ -1,6 +1,6 @@
 """Makes the pictures of the guide from the sample clip, by vidcolor itself.
 
-    python docs/make_pictures.py
+python docs/make_pictures.py
 """
 
 from __future__ import annotations
