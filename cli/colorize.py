@@ -14,9 +14,11 @@ from .flags import (
     Device,
     Duration,
     Frames,
+    Hints,
     Lut,
     Model,
     Preset,
+    Reference,
     Saturation,
     Start,
     Tint,
@@ -27,11 +29,10 @@ from .options import (
     build_settings,
     look_flags,
     parse_range,
-    with_hints,
     with_keep,
     with_limits,
+    with_lists,
     with_range,
-    with_shots,
 )
 
 EPILOG = """Other commands, each with its own --help: vidcolor batch SOURCE_DIR TARGET_DIR, a folder
@@ -60,8 +61,8 @@ def colorize(
     lut: Lut = None,
     stabilize: Annotated[float | None, Option(help="Steadiness, 0 (off) to 1.")] = None,
     no_stabilize: Annotated[bool, Option("--no-stabilize", help="Same as 0.")] = False,
-    hints: Annotated[Path | None, Option(metavar="FILE.json", help="Known colours.")] = None,
-    reference: Annotated[Path | None, Option(help="A colour still, or a folder of them.")] = None,
+    hints: Hints = None,
+    reference: Reference = None,
     reference_strength: Annotated[float | None, Option(help="0 (none) to 1.")] = None,
     keep_colour: Annotated[str | None, Option(metavar="A:B|auto", help="Frames to keep.")] = None,
     keyframes: Annotated[int | None, Option(help="Ask the network every N frames or more.")] = None,
@@ -108,8 +109,7 @@ def colorize(
     encoder = {"codec": codec, "crf": crf, "options": encoder_options}
     look = look_flags(warmth, tint, vibrance, lut)
     settings = build_settings(preset, config, color, encoder, interlacing, look)
-    settings = with_shots(settings, shots)
-    settings = with_keep(with_hints(settings, hints, reference), keep_colour)
+    settings = with_keep(with_lists(settings, shots, hints, reference), keep_colour)
     settings = with_range(settings, parse_range(frames, start, duration), overwrite=overwrite)
     settings = with_limits(settings, limits, strict=strict)
     settings = settings.replace(resume=not no_resume, work_dir=work_dir)

@@ -14,7 +14,7 @@ from vidcolor.hintlist import read_hints
 from vidcolor.listfile import seconds
 from vidcolor.references import find_references
 from vidcolor.settings import RangeSettings, Settings, load_settings
-from vidcolor.shots import read_shots
+from vidcolor.shots import with_shots
 
 
 def presets() -> dict[str, Path]:
@@ -103,24 +103,18 @@ def with_limits(settings: Settings, text: str | None, *, strict: bool) -> Settin
     return settings.replace("limits", **limits)
 
 
-def with_shots(settings: Settings, path: Path | None) -> Settings:
-    """``settings`` with the shots of the list at ``path``, and their looks, if there is one."""
-    if path is None:
-        return settings
-    listed = read_shots(path)
-    try:
-        return settings.replace(shots=listed.starts, looks=listed.looks)
-    except SettingsError as error:
-        raise SettingsError(f"{path}: {error}") from error
-
-
-def with_hints(settings: Settings, hints: Path | None, reference: Path | None) -> Settings:
-    """``settings`` that go by the hints of a file, and by a still or a folder of them."""
+def with_lists(
+    settings: Settings, shots: Path | None, hints: Path | None, reference: Path | None
+) -> Settings:
+    """``settings`` that go by a shot list, by the hints of a file, and by a still or a folder of
+    them."""
+    if shots is not None:
+        settings = with_shots(settings, shots)
     if hints is not None:
         settings = settings.replace(hints=read_hints(hints))
-    return (
-        settings if reference is None else settings.replace(references=find_references(reference))
-    )
+    if reference is not None:
+        settings = settings.replace(references=find_references(reference))
+    return settings
 
 
 def with_keep(settings: Settings, text: str | None) -> Settings:

@@ -10,8 +10,20 @@ from typer import Argument, Option
 from vidcolor.errors import UsageError
 from vidcolor.settings import load_settings
 
-from .flags import Config, Device, Lut, Model, Preset, Saturation, Tint, Vibrance, Warmth
-from .options import build_settings, look_flags, parse_range, with_range, with_shots
+from .flags import (
+    Config,
+    Device,
+    Hints,
+    Lut,
+    Model,
+    Preset,
+    Reference,
+    Saturation,
+    Tint,
+    Vibrance,
+    Warmth,
+)
+from .options import build_settings, look_flags, parse_range, with_lists, with_range
 from .progress import show_progress
 
 
@@ -44,17 +56,24 @@ def preview(
     tint: Tint = None,
     vibrance: Vibrance = None,
     lut: Lut = None,
+    hints: Hints = None,
+    reference: Reference = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace OUTPUT.")] = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Show FILE before and after: a sheet of stills, or a short clip with sound."""
     color = {"model": model, "device": device, "saturation": saturation}
     look = look_flags(warmth, tint, vibrance, lut)
-    settings = with_shots(build_settings(preset, config, color, {}, look=look), shots)
+    settings = build_settings(preset, config, color, {}, look=look)
+    settings = with_lists(settings, shots, hints, reference)
     settings = with_range(settings, parse_range(frames, start, duration), overwrite=overwrite)
     clip = not settings.range.whole
     if clip and (count is not None or every_shot):
         raise UsageError("--count and --every-shot are for a sheet, which is of the whole film")
+    if not clip and (hints or reference):
+        raise UsageError(
+            "--hints and --reference need motion; give --frames, or --start and --duration"
+        )
     if split and not clip:
         raise UsageError("--split is for a clip; give --frames, or --start and --duration")
     ways = [(settings.color.model if config is None else config.stem, settings)]

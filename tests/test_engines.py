@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,17 @@ def test_hints_must_have_the_size_of_the_picture(tiny: Path, engine: str) -> Non
     colorizer = Colorizer(str(tiny), "cpu", engine=engine)
     with pytest.raises(ValueError, match="hints must be"):
         colorizer.colors(np.zeros((2, 32, 64), np.float32), np.zeros((1, 3, 32, 64), np.float32))
+
+
+@pytest.mark.parametrize("engine", ["openvino", "torch"])
+def test_threads_may_share_a_network(tiny: Path, engine: str) -> None:
+    colorizer = Colorizer(str(tiny), "cpu", engine=engine)
+    batches = [_pictures(3, 96, 96 + 32 * number)[0] for number in range(4)]
+    alone = [colorizer.colors(batch) for batch in batches]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            for one, other in zip(alone, pool.map(colorizer.colors, batches), strict=True):
+                assert np.array_equal(one, other)
 
 
 def test_few_compiled_networks_are_kept() -> None:

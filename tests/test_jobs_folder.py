@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,25 @@ def test_settings_nearer_to_the_film_come_first(source: Path) -> None:
     assert films["a.mkv"].settings.color.batch_size == 2
     assert films["b/c/broken.mkv"].state == "failed"
     assert "broken.toml: unknown table" in films["b/c/broken.mkv"].why
+
+
+def test_shots_and_hints_lie_beside_the_film(source: Path) -> None:
+    put(source, "a.mkv", "b.mkv", "broken.mkv")
+    before = plan(source)["a.mkv"].digest
+    shots = {"format": "vidcolor-shots-1", "shots": [{"first_frame": 0}, {"first_frame": 9}]}
+    hint = {"frame": 3, "x": 0.5, "y": 0.5, "color": "#b02a30"}
+    (source / "a.shots.json").write_text(json.dumps(shots))
+    (source / "a.hints.json").write_text(
+        json.dumps({"format": "vidcolor-hints-1", "hints": [hint]})
+    )
+    (source / "broken.hints.json").write_text("{}")
+    films = plan(source)
+    assert films["a.mkv"].settings.shots == (0, 9)
+    assert films["a.mkv"].settings.hints[0].frame == 3
+    assert films["a.mkv"].digest != before
+    assert films["b.mkv"].settings == Settings()
+    assert films["broken.mkv"].state == "failed"
+    assert "broken.hints.json" in films["broken.mkv"].why
 
 
 def entry(folder: Path, name: str, output: str, state: State = "done", **changes: object) -> Entry:

@@ -18,6 +18,7 @@ from clips import Clip, make
 from networks import tiny_checkpoint
 
 from vidcolor.errors import TargetError, UsageError
+from vidcolor.hintlist import Hint
 from vidcolor.media.count import frame_times
 from vidcolor.media.decode import Reader, decode
 from vidcolor.media.glimpse import Glimpser
@@ -264,6 +265,16 @@ def test_a_column_for_every_model(clip: Clips, settings: Settings, tmp_path: Pat
     assert found[0] < 4 and found[1] > 5 and found[2] < 4
 
 
+def test_a_clip_goes_by_hints(clip: Clips, settings: Settings, tmp_path: Path) -> None:
+    film = clip("plain.mp4")
+    red = Hint(((0.5, 0.5),), (200, 30, 30), frame=2)
+    part = _part(settings, 0, 6)
+    columns = [Column("", part), Column("", part.replace(hints=(red,)))]
+    make_clip(film, tmp_path / "c.mp4", columns)
+    plain, hinted = np.hsplit(next(pictures(tmp_path / "c.mp4")), 3)[1:]
+    assert np.abs(plain - hinted).max() > 10
+
+
 def _part(settings: Settings, first: int, end: int) -> Settings:
     return replace(settings, range=RangeSettings(first, end))
 
@@ -349,6 +360,8 @@ def test_the_command(
         (["FILM", "c.mp4", "--start", "0", "--count", "3"], 2, "--count"),
         (["FILM", "c.mp4", "--frames", "50:60"], 2, "range"),
         (["FILM", "s.png", "--shots", "FILM"], 2, "not a JSON file"),
+        (["FILM", "s.png", "--hints", "hints.json"], 2, "hints.json"),
+        (["FILM", "s.png", "--reference", "FILM"], 2, "--reference"),
     ],
 )
 def test_a_mistake_is_one_line_and_its_code(

@@ -43,6 +43,7 @@ from typing import Any
 
 from vidcolor.errors import SettingsError
 from vidcolor.listfile import check_format, check_keys, read_list
+from vidcolor.settings import Settings
 from vidcolor.textfile import write_text
 
 FORMAT = "vidcolor-shots-1"
@@ -108,6 +109,15 @@ class ShotList:
 def read_shots(path: Path) -> ShotList:
     """Read a shot list. Raises SettingsError, which names the file and what is wrong with it."""
     return read_list(path, "this shot list", _parse)
+
+
+def with_shots(settings: Settings, path: Path) -> Settings:
+    """``settings`` with the shots of the list at ``path`` and their looks. Raises SettingsError."""
+    listed = read_shots(path)
+    try:
+        return settings.replace(shots=listed.starts, looks=listed.looks)
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from error
 
 
 def write_shots(path: Path, shots: ShotList) -> None:

@@ -11,9 +11,11 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from vidcolor.hintlist import read_hints
 from vidcolor.models.catalog import CATALOG
 from vidcolor.models.checkpoint import digest
 from vidcolor.settings import Settings, load_settings
+from vidcolor.shots import with_shots
 
 OF_FOLDER = "vidcolor.toml"
 _SAME_FILM = ("color.device", "color.batch_size", "overwrite")
@@ -23,7 +25,8 @@ _SAME_FILM = ("color.device", "color.batch_size", "overwrite")
 @dataclass(slots=True)
 class Sidecars:
     """The settings of films under ``source``: ``base``, then those of their folders from the
-    top down, then those in the file beside each, of the same name with ``.toml``."""
+    top down, then those in the file beside each, of the same name with ``.toml``. A shot list and
+    hints are beside it too, with ``.shots.json`` and ``.hints.json``."""
 
     source: Path
     base: Settings
@@ -31,7 +34,14 @@ class Sidecars:
 
     def of(self, name: PurePosixPath) -> Settings:
         """Raises SettingsError, which names the file."""
-        return self._over(name.with_suffix(".toml"), self._folder(name.parent))
+        settings = self._over(name.with_suffix(".toml"), self._folder(name.parent))
+        film = self.source / name
+        shots, hints = (film.with_suffix(f".{kind}.json") for kind in ("shots", "hints"))
+        if shots.is_file():
+            settings = with_shots(settings, shots)
+        if hints.is_file():
+            settings = settings.replace(hints=read_hints(hints))
+        return settings
 
     def _folder(self, name: PurePosixPath) -> Settings:
         if name not in self._folders:

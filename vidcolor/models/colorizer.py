@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +46,7 @@ class Colorizer:
         self.architecture = architecture.name
         self.takes_hints = architecture.hinted
         self.card = checkpoint.card
+        self._lock = threading.Lock()
         self._engine = load_engine(
             self.path, (architecture, checkpoint), device, engine, dtype, warn
         )
@@ -73,7 +75,10 @@ class Colorizer:
             raise ValueError(f"hints must be {(count, 3, height, width)}: {hints.shape}")
         if hints is not None and not self.takes_hints:
             raise ModelError(f"{self.path}: {self.architecture} cannot be told colours; give none")
-        return enlarge(self._engine.run(lightness, hints), height, width)
+        # Films that are compared share a network, each from a thread of its own.
+        with self._lock:
+            ab = self._engine.run(lightness, hints)
+        return enlarge(ab, height, width)
 
 
 def enlarge(ab: Float32, height: int, width: int) -> Float32:

@@ -65,7 +65,7 @@ def make_clip(
         colorizers = open_colorizers(columns, warn)
         stack.enter_context(single_threaded_cv2())
         films = [
-            Pipeline(info, column.settings, colorizer).colored(stack)
+            Pipeline(info, column.settings, colorizer, warn=warn).colored(stack)
             for column, colorizer in zip(columns, colorizers, strict=True)
         ]
         painter = Painter(size)
