@@ -147,7 +147,7 @@ def test_hints_must_have_the_size_of_the_picture(tiny: Path, engine: str) -> Non
 @pytest.mark.parametrize("engine", ["openvino", "torch"])
 def test_threads_may_share_a_network(tiny: Path, engine: str) -> None:
     colorizer = Colorizer(str(tiny), "cpu", engine=engine)
-    batches = [_pictures(3, 96, 96 + 32 * number)[0] for number in range(4)]
+    batches = np.split(_pictures(12, 96, 96)[0], 4)
     alone = [colorizer.colors(batch) for batch in batches]
     with ThreadPoolExecutor(4) as pool:
         for _ in range(5):
