@@ -19,6 +19,7 @@ from .flags import (
     Preset,
     Saturation,
     Start,
+    Tiles,
     Tint,
     Vibrance,
     Warmth,
@@ -27,6 +28,7 @@ from .options import (
     build_settings,
     look_flags,
     parse_range,
+    tile_flags,
     with_hints,
     with_keep,
     with_limits,
@@ -66,6 +68,7 @@ def colorize(
     keep_colour: Annotated[str | None, Option(metavar="A:B|auto", help="Frames to keep.")] = None,
     keyframes: Annotated[int | None, Option(help="Ask the network every N frames or more.")] = None,
     short_side: Annotated[int | None, Option(help="Of the network's picture, in pixels.")] = None,
+    tiles: Tiles = None,
     batch_size: Annotated[int | None, Option(help="Frames the network sees at once.")] = None,
     fields: Annotated[str | None, Option(help="auto, progressive, top or bottom first.")] = None,
     deinterlace: Annotated[bool, Option("--deinterlace", help="Make fields whole frames.")] = False,
@@ -103,6 +106,7 @@ def colorize(
         "stabilize": 0.0 if no_stabilize else stabilize,
         "keyframes": keyframes,
         "short_side": short_side,
+        "tiles": tile_flags(tiles),
         "batch_size": batch_size,
     }
     encoder = {"codec": codec, "crf": crf, "options": encoder_options}

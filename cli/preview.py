@@ -10,8 +10,8 @@ from typer import Argument, Option
 from vidcolor.errors import UsageError
 from vidcolor.settings import load_settings
 
-from .flags import Config, Device, Lut, Model, Preset, Saturation, Tint, Vibrance, Warmth
-from .options import build_settings, look_flags, parse_range, with_range, with_shots
+from .flags import Config, Device, Lut, Model, Preset, Saturation, Tiles, Tint, Vibrance, Warmth
+from .options import build_settings, look_flags, parse_range, tile_flags, with_range, with_shots
 from .progress import show_progress
 
 
@@ -39,6 +39,7 @@ def preview(
     config: Config = None,
     model: Model = None,
     device: Device = None,
+    tiles: Tiles = None,
     saturation: Saturation = None,
     warmth: Warmth = None,
     tint: Tint = None,
@@ -49,6 +50,7 @@ def preview(
 ) -> None:
     """Show FILE before and after: a sheet of stills, or a short clip with sound."""
     color = {"model": model, "device": device, "saturation": saturation}
+    color["tiles"] = tile_flags(tiles)
     look = look_flags(warmth, tint, vibrance, lut)
     settings = with_shots(build_settings(preset, config, color, {}, look=look), shots)
     settings = with_range(settings, parse_range(frames, start, duration), overwrite=overwrite)

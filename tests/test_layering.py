@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 API = "vidcolor/__init__"
 LAYERS = (
-    ("errors", "frames", "hintlist", "listfile", "references", "settings"),
+    ("errors", "frames", "hintlist", "listfile", "references", "settings", "tiling"),
     ("transfer",),
     ("gamut",),
     (

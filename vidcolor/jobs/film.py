@@ -66,12 +66,13 @@ class Loaded:
     """Keeps a network between two films that want the same."""
 
     def __init__(self) -> None:
-        self._wanted: tuple[str, str] | None = None
+        self._wanted: tuple[str, str, str] | None = None
         self._colorizer: Colorizer | None = None
 
     def colorizer(self, settings: Settings) -> Colorizer:
         """The one for ``settings``."""
-        wanted = (settings.color.model, settings.color.device)
+        color = settings.color
+        wanted = (color.model, color.device, color.tiles)
         if self._colorizer is None or wanted != self._wanted:
             self._colorizer = None  # Never two in memory.
             self._colorizer, self._wanted = open_colorizer(*wanted), wanted
