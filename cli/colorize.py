@@ -45,8 +45,8 @@ KEEP = "Frames that keep the colour they have; auto: all that are in colour."
 
 
 def colorize(
-    source: Annotated[Path, Argument(help="The film.", metavar="SOURCE")],
-    target: Annotated[Path, Argument(help="The new file: mp4, mov, mkv …", metavar="TARGET")],
+    source: Annotated[Path, Argument(help="The film, or a photo.", metavar="SOURCE")],
+    target: Annotated[Path, Argument(help="The new file: mp4, mkv, jpg, png …", metavar="TARGET")],
     preset: Preset = "default",
     config: Config = None,
     model: Model = None,
@@ -93,7 +93,7 @@ def colorize(
         bool, Option("--version", is_eager=True, callback=lambda on: _version(on))
     ] = False,
 ) -> None:
-    """Colour the film SOURCE into the new file TARGET.
+    """Colour the film or photo SOURCE into the new file TARGET.
 
     Luma, timestamps, sound, subtitles and chapters are kept as they are.
     """
@@ -119,9 +119,33 @@ def colorize(
     settings = settings.replace(resume=not no_resume, work_dir=work_dir)
 
     # Imported here so that --help need not wait for torch.
-    from . import job
+    from . import job, photo
 
-    if dry_run:
+    if photo.is_photo_job(source, target):
+        photo.refuse(
+            source,
+            {
+                "--frames": frames,
+                "--start": start,
+                "--duration": duration,
+                "--shots": shots,
+                "--stabilize": stabilize,
+                "--no-stabilize": no_stabilize,
+                "--keyframes": keyframes,
+                "--fields": fields,
+                "--deinterlace": deinterlace,
+                "--codec": codec,
+                "--crf": crf,
+                "--encoder-options": encoder_options,
+                "--no-resume": no_resume,
+                "--work-dir": work_dir,
+                "--workers": workers > 1,
+                "--cluster": cluster,
+                "--verify": verify,
+            },
+        )
+        photo.run_photo(source, target, settings, report, dry=dry_run, quiet=quiet)
+    elif dry_run:
         print(job.describe_plan(source, target, settings, report))
     else:
         with job.open_hands(workers, cluster, settings) as hands:
