@@ -109,11 +109,11 @@ def color_of(codes: np.ndarray) -> float:
     return float(np.abs(np.diff(codes[..., :3].astype(float), axis=2)).mean())
 
 
-def tags() -> Image.Exif:
+def tags() -> bytes:
     exif = Image.Exif()
     exif[0x010F], exif[0x0112] = "A maker", 1
     exif.get_ifd(0x8769)[0x9003] = "1931:05:06 07:08:09"
-    return exif
+    return exif.tobytes()
 
 
 def save(path: Path, codes: np.ndarray, **options: Any) -> Path:
@@ -413,8 +413,8 @@ def _bad(kind: str, folder: Path) -> Path:
         ("truncated", "broken or truncated"),
         ("deep and truncated", "broken or truncated"),
         ("empty", "the file is empty"),
-        ("text", "broken or truncated"),
-        ("no pixels", "broken or truncated"),
+        ("text", "no photo that can be read"),
+        ("no pixels", "no photo that can be read"),
         ("a bomb", "60000x60000 are over the limit .* --limits pixels=3600000000"),
         ("animated", "holds 3 pictures"),
         ("pages", "holds 2 pictures"),

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from vidcolor.color import Codes
 from vidcolor.errors import SourceError
@@ -93,11 +93,14 @@ def read_photo(
         if image.format in ("JPEG", "MPO") and image.mode == "RGB":
             # The decoder's own planes, without a way over R'G'B' and back.
             image.draft("YCbCr", image.size)
+        if image.format == "TIFF":
+            # Its directories cannot be read any more once its pixels are, which Pillow turns then.
+            tags, grey_profile = read_tags(path, image, orientation if deep else 1)
         # Also where its pixels are read otherwise: this tells whether all of them are there.
         image.load()
-        if image.format == "TIFF" and not deep:
-            orientation = 1  # Pillow has turned it.
-        tags, grey_profile = read_tags(path, image, orientation)
+        if image.format != "TIFF":
+            # A PNG's may come behind its pixels.
+            tags, grey_profile = read_tags(path, image, orientation)
         planes = None if deep else _planes(path, image)
         kind = str(image.format)
     if planes is None:
@@ -121,11 +124,13 @@ def _pillow(path: Path) -> Iterator[None]:
             yield
     except SourceError:
         raise
-    except _FAULTS as fault:
+    except UnidentifiedImageError as fault:
         raise SourceError(
-            f"{path}: not a photo that can be read, broken or truncated: "
-            f"{' '.join(str(fault).replace(repr(str(path)), 'it').split()) or 'no memory'}"
+            f"{path}: no photo that can be read; give a JPEG, PNG, TIFF or WebP"
         ) from fault
+    except _FAULTS as fault:
+        why = " ".join(str(fault).split()) or type(fault).__name__
+        raise SourceError(f"{path}: this photo is broken or truncated: {why}") from fault
     finally:
         Image.MAX_IMAGE_PIXELS = usual
 

@@ -14,6 +14,7 @@ from PIL import Image, JpegImagePlugin
 ORIENTATION = 0x0112
 PROFILE = 34675
 _XMP = 700
+_RESOLUTION = 282
 _PICTURE = frozenset(
     {*range(254, 260), 262, 263, 264, 265, 266, *range(277, 282), 273, 284, 290, 291, 301, 317}
     | {*range(320, 326), 330, *range(332, 348), *range(512, 522), *range(529, 533), PROFILE}
@@ -65,6 +66,8 @@ def read_tags(path: Path, image: Image.Image, orientation: int) -> tuple[Tags, b
     exif = info.get("exif", b"")
     if image.format == "TIFF" and directory:
         exif = _as_exif(directory)
+    if exif and not exif.startswith(_EXIF_HEAD):
+        exif = _EXIF_HEAD + exif  # WebP's has none, and JPEG's needs it.
     profile = info.get("icc_profile") or None
     grey = profile is not None and profile[16:20] == b"GRAY"
     jpeg: dict[str, Any] = {}
@@ -82,7 +85,8 @@ def read_tags(path: Path, image: Image.Image, orientation: int) -> tuple[Tags, b
         directory,
         None if grey else profile,
         xmp.encode() if isinstance(xmp, str) else xmp,
-        info.get("dpi"),
+        # Of a TIFF that does not tell, Pillow makes one up.
+        info.get("dpi") if image.format != "TIFF" or _RESOLUTION in found else None,
         b"".join(_kept_chunks(path, grey=grey)) if image.format == "PNG" else b"",
         jpeg,
     )
