@@ -17,7 +17,7 @@ from vidcolor.gamut import LUMA_WEIGHTS, rgb_factors
 Float64 = NDArray[np.float64]
 
 _ROWS = 128
-_PULL = 0.9
+_PULL = 0.97
 """Factor on the chroma of a pixel whose rounding would change its luma, until it does not."""
 
 
