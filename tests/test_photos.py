@@ -372,6 +372,35 @@ def test_a_turned_tiff_of_sixteen_bits(
     assert opened(target).getexif()[0x0112] == 6
 
 
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+def test_a_turned_tiff_keeps_its_pixels_and_how_they_are_turned(
+    compression: str, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo = read_photo(save(tmp_path / "in.tif", scene(), exif=exif, compression=compression))
+    np.testing.assert_array_equal(photo.frame.luma, scene())
+    assert (photo.info.rotation, photo.tags.directory[0x0112]) == (270, 6)
+
+
+def test_jpegs_of_other_colours_and_of_several_pictures(
+    colorizer: Colorizer, settings: Settings, tmp_path: Path
+) -> None:
+    path, target = tmp_path / "in.jpg", tmp_path / "out.jpg"
+    picture = Image.fromarray(colored())
+    picture.save(path, quality=95, keep_rgb=True)
+    expected = luma(np.asarray(opened(path)))
+    assert np.abs(read_photo(path).frame.luma - expected).max() <= 1
+    ycc = save(tmp_path / "in.tif", colored(), compression="jpeg", quality=95)
+    expected = luma(np.asarray(opened(ycc).convert("RGB")))
+    assert np.abs(read_photo(ycc).frame.luma - expected).max() <= 2
+    picture.save(path, "MPO", save_all=True, append_images=[picture.rotate(180)])
+    told: list[str] = []
+    colorize_photo(path, target, settings, colorizer=colorizer, warn=told.append)
+    assert any("of its 2 pictures only the first" in line for line in told)
+    assert opened(target).format == "JPEG"
+
+
 def _bad(kind: str, folder: Path) -> Path:
     path = folder / "in.png"
     buffer = io.BytesIO()

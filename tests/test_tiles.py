@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from vidcolor.models.blend import open_colorizer
 from vidcolor.models.tiled import Tiled, corners
 from vidcolor.settings import Settings, load_settings
 from vidcolor.tiling import Tiles, parse_tiles
+from vidcolor_cli.main import run
 
 
 class Echo:
@@ -159,3 +161,24 @@ def test_a_real_network_by_tiles_takes_points(tmp_path: Path) -> None:
     assert np.hypot(*(told[:, 30, 100] - [40, 40])) < np.hypot(*(plain[:, 30, 100] - [40, 40])) / 2
     whole = open_colorizer(path, "cpu").colors(light[None])[0]
     assert np.abs(plain - whole).max() > 1e-3
+
+
+def test_films_previews_and_eval_take_tiles(
+    clip: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net = str(tiny_checkpoint(tmp_path / "tiny.safetensors"))
+    film, report = str(clip("plain.mp4")), tmp_path / "report.json"
+    chosen = ["--model", net, "--tiles", "whole", "--tiles", "64:32:max"]
+    words = [film, str(tmp_path / "out.mkv"), "--short-side", "64", "--report", str(report)]
+    assert run([*words, *chosen]) == 0
+    told = json.loads(report.read_text())
+    assert told["model"]["tiles"] == told["settings"]["color"]["tiles"] == "whole+64:32:max"
+    sheet = str(tmp_path / "sheet.png")
+    assert run(["preview", film, sheet, "--count", "1", *chosen]) == 0
+    figures = tmp_path / "figures.json"
+    words = ["eval", film, "--limit", "2", "--short-side", "64", "--json", str(figures)]
+    assert run([*words, *chosen]) == 0
+    assert '"tiles": "whole+64:32:max"' in figures.read_text()
+    capsys.readouterr()
+    assert run([*words, "--tiles", "64"]) == 2
+    assert "give whole or SIZE:STRIDE" in capsys.readouterr().err

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from mmap import ACCESS_COPY, mmap
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,9 +26,11 @@ from vidcolor.color import Codes
 from vidcolor.errors import SourceError
 from vidcolor.frames import ColorSpec, ColorTags, Frame, VideoInfo
 from vidcolor.media.faults import reading
-from vidcolor.media.picture import as_frame, grey, planar
+from vidcolor.media.picture import as_frame, grey
+from vidcolor.media.picture import planar as planar_format
 from vidcolor.media.safety import check_pixels, check_source
 from vidcolor.media.samples import read_samples
+from vidcolor.photos.kinds import kind_of
 from vidcolor.photos.rgb import split_rgb
 from vidcolor.photos.tags import ORIENTATION, Tags, read_tags
 from vidcolor.settings import LimitSettings
@@ -40,6 +43,8 @@ _TURNS = {1: 0, 2: 0, 3: 2, 4: 2, 5: 3, 6: 3, 7: 1, 8: 1}
 """EXIF's orientations as quarters counter-clockwise."""
 _MIRRORED = (2, 4, 5, 7)
 """Those to be mirrored, left to right, after that."""
+_SHORT = 3
+"""TIFF's type of a whole number of 16 bits."""
 _FAULTS: Final = (
     OSError,
     SyntaxError,
@@ -85,24 +90,25 @@ def read_photo(
     """
     with reading(path, "cannot be opened"):
         check_source(path)
-    with _pillow(path), Image.open(path, formats=_FORMATS) as image:
+    with _pillow(path), _opened(path) as (image, turned):
         check_pixels(path, *image.size, limits)
         _check_single(path, image, warn)
         deep = _is_deep(path, image)
-        orientation = image.getexif().get(ORIENTATION, 1)
-        if image.format in ("JPEG", "MPO") and image.mode == "RGB":
+        orientation = image.getexif().get(ORIENTATION, 1) if turned is None else turned
+        planar = image.format in ("JPEG", "MPO") and image.info.get("adobe_transform") != 0
+        if planar and image.mode == "RGB":
             # The decoder's own planes, without a way over R'G'B' and back.
             image.draft("YCbCr", image.size)
         if image.format == "TIFF":
-            # Its directories cannot be read any more once its pixels are, which Pillow turns then.
-            tags, grey_profile = read_tags(path, image, orientation if deep else 1)
+            # Its directories cannot be read any more once its pixels are.
+            tags, grey_profile = read_tags(path, image, orientation)
         # Also where its pixels are read otherwise: this tells whether all of them are there.
         image.load()
         if image.format != "TIFF":
             # A PNG's may come behind its pixels.
             tags, grey_profile = read_tags(path, image, orientation)
-        planes = None if deep else _planes(path, image)
-        kind = str(image.format)
+        planes = None if deep else _planes(path, image, planar=planar)
+        kind, planar = str(image.format), planar and image.mode == "YCbCr"
     if planes is None:
         planes = read_samples(path, limits)
         if depth == 8:
@@ -110,7 +116,7 @@ def read_photo(
             planes = ((planes.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if grey_profile:
         warn(f"{path}: its profile is one of grey, which a photo in colour cannot have; left out")
-    return _photo(path, kind, planes, tags, orientation)
+    return _photo(path, kind, planes, tags, orientation, planar=planar)
 
 
 @contextmanager
@@ -133,6 +139,33 @@ def _pillow(path: Path) -> Iterator[None]:
         raise SourceError(f"{path}: this photo is broken or truncated: {why}") from fault
     finally:
         Image.MAX_IMAGE_PIXELS = usual
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Image.Image, int | None]]:
+    """The photo, and, of a TIFF, its orientation, which Pillow does not get to see: it would turn
+    the pixels, and garbles them where they are not compressed (as of 13.0)."""
+    if kind_of(path) != "TIFF":
+        with Image.open(path, formats=_FORMATS) as image:
+            yield image, None
+        return
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_COPY) as data:
+        turned = _unturn(data)
+        with Image.open(data, formats=_FORMATS) as image:  # type: ignore[arg-type]
+            yield image, turned
+
+
+def _unturn(data: mmap) -> int:
+    """The orientation in a TIFF's first directory, which is then 1 there."""
+    order = "<" if data[:2] == b"II" else ">"
+    (at,) = struct.unpack_from(f"{order}I", data, 4)
+    (count,) = struct.unpack_from(f"{order}H", data, at)
+    for entry in range(at + 2, at + 2 + 12 * count, 12):
+        tag, kind, _, value = struct.unpack_from(f"{order}HHIH", data, entry)
+        if (tag, kind) == (ORIENTATION, _SHORT):
+            struct.pack_into(f"{order}H", data, entry + 8, 1)
+            return int(value)
+    return 1
 
 
 def _check_single(path: Path, image: Image.Image, warn: Callable[[str], None]) -> None:
@@ -163,9 +196,11 @@ def _is_deep(path: Path, image: Image.Image) -> bool:
     return False
 
 
-def _planes(path: Path, image: Image.Image) -> NDArray[Any]:
-    """(h, w, n) uint8: grey, grey and alpha, R'G'B', R'G'B' and alpha, or Y'CbCr as -3."""
+def _planes(path: Path, image: Image.Image, *, planar: bool) -> NDArray[Any]:
+    """(h, w, n) uint8: grey, R'G'B', each with or without alpha, or, if ``planar``, Y'CbCr."""
     mode = _AS.get(image.mode, image.mode)
+    if image.mode == "YCbCr" and not planar:
+        mode = "RGB"
     if "transparency" in image.info and mode in ("L", "RGB"):
         mode += "A"
     if mode not in _MODES:
@@ -174,13 +209,15 @@ def _planes(path: Path, image: Image.Image) -> NDArray[Any]:
     return np.asarray(picture).reshape(image.height, image.width, -1)
 
 
-def _photo(path: Path, kind: str, planes: NDArray[Any], tags: Tags, orientation: int) -> Photo:
+def _photo(
+    path: Path, kind: str, planes: NDArray[Any], tags: Tags, orientation: int, *, planar: bool
+) -> Photo:
     height, width, count = planes.shape
     color = ColorSpec("bt601", full_range=True, depth=8 * planes.itemsize)
     alpha = np.ascontiguousarray(planes[..., -1]) if count in (2, 4) else None
     rgb = None
     chroma: tuple[Codes, ...] = ()
-    if count >= 3 and tags.jpeg:
+    if planar:
         luma, *rest = (np.ascontiguousarray(planes[..., channel]) for channel in range(3))
         chroma = tuple(rest)
     elif count >= 3:
@@ -189,7 +226,7 @@ def _photo(path: Path, kind: str, planes: NDArray[Any], tags: Tags, orientation:
         chroma = tuple(rest)
     else:
         luma = np.ascontiguousarray(planes[..., 0])
-    name = planar("444", color.depth) if chroma else grey(color.depth)
+    name = planar_format("444", color.depth) if chroma else grey(color.depth)
     frame = Frame(0, 0, 1, luma, color, owner=as_frame((luma, *chroma), name))
     info = VideoInfo(
         path=path,

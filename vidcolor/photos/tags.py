@@ -71,7 +71,8 @@ def read_tags(path: Path, image: Image.Image, orientation: int) -> tuple[Tags, b
     profile = info.get("icc_profile") or None
     grey = profile is not None and profile[16:20] == b"GRAY"
     jpeg: dict[str, Any] = {}
-    if isinstance(image, JpegImagePlugin.JpegImageFile):
+    # One that holds R'G'B' gives nothing that could be used again.
+    if isinstance(image, JpegImagePlugin.JpegImageFile) and image.mode in ("L", "YCbCr"):
         sampling = JpegImagePlugin.get_sampling(image) if image.mode != "L" else 0
         jpeg = {
             # The tables of luma and, where there are any, of chroma; else luma's does for both.
