@@ -19,6 +19,7 @@ def batch(
         list[str] | None,
         Option(metavar="GLOB", help="Only these, as '**/*.avi'; may be repeated."),
     ] = None,
+    photos: Annotated[bool, Option("--photos", help="Photos instead of films.")] = False,
     preset: Preset = "default",
     config: Config = None,
     model: Model = None,
@@ -41,7 +42,7 @@ def batch(
     dry_run: Annotated[bool, Option("--dry-run", help="Print the plan, do nothing.")] = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="Only warnings and errors.")] = False,
 ) -> None:
-    """Colour all films under SOURCE_DIR into the same places under TARGET_DIR.
+    """Colour all films (or photos) under SOURCE_DIR into the same places under TARGET_DIR.
 
     What is done already is skipped. Settings for one film may stand in film.toml beside it, those
     for a folder in its vidcolor.toml, in the form of --config; they come before these options.
@@ -53,7 +54,7 @@ def batch(
     from vidcolor.jobs.folder import Batch
     from vidcolor.jobs.run import Clock, look, run_batch
 
-    asked = Batch(source, target, settings, tuple(pattern or ()), retry_failed)
+    asked = Batch(source, target, settings, tuple(pattern or ()), retry_failed, photos)
     with show_steps(quiet=quiet) as (tell, warn):
         if dry_run:
             for film in look(asked, warn):

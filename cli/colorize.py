@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from typer import Argument, Exit, Option
+from typer import Argument, Context, Exit, Option
 
 from .flags import (
     Cluster,
@@ -21,6 +21,7 @@ from .flags import (
     Reference,
     Saturation,
     Start,
+    Tiles,
     Tint,
     Vibrance,
     Warmth,
@@ -29,6 +30,7 @@ from .options import (
     build_settings,
     look_flags,
     parse_range,
+    tile_flags,
     with_keep,
     with_limits,
     with_lists,
@@ -44,8 +46,9 @@ KEEP = "Frames that keep the colour they have; auto: all that are in colour."
 
 
 def colorize(
-    source: Annotated[Path, Argument(help="The film.", metavar="SOURCE")],
-    target: Annotated[Path, Argument(help="The new file: mp4, mov, mkv …", metavar="TARGET")],
+    context: Context,
+    source: Annotated[Path, Argument(help="The film, or a photo.", metavar="SOURCE")],
+    target: Annotated[Path, Argument(help="The new file: mp4, mkv, jpg, png …", metavar="TARGET")],
     preset: Preset = "default",
     config: Config = None,
     model: Model = None,
@@ -67,6 +70,7 @@ def colorize(
     keep_colour: Annotated[str | None, Option(metavar="A:B|auto", help="Frames to keep.")] = None,
     keyframes: Annotated[int | None, Option(help="Ask the network every N frames or more.")] = None,
     short_side: Annotated[int | None, Option(help="Of the network's picture, in pixels.")] = None,
+    tiles: Tiles = None,
     batch_size: Annotated[int | None, Option(help="Frames the network sees at once.")] = None,
     fields: Annotated[str | None, Option(help="auto, progressive, top or bottom first.")] = None,
     deinterlace: Annotated[bool, Option("--deinterlace", help="Make fields whole frames.")] = False,
@@ -91,7 +95,7 @@ def colorize(
         bool, Option("--version", is_eager=True, callback=lambda on: _version(on))
     ] = False,
 ) -> None:
-    """Colour the film SOURCE into the new file TARGET.
+    """Colour the film or photo SOURCE into the new file TARGET.
 
     Luma, timestamps, sound, subtitles and chapters are kept as they are.
     """
@@ -104,6 +108,7 @@ def colorize(
         "stabilize": 0.0 if no_stabilize else stabilize,
         "keyframes": keyframes,
         "short_side": short_side,
+        "tiles": tile_flags(tiles),
         "batch_size": batch_size,
     }
     encoder = {"codec": codec, "crf": crf, "options": encoder_options}
@@ -115,9 +120,12 @@ def colorize(
     settings = settings.replace(resume=not no_resume, work_dir=work_dir)
 
     # Imported here so that --help need not wait for torch.
-    from . import job
+    from . import job, photo
 
-    if dry_run:
+    if photo.is_photo_job(source, target):
+        photo.refuse(source, context)
+        photo.run_photo(source, target, settings, report, dry=dry_run, quiet=quiet)
+    elif dry_run:
         print(job.describe_plan(source, target, settings, report))
     else:
         with job.open_hands(workers, cluster, settings) as hands:

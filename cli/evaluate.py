@@ -11,6 +11,8 @@ from typer import Argument, Option
 
 from vidcolor.errors import UsageError
 
+from .flags import Tiles
+from .options import build_settings, tile_flags
 from .reports import check_report
 
 
@@ -21,6 +23,8 @@ def evaluate(
         Option(help="A model's name, or a checkpoint; several are compared.  [default: default]"),
     ] = None,
     device: Annotated[str, Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    tiles: Tiles = None,
+    short_side: Annotated[int | None, Option(help="Of the network's picture, in pixels.")] = None,
     limit: Annotated[
         int | None, Option(min=1, help="Only so many photos, and frames of each clip.")
     ] = None,
@@ -51,6 +55,8 @@ def evaluate(
     from vidcolor.textfile import TextFile
 
     names = model or ["default"]
+    given = {"device": device, "short_side": short_side, "tiles": tile_flags(tiles)}
+    color = build_settings("default", None, given, {}).color
     outputs = [path for path in (json, html, flicker) if path is not None]
     if len({path.resolve() for path in outputs}) < len(outputs):
         raise UsageError("--json, --html, --flicker: two of them name one file; give two names")
@@ -59,8 +65,8 @@ def evaluate(
             check_report(path, *photos, *([flow] if flow is not None else []))
         # Opened before the work: nobody should wait an hour to learn that a disk is read-only.
         files = {path: stack.enter_context(TextFile(path)) for path in (json, html) if path}
-        colorizers = [open_colorizer(name, device, warn=_warn) for name in names]
-        options = Options(limit, hints, html is not None, flow=flow, flicker=flicker)
+        colorizers = [open_colorizer(name, device, color.tiles, warn=_warn) for name in names]
+        options = Options(limit, hints, html is not None, color.short_side, flow, flicker)
         models = list(zip(label_models(names), colorizers, strict=True))
         found = compare(models, photos, options, _tell, _warn)
         print(found.to_text())

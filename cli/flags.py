@@ -16,6 +16,10 @@ Device = Annotated[str | None, Option(help="auto, cpu, cuda or cuda:N.")]
 Frames = Annotated[str | None, Option(metavar="A:B", help="Only these, end excluded.")]
 Start = Annotated[str | None, Option(metavar="TIME", help="Seconds or hh:mm:ss.")]
 Duration = Annotated[str | None, Option(metavar="TIME", help="Seconds or hh:mm:ss.")]
+Tiles = Annotated[
+    list[str] | None,
+    Option(metavar="SIZE:STRIDE", help="Show the network tiles, or whole; repeatable, see README."),
+]
 Saturation = Annotated[float | None, Option(help="0 (grey) to 2; 1 as it comes.")]
 Warmth = Annotated[float | None, Option(help="-1 (bluer) to 1 (yellower).")]
 Tint = Annotated[float | None, Option(help="-1 (greener) to 1 (toward magenta).")]

@@ -125,6 +125,11 @@ def with_keep(settings: Settings, text: str | None) -> Settings:
     return settings.replace(keep_color=tuple((first or 0, end) for first, end in ranges))
 
 
+def tile_flags(tiles: list[str] | None) -> str | None:
+    """Several ``--tiles`` in one, as the setting has them."""
+    return "+".join(tiles) if tiles else None
+
+
 def look_flags(
     warmth: float | None, tint: float | None, vibrance: float | None, lut: Path | None
 ) -> dict[str, Any]:

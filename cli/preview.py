@@ -19,11 +19,12 @@ from .flags import (
     Preset,
     Reference,
     Saturation,
+    Tiles,
     Tint,
     Vibrance,
     Warmth,
 )
-from .options import build_settings, look_flags, parse_range, with_lists, with_range
+from .options import build_settings, look_flags, parse_range, tile_flags, with_lists, with_range
 from .progress import show_progress
 
 
@@ -51,6 +52,7 @@ def preview(
     config: Config = None,
     model: Model = None,
     device: Device = None,
+    tiles: Tiles = None,
     saturation: Saturation = None,
     warmth: Warmth = None,
     tint: Tint = None,
@@ -63,6 +65,7 @@ def preview(
 ) -> None:
     """Show FILE before and after: a sheet of stills, or a short clip with sound."""
     color = {"model": model, "device": device, "saturation": saturation}
+    color["tiles"] = tile_flags(tiles)
     look = look_flags(warmth, tint, vibrance, lut)
     settings = build_settings(preset, config, color, {}, look=look)
     settings = with_lists(settings, shots, hints, reference)

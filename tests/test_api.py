@@ -18,6 +18,7 @@ def test_the_public_names_are_these() -> None:
         "VidcolorError",
         "VideoInfo",
         "color_frames",
+        "colorize_photo",
         "colorize_video",
         "load_settings",
         "probe",

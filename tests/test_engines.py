@@ -165,7 +165,7 @@ def test_few_compiled_networks_are_kept() -> None:
         return load_graph(state, config, height, width, hinted=hinted)
 
     engine = OpenVinoNet(build)
-    sizes = [(32, 32 * number) for number in range(1, 7)]
+    sizes = [(32, 32 * number) for number in range(1, 11)]
     for size in [*sizes, sizes[-1], sizes[0]]:
         assert engine.run(np.zeros((1, *size), np.float32)).shape == (1, 2, 8, size[1] // 4)
     assert built == [*sizes, sizes[0]]

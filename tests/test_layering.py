@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 API = "vidcolor/__init__"
 LAYERS = (
-    ("errors", "frames", "hintlist", "listfile", "references", "settings"),
+    ("errors", "frames", "hintlist", "listfile", "references", "settings", "tiling"),
     ("transfer",),
     ("gamut",),
     (
@@ -48,7 +48,7 @@ LAYERS = (
         "tint",
     ),
     ("guide", "plan", "workfolder"),
-    ("pipeline", "survey", "verify"),
+    ("photos", "pipeline", "survey", "verify"),
     ("chunkwork", "job"),
     ("evaluate", "jobs", "preview", "train"),
     (API,),
@@ -72,6 +72,7 @@ HOMES = {
         "look",
         "models",  # only to enlarge what a network answers
         "paint",
+        "photos",
         "preview",
         "scenes",
         "shrink",
@@ -81,6 +82,7 @@ HOMES = {
         "train",
         "verify",
     },
+    "PIL": {"photos"},
     "ffmpeg": {"media"},
     "filelock": {"jobs", "models", "workfolder"},
     "imageio_ffmpeg": {"media"},

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vidcolor.job import colorize_video
     from vidcolor.media.probe import probe
     from vidcolor.models.colorizer import Colorizer
+    from vidcolor.photos.job import colorize_photo
     from vidcolor.pipeline import Picture, color_frames
     from vidcolor.report import Progress, Report
     from vidcolor.settings import Settings, load_settings
@@ -37,6 +38,7 @@ _HOMES = {
     "VidcolorError": "vidcolor.errors",
     "VideoInfo": "vidcolor.frames",
     "color_frames": "vidcolor.pipeline",
+    "colorize_photo": "vidcolor.photos.job",
     "colorize_video": "vidcolor.job",
     "load_settings": "vidcolor.settings",
     "probe": "vidcolor.media.probe",
@@ -51,6 +53,7 @@ __all__ = [
     "VidcolorError",
     "VideoInfo",
     "color_frames",
+    "colorize_photo",
     "colorize_video",
     "load_settings",
     "probe",

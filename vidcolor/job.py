@@ -93,7 +93,9 @@ def colorize_video(
         if hands is not None:
             model = hands.model(settings)
         else:
-            colorizer = colorizer or open_colorizer(chosen.model, chosen.device, warn=warn)
+            colorizer = colorizer or open_colorizer(
+                chosen.model, chosen.device, chosen.tiles, warn=warn
+            )
             model = colorizer.description
         stack.enter_context(single_threaded_cv2())
         pipeline = Pipeline(info, settings, colorizer, watch, LENGTH, tell)

@@ -306,7 +306,8 @@ def color_frames(
     and sample aspect ratio. Close the iterator, or exhaust it, to end its threads.
     """
     info = examine(source, settings)
-    colorizer = colorizer or open_colorizer(settings.color.model, settings.color.device)
+    color = settings.color
+    colorizer = colorizer or open_colorizer(color.model, color.device, color.tiles)
     half = (-(-info.height // 2), -(-info.width // 2))
     with ExitStack() as stack:
         stack.enter_context(single_threaded_cv2())

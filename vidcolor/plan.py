@@ -43,7 +43,8 @@ def plan_video(source: Path | str, target: Path | str, settings: Settings = Sett
     from vidcolor.models.blend import open_colorizer
 
     info = examine(source, settings)
-    device = open_colorizer(settings.color.model, settings.color.device).description["device"]
+    color = settings.color
+    device = open_colorizer(color.model, color.device, color.tiles).description["device"]
     writer = open_writer(target, info, settings)
     try:
         return Plan(

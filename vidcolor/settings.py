@@ -19,6 +19,7 @@ from typing import Any, TypeAlias, get_origin, get_type_hints
 from vidcolor.errors import SettingsError, UsageError
 from vidcolor.hintlist import Hint
 from vidcolor.references import Reference
+from vidcolor.tiling import WHOLE, parse_tiles
 
 KeepColor: TypeAlias = str | tuple[tuple[int, int | None], ...] | None
 
@@ -77,6 +78,8 @@ class ColorSettings:
     others take their colour along the motion. 1 asks about every frame, as does ``stabilize`` 0."""
     reference_strength: float = 1.0
     """Share of the references' colours where they are surely known, 0 (none) to 1."""
+    tiles: str = WHOLE
+    """In which pieces the network is shown the small image; see `vidcolor.tiling`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +252,7 @@ def _check(settings: Settings) -> None:
     for holds, message in rules:
         if not holds:
             raise SettingsError(message)
+    parse_tiles(color.tiles)
     shots = settings.shots
     if shots is not None and (shots[:1] != (0,) or any(a >= b for a, b in pairwise(shots))):
         raise SettingsError("shots must be the first frame of every shot: 0, and rising from there")

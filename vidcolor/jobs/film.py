@@ -18,6 +18,8 @@ from vidcolor.media.decode import decode
 from vidcolor.media.probe import probe
 from vidcolor.models.blend import open_colorizer
 from vidcolor.models.colorizer import Colorizer
+from vidcolor.photos.job import colorize_photo
+from vidcolor.photos.kinds import is_photo_job, kind_of
 from vidcolor.report import Progress
 from vidcolor.settings import RangeSettings, Settings
 from vidcolor.stills import jpeg, still
@@ -66,12 +68,13 @@ class Loaded:
     """Keeps a network between two films that want the same."""
 
     def __init__(self) -> None:
-        self._wanted: tuple[str, str] | None = None
+        self._wanted: tuple[str, str, str] | None = None
         self._colorizer: Colorizer | None = None
 
     def colorizer(self, settings: Settings) -> Colorizer:
         """The one for ``settings``."""
-        wanted = (settings.color.model, settings.color.device)
+        color = settings.color
+        wanted = (color.model, color.device, color.tiles)
         if self._colorizer is None or wanted != self._wanted:
             self._colorizer = None  # Never two in memory.
             self._colorizer, self._wanted = open_colorizer(*wanted), wanted
@@ -93,16 +96,20 @@ class Colorist:
         warnings: list[str] = []
         try:
             hands = self._hands
-            colorizer = self._loaded.colorizer(work.settings) if hands is None else None
-            report = colorize_video(
-                work.source,
-                work.target,
-                work.settings,
-                progress=tell,
-                warn=warnings.append,
-                colorizer=colorizer,
-                hands=hands,
-            )
+            photo = is_photo_job(Path(work.source), Path(work.target))
+            alone = photo or hands is None
+            colorizer = self._loaded.colorizer(work.settings) if alone else None
+            names = (work.source, work.target, work.settings)
+            if photo:
+                report = colorize_photo(*names, warn=warnings.append, colorizer=colorizer)
+            else:
+                report = colorize_video(
+                    *names,
+                    progress=tell,
+                    warn=warnings.append,
+                    colorizer=colorizer,
+                    hands=hands,
+                )
             length, strip = _look(Path(work.target), stills=work.strip)
         except VidcolorError as error:
             told = str(error)
@@ -118,12 +125,12 @@ class Colorist:
 def _look(target: Path, *, stills: bool) -> tuple[float | None, bytes]:
     """The finished film's length in seconds, and its strip."""
     try:
-        info = probe(target)
-        length = info.duration
+        info, photo = probe(target), kind_of(target) is not None
+        length = None if photo else info.duration
         if not stills:
             return (None if length is None else float(length)), b""
         pictures = []
-        for number in range(_STILLS):
+        for number in range(1 if photo else _STILLS):
             start = (length or Fraction(0)) * number / _STILLS
             with closing(decode(info, RangeSettings(start=start))) as frames:
                 pictures.append(still(next(frames), info, _SHORT_SIDE))

@@ -1,8 +1,8 @@
 """What is to be done to a folder of films: a plan, made by looking and without touching anything.
 
-A film ``a/film.avi`` becomes ``a/film.mkv`` in the target folder. Settings in ``film.toml`` beside
-it, and in a ``vidcolor.toml`` of its folder or of one above, are of the same form as a config
-file's, and the nearest to the film comes first, before those of the command.
+A film ``a/film.avi`` becomes ``a/film.mkv`` in the target folder; a photo keeps its name. Settings
+in ``film.toml`` beside it, and in a ``vidcolor.toml`` of its folder or of one above, are of the
+same form as a config file's, and the nearest to the film comes first, before the command's.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from vidcolor.errors import SettingsError, SourceError, SourceNotFoundError, Usa
 from vidcolor.jobs.ledger import Entry, Identity, identify
 from vidcolor.jobs.naming import name_targets
 from vidcolor.jobs.sidecars import Digests, Sidecars
+from vidcolor.photos.kinds import SUFFIXES
 from vidcolor.settings import Settings
 
 FILMS = frozenset(
@@ -42,6 +43,8 @@ class Batch:
     settings: Settings = Settings()
     patterns: tuple[str, ...] = ()
     retry_failed: bool = False
+    photos: bool = False
+    """Where no pattern says which: photographs, not films."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +173,12 @@ def _find(batch: Batch, warn: Callable[[str], None]) -> Iterator[tuple[PurePosix
     def unreadable(error: OSError) -> None:
         warn(f"{error.filename}: cannot look into this folder: {error.strerror}")
 
+    suffixes = SUFFIXES if batch.photos else FILMS
     for folder, inner, files in os.walk(batch.source, onerror=unreadable):
         here = Path(folder)
         inner[:] = [name for name in inner if name[0] != "." and (here / name).resolve() != target]
         for file in files:
-            if file[0] != "." and os.path.splitext(file)[1].lower() in FILMS:  # noqa: PTH122
+            if file[0] != "." and os.path.splitext(file)[1].lower() in suffixes:  # noqa: PTH122
                 yield from _film(here / file, (here / file).relative_to(batch.source))
 
 

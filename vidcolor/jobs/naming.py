@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from vidcolor.jobs.ledger import Entry
+from vidcolor.photos.kinds import SUFFIXES
 from vidcolor.settings import Settings
 
 _KEPT = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm"})
@@ -53,6 +54,8 @@ def name_targets(
 
 
 def _suffix(name: PurePosixPath, settings: Settings) -> str:
+    if name.suffix.lower() in SUFFIXES:
+        return name.suffix  # A photo, which no container holds.
     if settings.encoder.container is not None:
         return f".{settings.encoder.container}"
     return name.suffix if name.suffix.lower() in _KEPT else _ELSE

@@ -12,7 +12,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from vidcolor.frames import ColorSpec, VideoInfo
-from vidcolor.media.picture import grey, picture_of, read_luma
+from vidcolor.media.picture import as_frame, grey, picture_of, read_luma
 
 
 def fits(frame: av.VideoFrame, info: VideoInfo) -> bool:
@@ -58,22 +58,13 @@ class Fitting:
         scale = min(info.width / alike, Fraction(info.height, height))
         inner = max(1, round(alike * scale)), max(1, round(height * scale))
         name = grey(info.color.depth)
-        scaled = self._scaler.reformat(_as_frame(codes, name), *inner, format=name)
+        scaled = self._scaler.reformat(as_frame((codes,), name), *inner, format=name)
         small, _ = read_luma(scaled, info.color)
         black = _ends(info.color)[0]
         whole = np.full((info.height, info.width), black, codes.dtype)
         top, left = (info.height - inner[1]) // 2, (info.width - inner[0]) // 2
         whole[top : top + inner[1], left : left + inner[0]] = small
         return whole
-
-
-def _as_frame(codes: NDArray[Any], name: str) -> av.VideoFrame:
-    height, width = codes.shape
-    frame = av.VideoFrame(width, height, name)
-    plane = frame.planes[0]
-    strides = (plane.line_size, codes.itemsize)
-    np.ndarray(codes.shape, codes.dtype, memoryview(plane), 0, strides)[:] = codes
-    return frame
 
 
 def _ends(color: ColorSpec) -> tuple[int, int]:

@@ -14,6 +14,7 @@ Three kinds of format exist for us:
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeAlias
@@ -136,6 +137,16 @@ def _subsampling(pixels: av.VideoFormat) -> str:
     across, down = 64 // pixels.chroma_width(64), 64 // pixels.chroma_height(64)
     known = {(1, 1): "444", (2, 1): "422", (2, 2): "420", (1, 2): "440", (4, 1): "411"}
     return known.get((across, down), "410")
+
+
+def as_frame(planes: Sequence[NDArray[Any]], name: str) -> av.VideoFrame:
+    """A frame of FFmpeg's format ``name`` that holds these planes, luma first, as they are."""
+    height, width = planes[0].shape
+    frame = av.VideoFrame(width, height, name)
+    for plane, codes in zip(frame.planes, planes, strict=True):
+        strides = (plane.line_size, codes.itemsize)
+        np.ndarray(codes.shape, codes.dtype, memoryview(plane), 0, strides)[:] = codes
+    return frame
 
 
 def read_luma(frame: av.VideoFrame, color: ColorSpec) -> tuple[Samples, av.VideoFrame]:

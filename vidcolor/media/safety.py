@@ -50,7 +50,7 @@ def check_source(path: Path) -> None:
     """
     kind = path.stat().st_mode
     if stat.S_ISDIR(kind):
-        raise SourceError(f"{path}: this is a folder; name a film file")
+        raise SourceError(f"{path}: this is a folder; name a film file, or see vidcolor batch")
     # Reading from a pipe would wait for ever, and a film is read more than once.
     if not stat.S_ISREG(kind):
         raise SourceError(f"{path}: a pipe or device; copy the film into a file first")

@@ -38,7 +38,7 @@ class Target:
     def __init__(self, path: Path | str, source: Path, *, overwrite: bool) -> None:
         self.path = Path(path)
         self.container = _container(self.path)
-        _check(self.path, source, overwrite)
+        check_target(self.path, source, overwrite)
         # Of a link, what it points at is replaced; the link stays.
         self._real = self.path.resolve() if self.path.is_symlink() else self.path
         self.part = self._real.with_name(f".{name_for(self._real)}.part{self.path.suffix}")
@@ -89,7 +89,9 @@ def _container(path: Path) -> str:
     return container
 
 
-def _check(path: Path, source: Path, overwrite: bool) -> None:
+def check_target(path: Path, source: Path, overwrite: bool) -> None:
+    """Raise TargetError for a path that cannot be a target, TargetExistsError for one that is
+    there already."""
     folder = path.parent
     with writing(path, "cannot be used as a target"):
         if path.is_dir():

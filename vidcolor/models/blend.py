@@ -7,6 +7,8 @@ from pathlib import Path
 
 from vidcolor.errors import UsageError
 from vidcolor.models.colorizer import Colorizer, Float32
+from vidcolor.models.tiled import Tiled
+from vidcolor.tiling import WHOLE, parse_tiles
 
 
 class Blend(Colorizer):
@@ -35,14 +37,24 @@ class Blend(Colorizer):
 
 
 def open_colorizer(
-    model: str, device: str = "auto", *, warn: Callable[[str], None] | None = None
+    model: str,
+    device: str = "auto",
+    tiles: str = WHOLE,
+    *,
+    warn: Callable[[str], None] | None = None,
 ) -> Colorizer:
     """The colorizer of ``model``: a name, a path, or two of these with a plus between them.
 
     ``one+other:0.3`` gives the other a share of 0.3; without a number it is a half. A file with a
-    plus in its name can be used alone only. Raises UsageError for an impossible share, and what
-    `Colorizer` raises.
+    plus in its name can be used alone only. ``tiles`` is as in `vidcolor.tiling`. Raises UsageError
+    for an impossible share, SettingsError for impossible tiles, and what `Colorizer` raises.
     """
+    ways = parse_tiles(tiles)
+    colorizer = _open(model, device, warn)
+    return colorizer if tiles == WHOLE else Tiled(colorizer, ways, tiles)
+
+
+def _open(model: str, device: str, warn: Callable[[str], None] | None) -> Colorizer:
     one, plus, other = model.partition("+")
     if not plus or _is_file(model):
         return Colorizer(model, device, warn=warn)

@@ -14,7 +14,7 @@ from vidcolor.models.runtime import load_openvino
 
 Float32 = NDArray[np.float32]
 
-_KEPT = 4
+_KEPT = 8
 """Compiled networks kept, one for each size with and without hints; each has its own weights."""
 
 

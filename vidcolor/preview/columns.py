@@ -22,11 +22,7 @@ def open_colorizers(
     columns: Sequence[Column], warn: Callable[[str], None] | None = None
 ) -> list[Colorizer]:
     """The network of each column, loaded once however many have it. Raises what loading raises."""
-    loaded: dict[tuple[str, str], Colorizer] = {}
-    for column in columns:
-        color = column.settings.color
-        if (color.model, color.device) not in loaded:
-            network = open_colorizer(color.model, color.device, warn=warn)
-            loaded[color.model, color.device] = network
-    chosen = (column.settings.color for column in columns)
-    return [loaded[color.model, color.device] for color in chosen]
+    chosen = [column.settings.color for column in columns]
+    wanted = [(color.model, color.device, color.tiles) for color in chosen]
+    loaded = {way: open_colorizer(*way, warn=warn) for way in dict.fromkeys(wanted)}
+    return [loaded[way] for way in wanted]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+
+import numpy as np
 
 from vidcolor.colorize import colorize
 from vidcolor.errors import SourceError, TargetError, TargetExistsError, UsageError
@@ -18,6 +21,8 @@ from vidcolor.look import Grading
 from vidcolor.media.glimpse import Glimpser
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.paint import Painter
+from vidcolor.photos.kinds import kind_of
+from vidcolor.photos.read import Photo, read_photo
 from vidcolor.plan import examine, small_size
 from vidcolor.preview.columns import Column, open_colorizers
 from vidcolor.preview.grid import arrange
@@ -31,6 +36,7 @@ from vidcolor.preview.places import (
     thinned,
 )
 from vidcolor.report import Progress
+from vidcolor.settings import Settings
 from vidcolor.shots import clock
 from vidcolor.shrink import shrink
 from vidcolor.stills import Pixels, jpeg, panel_size, png, reduced, upright
@@ -72,18 +78,25 @@ def make_sheet(
 ) -> int:
     """Write a sheet of stills of the film ``source``, as it is and as each of ``columns`` has it.
 
-    One frame of every shot that the settings of the first column list, else places evenly spread
-    over the film. Frames are sought, not read up to, and taken where there is something to see.
-    ``target`` is a PNG or a JPEG. Returns how many places are shown.
+    A photo is shown alone. Of a film one frame of every shot that the settings of the first column
+    list, else places evenly spread over it. Frames are sought, not read up to, and taken where
+    there is something to see. ``target`` is a PNG or a JPEG. Returns how many places are shown.
 
     Raises the errors of `vidcolor.errors`.
     """
     settings, target = columns[0].settings, Path(target)
-    info = examine(source, settings)
+    photo = None
+    if kind_of(Path(source)) is not None:
+        photo = read_photo(Path(source), settings.limits, warn)
+        if settings.shots is not None or options.count is not None or options.every_shot:
+            raise UsageError(f"{source}: a photo has one place and no shots; leave them out")
+    info = examine(source, settings) if photo is None else photo.info
     _check(target, info.path, overwrite=settings.overwrite)
     with TextFile(target, "sheet") as file, single_threaded_cv2():
         colorizers = open_colorizers(columns, warn)
-        places = _places(info, columns[0], options, progress, warn)
+        places = [Place(Fraction(0), Fraction(1))]
+        if photo is None:
+            places = _places(info, columns[0], options, progress, warn)
         turned = round(info.rotation / 90) % 2
         whole = panel_size(info)
         grid = arrange(
@@ -93,11 +106,12 @@ def make_sheet(
         stills = Stills(info, columns, colorizers, size)
         sheet, shown = grid.blank(), 0
         labels = [column.label for column in columns] if len(columns) > 1 else [""]
-        with Glimpser(info, settings.limits) as glimpser:
-            frames = ((place, telling_frame(glimpser, place)) for place in places)
-            there = ((place, frame) for place, frame in frames if frame is not None)
+        with closing(_frames(info, settings, places, photo)) as there:
             for place, frame, pictures in stills.colored(there):
-                grid.draw(sheet, shown, pictures, [_caption(info, place, frame), *labels])
+                told = "as it is" if photo is not None else _caption(info, place, frame)
+                if photo is not None and photo.mirrored:
+                    pictures = [np.fliplr(picture) for picture in pictures]
+                grid.draw(sheet, shown, pictures, [told, *labels])
                 shown += 1
                 if progress is not None:
                     progress(Progress(shown, len(places)))
@@ -157,6 +171,20 @@ class Stills:
                     done.append(upright(self._painter.paint(item), self._info))
             for (place, frame), done in zip(batch, pictures, strict=True):
                 yield place, frame, done
+
+
+def _frames(
+    info: VideoInfo, settings: Settings, places: Sequence[Place], photo: Photo | None
+) -> Generator[tuple[Place, Frame]]:
+    """A frame of each place where one can be decoded; of a photo, itself."""
+    if photo is not None:
+        yield places[0], photo.frame
+        return
+    with Glimpser(info, settings.limits) as glimpser:
+        for place in places:
+            frame = telling_frame(glimpser, place)
+            if frame is not None:
+                yield place, frame
 
 
 def _places(

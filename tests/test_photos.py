@@ -1,0 +1,585 @@
+"""Photographs: luma, depth and tags kept, in every kind of file, and bad ones refused in a line."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from networks import tiny_checkpoint
+from PIL import Image, ImageCms, ImageOps
+
+from vidcolor.color import ColorSpec
+from vidcolor.errors import SourceError, TargetError, TargetExistsError, UsageError
+from vidcolor.hintlist import Hint
+from vidcolor.jobs.folder import Batch
+from vidcolor.jobs.run import run_batch
+from vidcolor.media.samples import read_samples
+from vidcolor.models.colorizer import Colorizer
+from vidcolor.photos.job import colorize_photo
+from vidcolor.photos.kinds import is_photo_job, kind_of
+from vidcolor.photos.read import read_photo
+from vidcolor.photos.rgb import join_rgb, split_rgb
+from vidcolor.references import find_references
+from vidcolor.settings import LimitSettings, RangeSettings, Settings
+from vidcolor_cli.main import run
+
+WIDTH, HEIGHT = 97, 70
+FULL = {depth: ColorSpec("bt601", full_range=True, depth=depth) for depth in (8, 16)}
+XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_checkpoint(tmp_path_factory.mktemp("net") / "tiny.safetensors")
+
+
+@pytest.fixture(scope="module")
+def colorizer(net: Path) -> Colorizer:
+    return Colorizer(str(net), "cpu")
+
+
+@pytest.fixture(scope="module")
+def settings(net: Path) -> Settings:
+    return Settings().replace("color", model=str(net), device="cpu", short_side=64, saturation=2)
+
+
+@pytest.fixture(scope="module")
+def profile() -> bytes:
+    return bytes(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+
+
+def scene(depth: int = 8) -> np.ndarray:
+    """A grey picture with soft and sharp parts, black and white among them."""
+    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
+    grey = 0.5 + 0.5 * np.sin(columns / 9) * np.cos(rows / 13)
+    grey[10:30, 10:40] = np.random.default_rng(0).uniform(0, 1, (20, 30))
+    grey[40:50, :20], grey[40:50, 20:40] = 0, 1
+    return np.rint(grey * ((1 << depth) - 1)).astype(np.uint8 if depth == 8 else np.uint16)
+
+
+def colored() -> np.ndarray:
+    """(h, w, 3) of all kinds of colour."""
+    rng = np.random.default_rng(1)
+    return cv2.resize(rng.integers(0, 256, (7, 10, 3)).astype(np.uint8), (WIDTH, HEIGHT))
+
+
+def png(planes: np.ndarray, kind: int, extra: bytes = b"") -> bytes:
+    """A PNG of planes (h, w, n); ``kind`` is its colour type."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        )
+
+    height, width = planes.shape[:2]
+    rows = planes.astype(f">u{planes.itemsize}")
+    head = struct.pack(">IIBBBBB", width, height, 8 * planes.itemsize, kind, 0, 0, 0)
+    data = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + extra
+        + chunk(b"IDAT", data)
+        + chunk(b"IEND", b"")
+    )
+
+
+def pixels(path: Path) -> np.ndarray:
+    """(h, w, n) codes at the file's own depth."""
+    image = opened(path)
+    deep = path.suffix in (".png", ".tif") and cv2.imread(str(path), -1).dtype == np.uint16
+    if not deep:
+        return np.asarray(image)
+    # Pillow has no 16 bits of R'G'B'; OpenCV would multiply 8 by their alpha.
+    found = np.asarray(cv2.imread(str(path), cv2.IMREAD_UNCHANGED))
+    return found[..., [2, 1, 0, *range(3, found.shape[2])]]
+
+
+def opened(path: Path) -> Image.Image:
+    """As Pillow opens it, without a file that would stay open."""
+    return Image.open(io.BytesIO(path.read_bytes()))
+
+
+def luma(codes: np.ndarray) -> np.ndarray:
+    return np.rint(codes[..., :3] @ np.array([0.299, 0.587, 0.114]))
+
+
+def color_of(codes: np.ndarray) -> float:
+    return float(np.abs(np.diff(codes[..., :3].astype(float), axis=2)).mean())
+
+
+def tags() -> bytes:
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "A maker", 1
+    exif.get_ifd(0x8769)[0x9003] = "1931:05:06 07:08:09"
+    return exif.tobytes()
+
+
+def save(path: Path, codes: np.ndarray, **options: Any) -> Path:
+    Image.fromarray(codes).save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_luma_survives_every_colour_and_back(depth: int) -> None:
+    rng = np.random.default_rng(depth)
+    kind = np.uint8 if depth == 8 else np.uint16
+    y, u, v = (rng.integers(0, 1 << depth, (300, 200)).astype(kind) for _ in range(3))
+    y[:10], y[10:20] = 0, (1 << depth) - 1
+    picture = join_rgb(y, u, v, FULL[depth])
+    np.testing.assert_array_equal(split_rgb(picture, FULL[depth])[0], y)
+    rgb = rng.integers(0, 1 << depth, (200, 100, 3)).astype(kind)
+    again = join_rgb(*split_rgb(rgb, FULL[depth]), FULL[depth])
+    assert np.abs(again.astype(int) - rgb).max() <= 4
+    neutral = np.full_like(y, 1 << (depth - 1))
+    np.testing.assert_array_equal(join_rgb(y, neutral, neutral, FULL[depth]), np.dstack([y] * 3))
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "webp"])
+@pytest.mark.parametrize("source", ["png", "tif", "webp", "jpg"])
+def test_lossless_kinds_keep_luma_and_tags(
+    source: str,
+    suffix: str,
+    colorizer: Colorizer,
+    settings: Settings,
+    tmp_path: Path,
+    profile: bytes,
+) -> None:
+    options = {"lossless": True} if source == "webp" else {}
+    path = save(
+        tmp_path / f"in.{source}",
+        np.dstack([scene()] * 3) if source == "webp" else scene(),
+        exif=tags(),
+        icc_profile=profile,
+        **options,
+    )
+    target = tmp_path / f"out.{suffix}"
+    report = colorize_photo(path, target, settings, colorizer=colorizer)
+    assert report.warnings == []
+    found = pixels(target)
+    grey = np.asarray(opened(path).convert("L"))
+    np.testing.assert_array_equal(luma(found), grey)
+    assert color_of(found) > 3
+    image = opened(target)
+    assert image.info["icc_profile"] == profile
+    exif = image.getexif()
+    assert exif[0x010F] == "A maker"
+    assert exif.get_ifd(0x8769)[0x9003] == "1931:05:06 07:08:09"
+    assert sorted(item.name for item in tmp_path.iterdir()) == sorted({path.name, target.name})
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize("source", ["png", "tif"])
+def test_sixteen_bits_are_kept(
+    source: str, suffix: str, colorizer: Colorizer, settings: Settings, tmp_path: Path
+) -> None:
+    grey = scene(16)
+    path, target = tmp_path / f"in.{source}", tmp_path / f"out.{suffix}"
+    assert cv2.imwrite(str(path), grey)
+    colorize_photo(path, target, settings, colorizer=colorizer)
+    found = pixels(target)
+    assert found.dtype == np.uint16
+    np.testing.assert_array_equal(luma(found), grey)
+    assert color_of(found) > 3 * 257
+    np.testing.assert_array_equal(read_samples(target), found)
+    assert opened(target).size == (WIDTH, HEIGHT)
+
+
+def test_eight_bit_kinds_round_sixteen_and_say_so(
+    colorizer: Colorizer, settings: Settings, tmp_path: Path
+) -> None:
+    path = tmp_path / "in.png"
+    assert cv2.imwrite(str(path), scene(16))
+    report = colorize_photo(path, tmp_path / "out.webp", settings, colorizer=colorizer)
+    assert any("16 bits are rounded to 8" in line for line in report.warnings)
+    expected = np.rint(scene(16) / 257)
+    np.testing.assert_array_equal(luma(pixels(tmp_path / "out.webp")), expected)
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_transparency_is_kept(
+    depth: int, suffix: str, colorizer: Colorizer, settings: Settings, tmp_path: Path
+) -> None:
+    grey = scene(depth)
+    alpha = np.roll(grey, 7, axis=1)
+    path, target = tmp_path / "in.png", tmp_path / f"out.{suffix}"
+    path.write_bytes(png(np.dstack((grey, alpha)), 4))
+    colorize_photo(path, target, settings, colorizer=colorizer)
+    found = pixels(target)
+    np.testing.assert_array_equal(found[..., 3], alpha)
+    np.testing.assert_array_equal(luma(found), grey)
+    report = colorize_photo(path, tmp_path / "out.jpg", settings, colorizer=colorizer)
+    assert any("no transparency" in line for line in report.warnings)
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "RGB", "RGBA", "LA"])
+def test_every_mode_is_read(
+    mode: str, colorizer: Colorizer, settings: Settings, tmp_path: Path
+) -> None:
+    path, target = tmp_path / "in.png", tmp_path / "out.png"
+    Image.fromarray(colored()).convert(mode).save(path)
+    shown = np.asarray(opened(path).convert("RGB"), float)
+    colorize_photo(path, target, settings, colorizer=colorizer)
+    expected, _, _ = split_rgb(shown.astype(np.uint8), FULL[8])
+    assert np.abs(expected - shown @ np.array([0.299, 0.587, 0.114])).max() < 0.5001
+    np.testing.assert_array_equal(luma(pixels(target)), expected)
+    assert np.abs(pixels(target)[..., :3] - shown).max() > 20 or mode in ("1", "LA")
+
+
+def test_a_jpeg_of_a_jpeg_keeps_luma_nearly_and_its_tables(
+    colorizer: Colorizer, settings: Settings, tmp_path: Path
+) -> None:
+    # No values at the ends of the range, where the decoder itself has to clip.
+    grey = (40 + scene() * (170 / 255)).astype(np.uint8)
+    path = save(
+        tmp_path / "in.jpg", grey, quality=80, exif=tags(), comment=b"Hello", dpi=(300, 300)
+    )
+    target = tmp_path / "out.jpg"
+    colorize_photo(path, target, settings, colorizer=colorizer)
+    before, after = opened(path), opened(target)
+    assert after.quantization[0] == before.quantization[0]  # type: ignore[attr-defined]
+    assert after.info["comment"] == b"Hello"
+    assert after.info["dpi"] == (300, 300)
+    assert after.info["exif"] == before.info["exif"]
+    after.draft("YCbCr", after.size)
+    off = np.abs(np.asarray(after)[..., 0].astype(int) - np.asarray(before))
+    assert off.max() <= 1 and off.mean() < 0.05
+    assert color_of(np.asarray(opened(target))) > 3
+
+
+def test_the_orientation_stays_and_the_network_sees_it_upright(
+    net: Path, settings: Settings, tmp_path: Path
+) -> None:
+    class Sky(Colorizer):
+        """a* is 80 in the upper half of what it is shown, which it keeps."""
+
+        def __init__(self) -> None:
+            self.takes_hints = False
+            self.shown: list[np.ndarray] = []
+
+        description = {"architecture": "sky"}  # noqa: RUF012
+
+        def colors(self, lightness: np.ndarray, hints: np.ndarray | None = None) -> np.ndarray:
+            self.shown.append(lightness)
+            ab = np.zeros((len(lightness), 2, *lightness.shape[1:]), np.float32)
+            ab[:, 0, : lightness.shape[1] // 2] = 80
+            return ab
+
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        path = save(tmp_path / "in.png", np.full((64, 96), 128, np.uint8), exif=exif)
+        target = tmp_path / "out.png"
+        one = settings.replace(overwrite=True)
+        colorize_photo(path, target, one, colorizer=Sky())
+        image = opened(target)
+        assert image.getexif()[0x0112] == orientation
+        assert image.size == (96, 64)
+        upright = np.asarray(ImageOps.exif_transpose(image), int)
+        red = upright[..., 0] - upright[..., 1]
+        half = red.shape[0] // 2
+        assert red[: half - 10].min() > 20 and red[half + 10 :].max() < 5
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 5, 6])
+def test_hints_are_where_they_are_seen(
+    orientation: int, colorizer: Colorizer, settings: Settings, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save(tmp_path / "in.png", np.full((64, 96), 120, np.uint8), exif=exif)
+    green = Hint(((0.25, 0.2),), (20, 200, 30), frame=0)
+    red = Hint(((0.8, 0.8),), (220, 20, 30), frame=0)
+    late = Hint(((0.5, 0.5),), (0, 0, 255), frame=7)
+    report = colorize_photo(
+        path, tmp_path / "out.png", settings.replace(hints=(green, red, late)), colorizer=colorizer
+    )
+    assert ["frame 7" in line for line in report.warnings] == [True]
+    upright = np.asarray(ImageOps.exif_transpose(opened(tmp_path / "out.png")), int)
+    height, width, _ = upright.shape
+    for (x, y), most in (((0.25, 0.2), 1), ((0.8, 0.8), 0)):
+        assert upright[int(y * height), int(x * width)].argmax() == most
+
+
+def test_a_reference_colours_a_photo(
+    colorizer: Colorizer, settings: Settings, tmp_path: Path
+) -> None:
+    picture = cv2.resize(colored(), (192, 128))
+    still = save(tmp_path / "still.png", picture)
+    path = save(tmp_path / "in.png", cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
+    plain, told = tmp_path / "plain.png", tmp_path / "told.png"
+    chosen = settings.replace("color", saturation=1)
+    colorize_photo(path, plain, chosen, colorizer=colorizer)
+    chosen = chosen.replace(references=find_references(still))
+    colorize_photo(path, told, chosen, colorizer=colorizer)
+    off = [np.abs(pixels(one).astype(int) - picture).mean() for one in (plain, told)]
+    assert off[1] < 0.8 * off[0]
+
+
+def test_colour_is_kept_only_if_asked(
+    colorizer: Colorizer, settings: Settings, tmp_path: Path
+) -> None:
+    path = save(tmp_path / "in.png", colored())
+    report = colorize_photo(path, tmp_path / "anew.png", settings, colorizer=colorizer)
+    assert any("in colour already" in line for line in report.warnings)
+    assert np.abs(pixels(tmp_path / "anew.png").astype(int) - colored()).mean() > 10
+    for keep in ("auto", ((0, None),)):
+        asked = settings.replace(keep_color=keep, overwrite=True)
+        report = colorize_photo(path, tmp_path / "kept.png", asked, colorizer=colorizer)
+        assert (report.warnings, report.kept_color) == ([], 1)
+        np.testing.assert_array_equal(pixels(tmp_path / "kept.png"), colored())
+
+
+def test_a_grey_profile_is_left_out_and_text_is_kept(
+    colorizer: Colorizer, settings: Settings, tmp_path: Path, profile: bytes
+) -> None:
+    grey = profile[:16] + b"GRAY" + profile[20:]
+    text = b"tEXt" + b"Title\0A cat"
+    chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
+    data = io.BytesIO()
+    Image.fromarray(scene()).save(data, "PNG", icc_profile=grey)
+    whole = data.getvalue()
+    path = tmp_path / "in.png"
+    path.write_bytes(whole[:33] + chunk + whole[33:])
+    report = colorize_photo(path, tmp_path / "out.png", settings, colorizer=colorizer)
+    assert any("profile is one of grey" in line for line in report.warnings)
+    image = opened(tmp_path / "out.png")
+    assert "icc_profile" not in image.info
+    assert image.info["Title"] == "A cat"
+
+
+def test_a_turned_tiff_of_sixteen_bits(
+    colorizer: Colorizer, settings: Settings, tmp_path: Path
+) -> None:
+    path, target = tmp_path / "in.tif", tmp_path / "out.tif"
+    assert cv2.imwrite(str(path), scene(16))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    opened(path).save(path, exif=exif, compression="raw")
+    photo = read_photo(path)
+    assert (photo.info.rotation, photo.info.width) == (270, WIDTH)
+    colorize_photo(path, target, settings, colorizer=colorizer)
+    np.testing.assert_array_equal(luma(read_samples(target)), scene(16))
+    assert opened(target).getexif()[0x0112] == 6
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+def test_a_turned_tiff_keeps_its_pixels_and_how_they_are_turned(
+    compression: str, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo = read_photo(save(tmp_path / "in.tif", scene(), exif=exif, compression=compression))
+    np.testing.assert_array_equal(photo.frame.luma, scene())
+    assert (photo.info.rotation, photo.tags.directory[0x0112]) == (270, 6)
+
+
+def test_jpegs_of_other_colours_and_of_several_pictures(
+    colorizer: Colorizer, settings: Settings, tmp_path: Path
+) -> None:
+    path, target = tmp_path / "in.jpg", tmp_path / "out.jpg"
+    picture = Image.fromarray(colored())
+    picture.save(path, quality=95, keep_rgb=True)
+    expected = luma(np.asarray(opened(path)))
+    assert np.abs(read_photo(path).frame.luma - expected).max() <= 1
+    ycc = save(tmp_path / "in.tif", colored(), compression="jpeg", quality=95)
+    expected = luma(np.asarray(opened(ycc).convert("RGB")))
+    assert np.abs(read_photo(ycc).frame.luma - expected).max() <= 2
+    picture.save(path, "MPO", save_all=True, append_images=[picture.rotate(180)])
+    told: list[str] = []
+    colorize_photo(path, target, settings, colorizer=colorizer, warn=told.append)
+    assert any("of its 2 pictures only the first" in line for line in told)
+    assert opened(target).format == "JPEG"
+
+
+def _bad(kind: str, folder: Path) -> Path:
+    path = folder / "in.png"
+    buffer = io.BytesIO()
+    Image.fromarray(scene()).save(buffer, "PNG")
+    whole = buffer.getvalue()
+    match kind:
+        case "truncated":
+            path.write_bytes(whole[: len(whole) // 2])
+        case "deep and truncated":
+            whole = png(np.dstack([scene(16)] * 3), 2)
+            path.write_bytes(whole[: len(whole) // 2])
+        case "empty":
+            path.write_bytes(b"")
+        case "text":
+            path.write_text("no photo at all\n" * 20)
+        case "no pixels":
+            path.write_bytes(png(np.zeros((0, 0, 1), np.uint8), 0))
+        case "a bomb":
+            path.write_bytes(png(np.zeros((1, 1, 1), np.uint8), 0))
+            data = bytearray(path.read_bytes())
+            data[16:24] = struct.pack(">II", 60000, 60000)
+            data[29:33] = struct.pack(">I", zlib.crc32(bytes(data[12:29])))
+            path.write_bytes(data)
+        case "animated":
+            frames = [Image.fromarray(np.roll(scene(), n, 1)) for n in range(3)]
+            path = path.with_suffix(".webp")
+            frames[0].save(path, save_all=True, append_images=frames[1:])
+        case "pages":
+            frames = [Image.fromarray(scene())] * 2
+            path = path.with_suffix(".tif")
+            frames[0].save(path, save_all=True, append_images=frames[1:])
+        case "cmyk":
+            path = path.with_suffix(".jpg")
+            Image.fromarray(colored()).convert("CMYK").save(path)
+        case "float":
+            path = path.with_suffix(".tif")
+            Image.fromarray(scene().astype(np.float32)).save(path)
+        case "unreadable":
+            path.symlink_to(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("missing", "no such file"),
+        ("truncated", "broken or truncated"),
+        ("deep and truncated", "broken or truncated"),
+        ("empty", "the file is empty"),
+        ("text", "no photo that can be read"),
+        ("no pixels", "no photo that can be read"),
+        ("a bomb", "60000x60000 are over the limit .* --limits pixels=3600000000"),
+        ("animated", "holds 3 pictures"),
+        ("pages", "holds 2 pictures"),
+        ("cmyk", "its colours are CMYK"),
+        ("float", "samples of 32 bits"),
+        ("unreadable", "cannot be opened"),
+    ],
+)
+def test_bad_photos_are_refused_in_a_line(
+    kind: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], net: Path
+) -> None:
+    path = _bad(kind, tmp_path)
+    there = sorted(tmp_path.iterdir())
+    assert run([str(path), str(tmp_path / "out.png"), "--model", str(net)]) == 3
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1
+    assert re.search(says, err)
+    assert sorted(tmp_path.iterdir()) == there
+
+
+def test_a_limit_can_be_moved(tmp_path: Path) -> None:
+    path = save(tmp_path / "in.png", scene())
+    with pytest.raises(SourceError, match="over the limit of 100 pixels"):
+        read_photo(path, LimitSettings(pixels=100))
+    assert read_photo(path, LimitSettings(pixels=WIDTH * HEIGHT)).info.width == WIDTH
+
+
+def test_targets_are_checked(settings: Settings, colorizer: Colorizer, tmp_path: Path) -> None:
+    path = save(tmp_path / "in.png", scene())
+    there = save(tmp_path / "there.jpg", scene())
+    for target, error in (
+        (there, TargetExistsError),
+        (path, TargetError),
+        (tmp_path / "none/out.png", TargetError),
+        (tmp_path / "out.bmp", UsageError),
+    ):
+        with pytest.raises(error):
+            colorize_photo(path, target, settings, colorizer=colorizer)
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["in.png", "there.jpg"]
+    colorize_photo(path, there, settings.replace(overwrite=True), colorizer=colorizer)
+    assert opened(there).mode == "RGB"
+    ranged = settings.replace(range=RangeSettings(first_frame=0))
+    with pytest.raises(UsageError, match="a photo is one picture"):
+        colorize_photo(path, tmp_path / "out.png", ranged, colorizer=colorizer)
+
+
+def test_a_photo_too_large_for_its_kind_leaves_nothing(
+    settings: Settings, colorizer: Colorizer, tmp_path: Path
+) -> None:
+    path = save(tmp_path / "in.png", np.zeros((4, 17000), np.uint8))
+    with pytest.raises(TargetError, match="cannot hold this photo"):
+        colorize_photo(path, tmp_path / "out.webp", settings, colorizer=colorizer)
+    assert [item.name for item in tmp_path.iterdir()] == ["in.png"]
+
+
+def test_content_decides_what_a_photo_is(tmp_path: Path) -> None:
+    for suffix, kind in (("jpg", "JPEG"), ("png", "PNG"), ("tif", "TIFF"), ("webp", "WEBP")):
+        path = save(tmp_path / f"photo.{suffix}", scene())
+        other = path.rename(tmp_path / f"{suffix}.film.mp4")
+        assert kind_of(other) == kind
+        assert is_photo_job(other, Path("out.png"))
+        assert not is_photo_job(other, Path("out.mp4"))
+    assert kind_of(tmp_path) is None
+    assert not is_photo_job(tmp_path, Path("out.png"))
+
+
+def test_the_command(
+    net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], clip: Any
+) -> None:
+    path, target = save(tmp_path / "in.jpg", scene()), tmp_path / "out.jpg"
+    quick = ["--model", str(net), "--short-side", "64"]
+    report = tmp_path / "report.json"
+    assert run([str(path), str(target), *quick, "--dry-run"]) == 0
+    assert "97x70, 8 bits" in capsys.readouterr().out
+    assert not target.exists()
+    words = [str(path), str(target), *quick, "--warmth", "0.3", "--tiles", "64:32"]
+    assert run([*words, "--report", str(report)]) == 0
+    assert "1 photo" in capsys.readouterr().out
+    assert json.loads(report.read_text())["model"]["tiles"] == "64:32"
+    assert run([str(path), str(target), *quick]) == 4
+    assert "--overwrite" in capsys.readouterr().err
+    for words in (["--frames", "0:1"], ["--codec", "ffv1", "--workers", "2"], ["--verify"]):
+        assert run([str(path), str(tmp_path / "o.png"), *quick, *words]) == 2
+        err = capsys.readouterr().err
+        assert f"{', '.join(w for w in words if w[0] == '-')}: only for films" in err
+    assert run([str(clip("plain.mp4")), str(tmp_path / "o.png"), *quick]) == 4
+    assert "no film container" in capsys.readouterr().err
+
+
+def test_a_preview_puts_models_beside_each_other(
+    net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = save(tmp_path / "in.png", scene(), exif=exif)
+    other = tiny_checkpoint(tmp_path / "other.safetensors", 3)
+    sheet = tmp_path / "sheet.png"
+    words = ["preview", str(path), str(sheet), "--model", str(net), "--saturation", "2"]
+    assert run([*words, "--compare", str(other)]) == 0
+    assert "1 still" in capsys.readouterr().out
+    found = pixels(sheet).astype(int)
+    # Upright: three pictures as wide as the photo is high, and a little between them.
+    panel = HEIGHT // 2 * 2
+    assert found.shape[1] > 3 * panel
+    left, one, two = (found[28:124, at : at + panel] for at in (28, 32 + panel, 36 + 2 * panel))
+    assert color_of(left) < 1
+    assert color_of(one) > 3 and color_of(two) > 3
+    assert np.abs(one - two).mean() > 1
+    assert run([*words, "--count", "3", "--overwrite"]) == 2
+
+
+def test_folders_of_photos(settings: Settings, tmp_path: Path) -> None:
+    source, target = tmp_path / "photos", tmp_path / "coloured"
+    (source / "b").mkdir(parents=True)
+    save(source / "a.jpg", scene())
+    save(source / "b/c.png", scene())
+    (source / "b/broken.tif").write_bytes(b"II*\0" + b"\0" * 40)
+    (source / "film.mkv").write_bytes(b"a film, left alone")
+    (source / "b/c.toml").write_text("[color]\nsaturation = 0.0\n")
+    batch = Batch(source, target, settings.replace("encoder", container="mkv"), photos=True)
+    summary = run_batch(batch, report=tmp_path / "report")
+    assert {film.output: film.state for film in summary.films} == {
+        "a.jpg": "done",
+        "b/broken.tif": "failed",
+        "b/c.png": "done",
+    }
+    assert color_of(np.asarray(opened(target / "a.jpg"))) > 3
+    np.testing.assert_array_equal(pixels(target / "b/c.png"), np.dstack([scene()] * 3))
+    assert "data:image/jpeg" in (tmp_path / "report/report.html").read_text()
+    again = run_batch(batch)
+    assert again.colored == 0

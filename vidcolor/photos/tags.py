@@ -1,0 +1,138 @@
+"""What a photo carries beside its pixels: EXIF, its colour profile, XMP, its resolution."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, JpegImagePlugin
+
+ORIENTATION = 0x0112
+PROFILE = 34675
+_XMP = 700
+_RESOLUTION = 282
+_PICTURE = frozenset(
+    {*range(254, 260), 262, 263, 264, 265, 266, *range(277, 282), 273, 284, 290, 291, 301, 317}
+    | {*range(320, 326), 330, *range(332, 348), *range(512, 522), *range(529, 533), PROFILE}
+)
+"""TIFF's tags of how pixels are stored, which are the written file's own affair."""
+_SUB_DIRECTORIES = (0x8769, 0x8825)
+"""The tags of EXIF proper, and of GPS."""
+_OWN_CHUNKS = frozenset(
+    {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"bKGD", b"hIST", b"sBIT", b"sPLT"}
+    | {b"acTL", b"fcTL", b"fdAT"}
+)
+"""PNG's chunks that go with the pixels as they were stored."""
+_METRES = 39.37007874
+_EXIF_HEAD = b"Exif\0\0"
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """``exif`` as JPEG has it, b"" if there is none; ``directory`` the same by TIFF's tags, with
+    the other tags of a TIFF file. ``chunks`` are those of a PNG, ready to be written again;
+    ``jpeg`` is how a JPEG was encoded: luma's quantisation tables, sampling and the like.
+    """
+
+    exif: bytes = b""
+    directory: dict[int, Any] = field(default_factory=dict)
+    profile: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    chunks: bytes = b""
+    jpeg: dict[str, Any] = field(default_factory=dict)
+
+
+def read_tags(path: Path, image: Image.Image, orientation: int) -> tuple[Tags, bool]:
+    """The tags of an opened photo whose pixels are turned by ``orientation``, and whether a profile
+    of grey was left out of them, which no picture in colour can have.
+
+    Raises what Pillow raises.
+    """
+    info, found = image.info, image.getexif()
+    directory = {tag: value for tag, value in found.items() if tag not in _PICTURE}
+    for tag in _SUB_DIRECTORIES:
+        directory.pop(tag, None)
+        if inner := found.get_ifd(tag):
+            directory[tag] = dict(inner)
+    directory[ORIENTATION] = orientation
+    if orientation == 1 and ORIENTATION not in found:
+        del directory[ORIENTATION]
+    xmp = info.get("xmp", directory.pop(_XMP, None))
+    exif = info.get("exif", b"")
+    if image.format == "TIFF" and directory:
+        exif = _as_exif(directory)
+    if exif and not exif.startswith(_EXIF_HEAD):
+        exif = _EXIF_HEAD + exif  # WebP's has none, and JPEG's needs it.
+    profile = info.get("icc_profile") or None
+    grey = profile is not None and profile[16:20] == b"GRAY"
+    jpeg: dict[str, Any] = {}
+    # One that holds R'G'B' gives nothing that could be used again.
+    if isinstance(image, JpegImagePlugin.JpegImageFile) and image.mode in ("L", "YCbCr"):
+        sampling = JpegImagePlugin.get_sampling(image) if image.mode != "L" else 0
+        jpeg = {
+            # The tables of luma and, where there are any, of chroma; else luma's does for both.
+            "qtables": [image.quantization[key] for key in sorted(image.quantization)][:2],
+            "subsampling": max(0, sampling),
+            "progressive": bool(info.get("progressive")),
+            "comment": info.get("comment", b""),
+        }
+    tags = Tags(
+        exif,
+        directory,
+        None if grey else profile,
+        xmp.encode() if isinstance(xmp, str) else xmp,
+        # Of a TIFF that does not tell, Pillow makes one up.
+        info.get("dpi") if image.format != "TIFF" or _RESOLUTION in found else None,
+        b"".join(_kept_chunks(path, grey=grey)) if image.format == "PNG" else b"",
+        jpeg,
+    )
+    return tags, grey
+
+
+def png_chunks(tags: Tags) -> bytes:
+    """The tags as PNG has them: those of a PNG as they were."""
+    if tags.chunks:
+        return tags.chunks
+    found = []
+    if tags.profile:
+        found.append(_chunk(b"iCCP", b"ICC\0\0" + zlib.compress(tags.profile)))
+    if tags.dpi:
+        across, down = (round(float(value) * _METRES) for value in tags.dpi)
+        found.append(_chunk(b"pHYs", struct.pack(">IIB", across, down, 1)))
+    if tags.exif:
+        found.append(_chunk(b"eXIf", tags.exif.removeprefix(_EXIF_HEAD)))
+    if tags.xmp:
+        found.append(_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + tags.xmp))
+    return b"".join(found)
+
+
+def chunks_of(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Each chunk of a PNG: its type, and all of it."""
+    at = 8
+    while at + 12 <= len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        yield data[at + 4 : at + 8], data[at : at + 12 + length]
+        at += 12 + length
+
+
+def _kept_chunks(path: Path, *, grey: bool) -> Iterator[bytes]:
+    for kind, chunk in chunks_of(path.read_bytes()):
+        if kind not in _OWN_CHUNKS and not (grey and kind == b"iCCP"):
+            yield chunk
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    check = zlib.crc32(kind + data)
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)
+
+
+def _as_exif(directory: dict[int, Any]) -> bytes:
+    exif = Image.Exif()
+    for tag, value in directory.items():
+        exif[tag] = value
+    return exif.tobytes()
