@@ -17,9 +17,9 @@ from vidcolor.errors import TargetError
 class TextFile:
     """A text file that is put in place when it is written, and not before.
 
-    Used as a context manager: entering makes a temporary file beside it, so that a place that
-    cannot be written is known at once; leaving removes that, if nothing was written. An existing
-    file is replaced. ``what`` is what messages call it. Raises TargetError.
+    Used as a context manager: entering tries whether a file can be made beside it, so that a place
+    that cannot be written is known at once. An existing file is replaced. ``what`` is what messages
+    call it. Raises TargetError.
     """
 
     def __init__(self, path: Path, what: str = "report") -> None:
@@ -35,7 +35,9 @@ class TextFile:
             if self._mode is not None and not stat.S_ISREG(self._mode):
                 raise TargetError(f"{self.path}: not a regular file; name one for the {self._what}")
             self._part = self._real.with_name(f".vidcolor.{secrets.token_hex(8)}.part")
+            # Not kept meanwhile: a run that is killed would leave it behind.
             self._part.touch(exist_ok=False)
+            self._part.unlink()
         return self
 
     def __exit__(
