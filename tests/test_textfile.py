@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,18 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     path.write_text("old")
     path.chmod(0o640)
     with TextFile(path):
+        # A run that is killed here leaves nothing behind.
+        assert list(tmp_path.iterdir()) == [path]
+    assert path.read_text() == "old"
+
+    def pieces() -> Iterator[str]:
+        yield "ne"
         assert path.read_text() == "old"
         assert len(list(tmp_path.iterdir())) == 2
-    assert list(tmp_path.iterdir()) == [path]
-    assert path.read_text() == "old"
+        yield "w"
+
     with TextFile(path) as file:
-        file.write("new")
+        file.write(pieces())
     assert list(tmp_path.iterdir()) == [path]
     assert path.read_text() == "new\n"
     assert path.stat().st_mode & 0o777 == 0o640
