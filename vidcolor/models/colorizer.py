@@ -45,6 +45,7 @@ class Colorizer:
         self.architecture = architecture.name
         self.takes_hints = architecture.hinted
         self.card = checkpoint.card
+        self._beside = checkpoint.beside
         self._engine = load_engine(
             self.path, (architecture, checkpoint), device, engine, dtype, warn
         )
@@ -55,7 +56,7 @@ class Colorizer:
         return {
             "architecture": self.architecture,
             "weights": self.path.name,
-            "sha256": digest(self.path),
+            "sha256": digest(self.path, *self._beside),
             **self._engine.description,
         }
 
