@@ -73,9 +73,11 @@ def _matrix(device: torch.device, back: bool = False) -> Tensor:
 
     Kept on the device: a copy to it would wait for all that the device still has to do.
     """
-    rows = torch.tensor(_XYZ_FROM_RGB, dtype=torch.float64)
-    rows /= rows.sum(1, keepdim=True)
-    return (torch.linalg.inv(rows) if back else rows).float().to(device)
+    # Kept for whoever comes next: a tensor made in inference mode would be of no use to gradients.
+    with torch.inference_mode(False):
+        rows = torch.tensor(_XYZ_FROM_RGB, dtype=torch.float64)
+        rows /= rows.sum(1, keepdim=True)
+        return (torch.linalg.inv(rows) if back else rows).float().to(device)
 
 
 def _mixed(picture: Tensor, matrix: Tensor) -> Tensor:

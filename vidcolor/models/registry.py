@@ -38,9 +38,10 @@ ARCHITECTURES = (
 _SPANDREL = Architecture("spandrel", lambda names: True, spandrel_net.load, hinted=False)
 """Asked last: it tells whether a state is one of its own only when it builds the network."""
 
-_OURS = (".safetensors",)
 _TORCH_FILES = (".pt", ".pth")
 """Suffixes of PyTorch's own files, which hold arrays and neither architecture nor config."""
+_OURS = (".safetensors", ".onnx", *_TORCH_FILES)
+"""Suffixes of files for which no plugin is asked whether it reads them."""
 
 
 def find_model(name: str) -> Path:
@@ -72,15 +73,10 @@ def find_model(name: str) -> Path:
 
 def read_model(path: Path) -> tuple[Architecture, Checkpoint]:
     """A checkpoint and what it belongs to. Raises ModelError when that is nothing we know."""
-    for architecture in ARCHITECTURES:
+    others = [] if path.suffix in _OURS else plugins.loaded()[0]
+    for architecture in (*ARCHITECTURES, *others):
         if architecture.read is not None and path.suffix in architecture.suffixes:
             return architecture, architecture.read(path)
-    others, broken = [], []
-    if path.suffix not in (*_OURS, *_TORCH_FILES):
-        others, broken = plugins.loaded()
-        for architecture in others:
-            if architecture.read is not None and path.suffix in architecture.suffixes:
-                return architecture, architecture.read(path)
     if path.suffix in _TORCH_FILES:
         from vidcolor.models.torch_state import read_state
 

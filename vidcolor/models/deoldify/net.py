@@ -31,9 +31,9 @@ _STEPS = 4
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """``stages`` are (blocks, width) of the encoder's four, ``steps`` (channels brought up, channels
-    out) of the decoder's four. ``bottleneck`` tells ResNet-101's blocks from ResNet-34's, ``deep``
-    two convolutions a step from one."""
+    """``stages`` are (blocks, width) of the encoder's four, ``steps`` (channels that were brought
+    up, channels out) of the decoder's four. ``bottleneck`` tells ResNet-101's blocks from
+    ResNet-34's, ``deep`` two convolutions a step from one."""
 
     stem: int
     stages: tuple[tuple[int, int], ...]
@@ -88,10 +88,6 @@ class Generator(nn.Module):
         inputs += 3
         layers += [_Residual(inputs), nn.Sequential(nn.Conv2d(inputs, 3, 1))]
         self.layers = nn.ModuleList(layers)
-        # Not buffers: the released weights have none, and loading is strict.
-        self._mean, self._std = (
-            torch.tensor(v, device="cpu")[:, None, None] for v in (_MEAN, _STD)
-        )
 
     def forward(self, lightness: Tensor, hints: Tensor | None = None) -> Tensor:
         """Raises ValueError for hints: this network cannot be told colours."""
@@ -100,7 +96,7 @@ class Generator(nn.Module):
         side = min(lightness.shape[2:])
         square = F.interpolate(lightness, (side, side), mode="bilinear", antialias=True)
         grey = grey_of(square.clamp(0, 100))
-        mean, std = self._mean.to(grey.device), self._std.to(grey.device)
+        mean, std = (grey.new_tensor(values)[:, None, None] for values in (_MEAN, _STD))
         rgb = self._through((grey - mean) / std).float() * std + mean
         return torch.cat((rgb, grey), 1)
 
@@ -110,8 +106,9 @@ class Generator(nn.Module):
 
     def _through(self, picture: Tensor) -> Tensor:
         encoder, norm, relu, middle = self.layers[:4]
+        assert isinstance(encoder, nn.Sequential)
         x, kept = picture, []
-        for number, layer in enumerate(encoder):  # type: ignore[arg-type]
+        for number, layer in enumerate(encoder):
             x = layer(x)
             if number in (2, 4, 5, 6):
                 kept.append(x)
@@ -145,7 +142,7 @@ def _encoder(shape: Shape) -> tuple[nn.Sequential, list[int]]:
 
 
 class _Block(nn.Module):
-    """A residual block; the one with a bottleneck has its stride in the middle, as torchvision's."""
+    """A residual block; one with a bottleneck has its stride in the middle, as in torchvision."""
 
     def __init__(self, inputs: int, width: int, outputs: int, stride: int, narrow: bool) -> None:
         super().__init__()
@@ -227,7 +224,8 @@ class _Attention(nn.Module):
         # Shares over the places of the query, as in the weights' training, not over the key's.
         alike = self.query(places).transpose(1, 2) @ self.key(places)
         seen = self.value(places) @ torch.softmax(alike, 1)
-        return x + (self.gamma * seen).view_as(x)
+        sharper: Tensor = x + (self.gamma * seen).view_as(x)
+        return sharper
 
 
 class _Residual(nn.Module):

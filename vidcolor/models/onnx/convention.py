@@ -40,7 +40,7 @@ class Convention:
         return OUTPUTS[self.description.output.kind] if self.bins is None else len(self.bins)
 
     def picture(self, lightness: Float32, size: tuple[int, int]) -> Float32:
-        """``lightness`` (h, w) as the network wants it, of ``size``: (1, C, H, W) or (1, H, W, C)."""
+        """``lightness`` (h, w) as the network wants it: one picture of ``size``, in its layout."""
         side = self.description.input
         light = _resized(lightness, size)
         value = light if side.kind == "lightness" else _grey(light)
@@ -78,14 +78,15 @@ class Convention:
         """(h, w, C), in a* and b*, shares of white, or scores."""
         side = self.description.output
         planes = answer.transpose(1, 2, 0) if side.layout == "NCHW" else answer
-        return (planes * np.array(side.std) + np.array(side.mean)) / side.scale
+        value = (planes * np.array(side.std) + np.array(side.mean)) / side.scale
+        return np.asarray(value, np.float64)
 
     def _mean(self, scores: Float64) -> Float64:
         assert self.bins is not None
         if not self.description.probabilities:
             scores = scores / self.description.temperature
             scores = np.exp(scores - scores.max(-1, keepdims=True))
-        return scores / scores.sum(-1, keepdims=True) @ self.bins
+        return np.asarray(scores / scores.sum(-1, keepdims=True) @ self.bins, np.float64)
 
 
 def _under(grey: Float64, value: Float64, side: Side) -> Float64:

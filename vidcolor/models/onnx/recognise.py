@@ -41,8 +41,9 @@ def recognise(path: Path, model: Any) -> Description:
     shapes = [str(port.partial_shape) for port in (*model.inputs, *model.outputs)]
     raise ModelError(
         f"{path}: cannot tell from its shapes ({' '.join(shapes)}) how to use it; say so in "
-        f'{path.with_suffix(".toml").name}, such as input = {{ kind = "lightness", mean = 50 }} and, '
-        'on a line of its own, output = { kind = "ab" }; see docs/models.md'
+        f"{path.with_suffix('.toml').name}, such as "
+        'input = { kind = "lightness", mean = 50 } and, on a line of its own, '
+        'output = { kind = "ab" }; see docs/models.md'
     )
 
 
