@@ -37,7 +37,7 @@ class Kind:
 ARTISTIC = Kind((3, 4, 6, 3), (64, 128, 256, 512), 64, 0)
 VIDEO = Kind((3, 4, 23, 3), (64, 128, 256, 512), 64, 1024)
 TINY_DEEP = Kind((2, 1, 2, 1), (8, 8, 16, 16), 8, 0)
-TINY_WIDE = Kind((1, 2, 1, 1), (4, 4, 4, 8), 8, 32)
+TINY_WIDE = Kind((1, 2, 1, 1), (8, 8, 8, 8), 8, 32)
 
 
 class _Table(dict[str, tuple[int, ...]]):

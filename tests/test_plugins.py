@@ -137,7 +137,7 @@ def test_its_checkpoints_are_known_by_their_arrays(site: Path, tmp_path: Path) -
         assert colorizer.architecture == "smallnet"
         found = colorizer.colors(np.full((1, 32, 32), 50, np.float32))
         assert np.allclose(found[0, :, 0, 0], (6, -8), atol=1e-4)
-    with pytest.raises(ModelError, match="netpack 1.5 brings no weights"):
+    with pytest.raises(ModelError, match=r"netpack 1\.5 brings no weights"):
         find_model("smallnet")
     state["paint.bias"] = np.zeros(3, np.float32)
     write_checkpoint(paths[1], "smallnet", {}, state)
