@@ -34,14 +34,15 @@ def _light(height: int, width: int, count: int = 1) -> np.ndarray:
 
 def _caffe(outputs: int, *last: tuple[Any, ...], size: Any = (224, 224)) -> Onnx:
     """ECCV16 as released for Caffe, but for its layers: L* - 50 in, an answer at a quarter."""
-    weight = RNG.normal(0, 0.8, (outputs, 1, 1, 1))
+    rng = np.random.default_rng(outputs)
+    weight = rng.uniform(0.4, 0.8, (outputs, 1, 1, 1)) * rng.choice((-1, 1), (outputs, 1, 1, 1))
     quarter = [side // 4 if isinstance(side, int) else f"{side}4" for side in size]
     nodes = [
         ("AveragePool", ("data_l",), ("pooled",), POOL),
         ("Conv", ("pooled", "weight", "bias"), ("scores" if last else "class8",), {}),
         *last,
     ]
-    arrays = {"weight": weight, "bias": RNG.normal(0, 2, outputs)}
+    arrays = {"weight": weight, "bias": rng.normal(0, 2, outputs)}
     return Onnx(("data_l", (1, 1, *size)), ("class8", (1, outputs, *quarter)), nodes, arrays)
 
 
