@@ -19,7 +19,9 @@ from onnx_files import Onnx
 from skimage.color import lab2rgb, rgb2lab
 
 from vidcolor.errors import DeviceError, ModelError
+from vidcolor.jobs.sidecars import Digests
 from vidcolor.models.colorizer import Colorizer
+from vidcolor.settings import Settings
 from vidcolor_cli.main import run
 
 RNG = np.random.default_rng(0)
@@ -245,10 +247,12 @@ def test_a_film_is_coloured(clip: Callable[[str], Path], tmp_path: Path) -> None
 def test_what_is_beside_the_file_counts_as_part_of_it(tmp_path: Path) -> None:
     """Kept work of an interrupted job must not be mixed with what another description makes."""
     path = _caffe(2).write(tmp_path / "net.onnx")
-    before = Colorizer(str(path), "cpu").description["sha256"]
+    settings = Settings().replace("color", model=str(path))
+    before = Colorizer(str(path), "cpu").description["sha256"], Digests().of(settings)
     text = '[input]\nkind = "lightness"\nmean = 40\n[output]\nkind = "ab"\n'
     path.with_suffix(".toml").write_text(text)
-    assert Colorizer(str(path), "cpu").description["sha256"] != before
+    after = Colorizer(str(path), "cpu").description["sha256"], Digests().of(settings)
+    assert before[0] != after[0] and before[1] != after[1]
 
 
 def _outside(name: str) -> Onnx:

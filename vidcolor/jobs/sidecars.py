@@ -11,8 +11,10 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from vidcolor.errors import ModelError
 from vidcolor.models.catalog import CATALOG
 from vidcolor.models.checkpoint import digest
+from vidcolor.models.registry import files_beside
 from vidcolor.settings import Settings, load_settings
 
 OF_FOLDER = "vidcolor.toml"
@@ -80,7 +82,8 @@ def _flat(settings: Settings) -> dict[str, Any]:
 
 def _model(name: str) -> str:
     if name not in {model.name for model in CATALOG}:
-        return _content(name)
+        with suppress(OSError, ModelError):
+            return digest(Path(name), *files_beside(Path(name)))
     return name
 
 

@@ -73,10 +73,9 @@ def find_model(name: str) -> Path:
 
 def read_model(path: Path) -> tuple[Architecture, Checkpoint]:
     """A checkpoint and what it belongs to. Raises ModelError when that is nothing we know."""
-    others = [] if path.suffix in _OURS else plugins.loaded()[0]
-    for architecture in (*ARCHITECTURES, *others):
-        if architecture.read is not None and path.suffix in architecture.suffixes:
-            return architecture, architecture.read(path)
+    own = _read_alone(path)
+    if own is not None:
+        return own
     if path.suffix in _TORCH_FILES:
         from vidcolor.models.torch_state import read_state
 
@@ -84,6 +83,21 @@ def read_model(path: Path) -> tuple[Architecture, Checkpoint]:
     else:
         checkpoint = read_checkpoint(path)
     return _owner(path, checkpoint), checkpoint
+
+
+def files_beside(path: Path) -> tuple[Path, ...]:
+    """The files a checkpoint goes with, for those kinds that have any. Raises ModelError."""
+    own = _read_alone(path)
+    return () if own is None else own[1].beside
+
+
+def _read_alone(path: Path) -> tuple[Architecture, Checkpoint] | None:
+    """What an architecture that reads files of its own makes of this one, by its suffix."""
+    others = [] if path.suffix in _OURS else plugins.loaded()[0]
+    for architecture in (*ARCHITECTURES, *others):
+        if architecture.read is not None and path.suffix in architecture.suffixes:
+            return architecture, architecture.read(path)
+    return None
 
 
 def _owner(path: Path, checkpoint: Checkpoint) -> Architecture:

@@ -97,7 +97,7 @@ class Generator(nn.Module):
         square = F.interpolate(lightness, (side, side), mode="bilinear", antialias=True)
         grey = grey_of(square.clamp(0, 100))
         mean, std = (grey.new_tensor(values)[:, None, None] for values in (_MEAN, _STD))
-        rgb = self._through((grey - mean) / std).float() * std + mean
+        rgb = self._through((grey - mean) / std) * std + mean
         return torch.cat((rgb, grey), 1)
 
     def decode(self, pictures: Tensor) -> Tensor:
@@ -117,7 +117,7 @@ class Generator(nn.Module):
             x = step(x, kept.pop())
         shuffle, _, residual, last = self.layers[4 + _STEPS :]
         x = residual(torch.cat((shuffle(x), picture), 1))
-        return _REACH * (2 * torch.sigmoid(last(x)) - 1)
+        return _REACH * (2 * torch.sigmoid(last(x).float()) - 1)
 
 
 def _encoder(shape: Shape) -> tuple[nn.Sequential, list[int]]:
