@@ -124,6 +124,7 @@ def main() -> None:
                 label = f"DDColor by spandrel, {encoder} (always 256 × 256)"
                 models[label] = ddcolor(folder / f"{encoder}.pth", encoder)
         nets = {label: Colorizer(model, "cpu") for label, model in models.items()}
+        engines = {label: net.description["engine"] for label, net in nets.items()}
         for net in nets.values():
             net.colors(light)
         ratios: dict[str, list[float]] = {label: [] for label in nets}
@@ -138,8 +139,7 @@ def main() -> None:
     print(f"| network, one picture of {given.side} × {given.side} | engine | time / default's |")
     print("|---|---|---|")
     for label, found in ratios.items():
-        engine = nets[label].description["engine"]
-        print(f"| {label} | {engine} | {statistics.median(found):.3g} |")
+        print(f"| {label} | {engines[label]} | {statistics.median(found):.3g} |")
 
 
 if __name__ == "__main__":
