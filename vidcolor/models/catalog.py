@@ -178,7 +178,9 @@ def to_text() -> str:
         except ModelError as error:
             broken.append(str(error))
             continue
-        size = "-" if weights is None else f"{weights.stat().st_size / 1e6:.0f} MB"
+        size = "-"
+        if weights is not None and weights.is_file():
+            size = f"{weights.stat().st_size / 1e6:.0f} MB"
         rows.append((plugin.name, "plugin", size, plugin.licence, plugin.package))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
