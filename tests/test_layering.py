@@ -91,6 +91,8 @@ HOMES = {
     "ray": {"jobs"},
     "safetensors": {"models"},
     "skimage": {"evaluate"},
+    "spandrel": {"models"},
+    "spandrel_extra_arches": {"models"},
     "sqlite3": {"jobs"},
     "torch": {"device", "evaluate", "models", "train"},
     "typer": {"cli"},

@@ -156,7 +156,7 @@ def test_a_bad_file_is_refused_in_one_line(
         case "code":
             content = {**state, "extra": _Code()}
         case "no state dict":
-            content = {"model": state}
+            content = {"generator": state}
         case "foreign arrays":
             content = {"features.0.weight": torch.zeros(3)}
         case "wrong shape":

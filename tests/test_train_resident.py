@@ -7,10 +7,10 @@ import torch
 from skimage.color import rgb2lab
 from training import photo
 
+from vidcolor.models.lab import lab_from_rgb, rgb_from_lab
 from vidcolor.train import ageing, examples, resident
 from vidcolor.train.ageing import Chance, age_batch
 from vidcolor.train.examples import Augment, age, make_example
-from vidcolor.train.lab import lab_from_rgb, rgb_from_lab
 from vidcolor.train.photos import PhotoSet
 from vidcolor.train.resampling import blur_matrix, resize_matrix, smooth_field
 from vidcolor.train.resident import ResidentPhotos, draw_hints

@@ -11,9 +11,11 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from vidcolor.errors import ModelError
 from vidcolor.hintlist import read_hints
 from vidcolor.models.catalog import CATALOG
 from vidcolor.models.checkpoint import digest
+from vidcolor.models.registry import files_beside
 from vidcolor.settings import Settings, load_settings
 from vidcolor.shots import with_shots
 
@@ -90,7 +92,8 @@ def _flat(settings: Settings) -> dict[str, Any]:
 
 def _model(name: str) -> str:
     if name not in {model.name for model in CATALOG}:
-        return _content(name)
+        with suppress(OSError, ModelError):
+            return digest(Path(name), *files_beside(Path(name)))
     return name
 
 

@@ -28,12 +28,14 @@ class Checkpoint:
     """``state`` maps names to arrays; ``config`` rebuilds the architecture they belong to.
 
     A foreign file names no ``architecture``: it is empty then, and config and card are too.
+    ``beside`` are files that it goes with.
     """
 
     architecture: str
     config: dict[str, Any]
     state: dict[str, NDArray[Any]]
     card: dict[str, Any]
+    beside: tuple[Path, ...] = ()
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -83,8 +85,10 @@ def write_checkpoint(
     os.replace(part, path)
 
 
-def digest(path: Path) -> str:
-    """SHA-256 of the file, in hex."""
+def digest(path: Path, *more: Path) -> str:
+    """SHA-256 of the file, in hex; with ``more``, that of the digests of all."""
+    if more:
+        return hashlib.sha256("".join(map(digest, (path, *more))).encode()).hexdigest()
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 

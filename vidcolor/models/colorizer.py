@@ -46,6 +46,7 @@ class Colorizer:
         self.architecture = architecture.name
         self.takes_hints = architecture.hinted
         self.card = checkpoint.card
+        self._beside = checkpoint.beside
         self._lock = threading.Lock()
         self._engine = load_engine(
             self.path, (architecture, checkpoint), device, engine, dtype, warn
@@ -57,7 +58,7 @@ class Colorizer:
         return {
             "architecture": self.architecture,
             "weights": self.path.name,
-            "sha256": digest(self.path),
+            "sha256": digest(self.path, *self._beside),
             **self._engine.description,
         }
 

@@ -4,39 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from vidcolor.device import pick_name
 from vidcolor.errors import DeviceError
+from vidcolor.models.architecture import Architecture, Engine
 from vidcolor.models.checkpoint import Checkpoint
-from vidcolor.models.registry import Architecture, fitting
+from vidcolor.models.registry import fitting
 from vidcolor.models.runtime import load_openvino
 
 if TYPE_CHECKING:
     import torch
 
-Float32 = NDArray[np.float32]
-
 ENGINES = ("auto", "openvino", "torch")
-
-
-class Engine(Protocol):
-    """A network that is ready to run."""
-
-    @property
-    def description(self) -> dict[str, str]:
-        """For reports: ``engine`` with its version, ``device`` and ``dtype``."""
-        ...
-
-    def run(self, lightness: Float32, hints: Float32 | None = None) -> Float32:
-        """``lightness`` (N, h, w) and ``hints`` (N, 3, h, w) to ab (N, 2, h/s, w/s) float32.
-
-        The network decides on s, how much smaller than its picture its colours are.
-        """
-        ...
 
 
 def pick_engine(
@@ -81,6 +61,12 @@ def load_engine(
     Raises ModelError when the checkpoint does not fit its architecture, and DeviceError.
     """
     architecture, checkpoint = model
+    if architecture.open is not None:
+        if engine != "auto" or dtype is not None:
+            raise DeviceError(
+                f"{architecture.name} has an engine of its own, and no choice of engine or dtype"
+            )
+        return architecture.open(path, checkpoint, device)
     state, config = checkpoint.state, checkpoint.config
     place = pick_name(device)
     if pick_engine(engine, place, architecture, any_dtype=dtype is None) == "openvino":
@@ -96,6 +82,7 @@ def load_engine(
         )
     from vidcolor.models.torch_net import TorchNet
 
+    assert architecture.load is not None
     with fitting(path, architecture):
         net = architecture.load(state, config)
     return TorchNet(net, place, dtype, warn)

@@ -39,31 +39,38 @@ class OpenVinoNet:
         return {"engine": f"openvino {version}", "device": "cpu", "dtype": "float32"}
 
     def run(self, lightness: Float32, hints: Float32 | None = None) -> Float32:
-        """``lightness`` (N, h, w) and ``hints`` (N, 3, h, w) to ab (N, 2, h/4, w/4) float32."""
+        """``lightness`` (N, h, w) and ``hints`` (N, 3, h, w) to ab (N, 2, h/s, w/s) float32."""
         count, height, width = lightness.shape
         requests = self._requests(height, width, hints is not None)
-        ab = np.empty((count, 2, height // 4, width // 4), np.float32)
+        ab: list[Float32] = [np.empty(0, np.float32)] * count
         # A failed picture must not leave others running into arrays that are gone.
         begun = 0
         try:
             for number in range(count):
                 request = requests[number % len(requests)]
                 if number >= len(requests):
-                    self._collect(request, ab, number - len(requests))
-                given = [np.ascontiguousarray(lightness[number], np.float32)[None, None]]
-                if hints is not None:
-                    given.append(np.ascontiguousarray(hints[number], np.float32)[None])
-                request.start_async(given)
+                    self._collect(request, ab, number - len(requests), lightness)
+                told = None if hints is None else hints[number]
+                request.start_async(self._given(lightness[number], told))
                 begun = number + 1
         finally:
             for number in range(max(0, begun - len(requests)), begun):
-                self._collect(requests[number % len(requests)], ab, number)
-        return ab
+                self._collect(requests[number % len(requests)], ab, number, lightness)
+        return np.stack(ab)
 
-    @staticmethod
-    def _collect(request: Any, ab: Float32, number: int) -> None:
+    def _collect(self, request: Any, ab: list[Float32], number: int, lightness: Float32) -> None:
         request.wait()
-        ab[number] = request.get_output_tensor(0).data[0]
+        ab[number] = self._answer(request, lightness[number])
+
+    def _given(self, lightness: Float32, hints: Float32 | None) -> list[Float32]:
+        """What the graph is given for one picture (h, w), and hints (3, h, w)."""
+        told = [] if hints is None else [np.ascontiguousarray(hints, np.float32)[None]]
+        return [np.ascontiguousarray(lightness, np.float32)[None, None], *told]
+
+    def _answer(self, request: Any, lightness: Float32) -> Float32:
+        """The ab (2, h/s, w/s) in a request that is done."""
+        # A copy, as the request will be used again.
+        return np.array(request.get_output_tensor(0).data[0])
 
     def _requests(self, height: int, width: int, hinted: bool) -> list[Any]:
         key = (height, width, hinted)

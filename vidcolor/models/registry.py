@@ -2,70 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
-
-from numpy.typing import NDArray
 
 from vidcolor.errors import ModelError
-from vidcolor.models import chromanet, eccv16, siggraph17
+from vidcolor.models import (
+    chromanet,
+    deoldify,
+    eccv16,
+    onnx,
+    plugins,
+    siggraph17,
+    spandrel_net,
+)
+from vidcolor.models.architecture import Architecture, ColorNet
 from vidcolor.models.catalog import CATALOG
 from vidcolor.models.checkpoint import Checkpoint, read_checkpoint
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-
-class ColorNet(Protocol):
-    """What every network offers the colorizer, whatever its architecture."""
-
-    def __call__(self, lightness: Tensor, hints: Tensor | None = None) -> Tensor: ...
-
-    def decode(self, logits: Tensor) -> Tensor: ...
-
-    def to(self, *args: Any, **kwargs: Any) -> Any: ...
-
-
-class Graph(Protocol):
-    """Builds an ``openvino.Model`` for one picture: lightness, and hints if told, to ab."""
-
-    def __call__(
-        self,
-        state: Mapping[str, NDArray[Any]],
-        config: Mapping[str, Any],
-        height: int,
-        width: int,
-        *,
-        hinted: bool,
-    ) -> Any: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Architecture:
-    """``detect`` tells by the names of its arrays whether a state belongs here.
-
-    ``load`` builds the network for PyTorch, ``graph``, where there is one, for OpenVINO. ``hinted``
-    tells whether the network can be told colours.
-    """
-
-    name: str
-    detect: Callable[[Iterable[str]], bool]
-    load: Callable[[Mapping[str, NDArray[Any]], Mapping[str, Any]], ColorNet]
-    graph: Graph | None = None
-    hinted: bool = True
-
 
 ARCHITECTURES = (
     Architecture("chromanet", chromanet.detect, chromanet.load, chromanet.load_graph),
     Architecture("eccv16", eccv16.detect, eccv16.load, hinted=False),
     Architecture("siggraph17", siggraph17.detect, siggraph17.load),
+    Architecture("deoldify", deoldify.detect, deoldify.load, hinted=False),
+    Architecture(
+        "onnx",
+        lambda names: False,
+        hinted=False,
+        open=onnx.open_net,
+        suffixes=(".onnx",),
+        read=onnx.read,
+    ),
 )
+
+_SPANDREL = Architecture("spandrel", lambda names: True, spandrel_net.load, hinted=False)
+"""Asked last: it tells whether a state is one of its own only when it builds the network."""
 
 _TORCH_FILES = (".pt", ".pth")
 """Suffixes of PyTorch's own files, which hold arrays and neither architecture nor config."""
+_OURS = (".safetensors", ".onnx", *_TORCH_FILES)
+"""Suffixes of files for which no plugin is asked whether it reads them."""
 
 
 def find_model(name: str) -> Path:
@@ -84,6 +60,12 @@ def find_model(name: str) -> Path:
             return path
     except OSError as error:
         raise ModelError(f"model {name!r}: cannot be read: {error.strerror}") from error
+    for plugin in plugins.plugins():
+        if plugin.name == name:
+            weights = plugin.load().weights
+            if weights is None:
+                raise ModelError(f"model {name!r}: {plugin.package} brings no weights; name a file")
+            return weights
     raise ModelError(
         f"model {name!r}: neither a model's name ({', '.join(known)}) nor a checkpoint file"
     )
@@ -91,17 +73,49 @@ def find_model(name: str) -> Path:
 
 def read_model(path: Path) -> tuple[Architecture, Checkpoint]:
     """A checkpoint and what it belongs to. Raises ModelError when that is nothing we know."""
+    own = _read_alone(path)
+    if own is not None:
+        return own
     if path.suffix in _TORCH_FILES:
         from vidcolor.models.torch_state import read_state
 
         checkpoint = Checkpoint("", {}, read_state(path), {})
     else:
         checkpoint = read_checkpoint(path)
+    return _owner(path, checkpoint), checkpoint
+
+
+def files_beside(path: Path) -> tuple[Path, ...]:
+    """The files a checkpoint goes with, for those kinds that have any. Raises ModelError."""
+    own = _read_alone(path)
+    return () if own is None else own[1].beside
+
+
+def _read_alone(path: Path) -> tuple[Architecture, Checkpoint] | None:
+    """What an architecture that reads files of its own makes of this one, by its suffix."""
+    others = [] if path.suffix in _OURS else plugins.loaded()[0]
+    for architecture in (*ARCHITECTURES, *others):
+        if architecture.read is not None and path.suffix in architecture.suffixes:
+            return architecture, architecture.read(path)
+    return None
+
+
+def _owner(path: Path, checkpoint: Checkpoint) -> Architecture:
+    """The architecture of what was read from ``path``; that of a plugin after all of ours."""
     for architecture in ARCHITECTURES:
         if architecture.detect(checkpoint.state):
-            return architecture, checkpoint
-    known = ", ".join(architecture.name for architecture in ARCHITECTURES)
-    raise ModelError(f"{path}: its arrays belong to no known architecture ({known})")
+            return architecture
+    others, broken = plugins.loaded()
+    for architecture in others:
+        if architecture.detect(checkpoint.state):
+            return architecture
+    if path.suffix in _TORCH_FILES and spandrel_net.installed():
+        return _SPANDREL
+    known = ", ".join(architecture.name for architecture in (*ARCHITECTURES, *others))
+    more = "" if spandrel_net.installed() else "; pip install 'vidcolor[spandrel]' knows more"
+    raise ModelError(
+        "; ".join([f"{path}: its arrays belong to no known architecture ({known}){more}", *broken])
+    )
 
 
 def load_net(path: Path) -> tuple[ColorNet, Checkpoint]:
@@ -110,6 +124,8 @@ def load_net(path: Path) -> tuple[ColorNet, Checkpoint]:
     Raises ModelError when anything does not fit.
     """
     architecture, checkpoint = read_model(path)
+    if architecture.load is None:
+        raise ModelError(f"{path}: {architecture.name} has no network for PyTorch")
     with fitting(path, architecture):
         return architecture.load(checkpoint.state, checkpoint.config), checkpoint
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from vidcolor.device import OutOfMemory, describe, free_cache, pick_dtype
 from vidcolor.errors import DeviceError
+from vidcolor.models.architecture import ColorNet
 from vidcolor.models.crew import Crew
-from vidcolor.models.registry import ColorNet
 
 Float32 = NDArray[np.float32]
 

@@ -20,9 +20,14 @@ from vidcolor.errors import ModelError
 
 Net = TypeVar("Net", bound=nn.Module)
 
+_WRAPPED = ("model", "params_ema", "params", "state_dict")
+"""Where a state lies among what else is saved with it, by fastai, BasicSR and Lightning."""
+
 
 def read_state(path: Path) -> dict[str, NDArray[Any]]:
     """The state dict in a PyTorch file, old or new format, as arrays on the CPU by their names.
+
+    It may lie beside that of an optimiser, as fastai saves it, which is left out.
 
     Raises ModelError when the file is missing, broken, or holds anything besides arrays.
     """
@@ -38,6 +43,8 @@ def read_state(path: Path) -> dict[str, NDArray[Any]]:
     except Exception as error:  # Of a damaged pickle, whatever its bytes happen to mean.
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ModelError(f"{path}: broken checkpoint, or not one at all: {reason}") from error
+    if isinstance(state, Mapping):
+        state = next((state[k] for k in _WRAPPED if isinstance(state.get(k), Mapping)), state)
     if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
         raise ModelError(f"{path}: not a state dict: its values are not all arrays")
     return {str(name): _array(value) for name, value in state.items()}

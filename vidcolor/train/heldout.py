@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vidcolor.models.chromanet.net import ChromaNet
-from vidcolor.train.lab import lab_from_rgb, rgb_from_lab
+from vidcolor.models.lab import lab_from_rgb, rgb_from_lab
 from vidcolor.train.photos import PhotoSet
 
 SIDE = 192

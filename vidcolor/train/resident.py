@@ -15,9 +15,9 @@ from torch import Tensor
 
 from vidcolor.device import OutOfMemory, describe, free_cache
 from vidcolor.errors import DeviceError
+from vidcolor.models.lab import lab_from_rgb
 from vidcolor.train.ageing import Chance, age_batch, around, square
 from vidcolor.train.examples import Augment
-from vidcolor.train.lab import lab_from_rgb
 from vidcolor.train.photos import PhotoSet
 from vidcolor.train.resampling import resize_matrix, smooth_field
 

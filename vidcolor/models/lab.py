@@ -41,6 +41,26 @@ def rgb_from_lab(lab: Tensor) -> Tensor:
     )
 
 
+def grey_of(lightness: Tensor) -> Tensor:
+    """L* (N, 1, H, W) to the code of that grey in sRGB, 0 … 1, of the same shape."""
+    return rgb_from_lab(
+        torch.cat((lightness, torch.zeros_like(lightness).expand(-1, 2, -1, -1)), 1)
+    )[:, :1]
+
+
+def chroma_of(pictures: Tensor) -> Tensor:
+    """a*b* (N, 2, H, W) of what a network made of a grey picture, put under that picture's luma.
+
+    ``pictures`` (N, 4, H, W), 0 … 1, are its R'G'B' and the grey it was shown. Of the answer the
+    chroma alone is taken, Y'CbCr's (BT.601) as these networks' authors do, so that a grey which
+    came back lighter or darker changes no hue.
+    """
+    rgb, grey = pictures[:, :3].clamp(0, 1), pictures[:, 3:]
+    red, green, blue = rgb.split(1, 1)
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    return lab_from_rgb((rgb - luma + grey).clamp(0, 1))[:, 1:]
+
+
 def _linear(encoded: Tensor) -> Tensor:
     return torch.where(
         encoded <= 0.04045, encoded / 12.92, ((encoded.clamp_min(0) + 0.055) / 1.055) ** 2.4
@@ -53,9 +73,11 @@ def _matrix(device: torch.device, back: bool = False) -> Tensor:
 
     Kept on the device: a copy to it would wait for all that the device still has to do.
     """
-    rows = torch.tensor(_XYZ_FROM_RGB, dtype=torch.float64)
-    rows /= rows.sum(1, keepdim=True)
-    return (torch.linalg.inv(rows) if back else rows).float().to(device)
+    # Kept for whoever comes next: a tensor made in inference mode would be of no use to gradients.
+    with torch.inference_mode(False):
+        rows = torch.tensor(_XYZ_FROM_RGB, dtype=torch.float64)
+        rows /= rows.sum(1, keepdim=True)
+        return (torch.linalg.inv(rows) if back else rows).float().to(device)
 
 
 def _mixed(picture: Tensor, matrix: Tensor) -> Tensor:
