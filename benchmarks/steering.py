@@ -3,7 +3,8 @@
     python benchmarks/steering.py --clips FOLDER [--pattern 'davis-*.mp4'] [--frames 50]
 
 Each clip is coloured from its luma by the film pipeline: automatically; with points of the true
-colour on its first frame, as hints; and with its first frame, in true colour, as the reference.
+colour on its first frame, as hints, at the middles of 5 x 4 fields or, with ``--points mistakes``,
+where the network is most wrong; and with its first frame, in true colour, as the reference.
 PSNR is that of the displayed picture, a mean over frames. Then one frame at 640x360 is coloured
 with points, over and over, as a click in a preview would do it.
 """
@@ -13,9 +14,10 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from fractions import Fraction
+from itertools import product
 from pathlib import Path
 
 import cv2
@@ -35,20 +37,44 @@ from vidcolor.shrink import working_size
 
 LEAST_HINTS, LEAST_REFERENCE, LEAST_KEPT, MOST_SECONDS = 2.0, 3.0, 0.7, 0.5
 EARLY, LATE = 1, 40
-FIELDS = (4, 5)
+POINTS = 20
+_THING, _BESIDE = 0.03, 0.12
+"""Shares of the height: how large what is seen to be wrong is, and how far one point serves."""
 
 
-def true_hints(case: Case) -> tuple[Hint, ...]:
-    """The true colours at the middles of a first frame's 5 x 4 fields, patches of 5 pixels."""
+def middles(case: Case, count: int) -> Iterator[tuple[int, int]]:
+    """(row, column) of the middles of a frame's fields, five in a row."""
     height, width = case.lab.shape[:2]
-    rows, columns = FIELDS
+    rows, columns = count // 5, 5
+    for row, column in product(range(rows), range(columns)):
+        yield int((row + 0.5) / rows * height), int((column + 0.5) / columns * width)
+
+
+def mistakes(case: Case, count: int, colorizer: Colorizer) -> Iterator[tuple[int, int]]:
+    """(row, column) of what the network alone has most wrong, as somebody would go about it who
+    knows the colours: the worst place, then the worst of what is not beside it."""
+    ab, _ = shown(case, colorizer.colors(case.lightness[None])[0])
+    error = np.linalg.norm(ab - case.lab[..., 1:], axis=2)
+    height, width = error.shape
+    error = cv2.GaussianBlur(error, (0, 0), height * _THING)
+    down, along = np.ogrid[:height, :width]
+    for _ in range(count):
+        row, column = (int(n) for n in np.unravel_index(error.argmax(), error.shape))
+        yield row, column
+        distance = (down - row) ** 2 + (along - column) ** 2
+        error *= 1 - np.exp(-0.5 * distance / (height * _BESIDE) ** 2)
+
+
+def true_hints(case: Case, places: Iterable[tuple[int, int]]) -> tuple[Hint, ...]:
+    """The true colours at these places of a first frame, patches of 5 pixels."""
+    height, width = case.lab.shape[:2]
     hints = []
-    for number in range(rows * columns):
-        x, y = (number % columns + 0.5) / columns, (number // columns + 0.5) / rows
-        row, column = int(y * height), int(x * width)
+    for number, (row, column) in enumerate(places, 1):
+        row, column = min(max(row, 2), height - 3), min(max(column, 2), width - 3)
         color = case.rgb[row - 2 : row + 3, column - 2 : column + 3].mean((0, 1))
         red, green, blue = (round(255 * float(part)) for part in color)
-        hints.append(Hint(((x, y),), (red, green, blue), frame=0, number=number + 1))
+        place = (column + 0.5) / width, (row + 0.5) / height
+        hints.append(Hint((place,), (red, green, blue), frame=0, number=number))
     return tuple(hints)
 
 
@@ -94,6 +120,7 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, required=True)
     parser.add_argument("--pattern", default="davis-*.mp4")
     parser.add_argument("--frames", type=int, default=48)
+    parser.add_argument("--points", choices=("middles", "mistakes"), default="middles")
     parser.add_argument("--model", default="default")
     parser.add_argument("--strips", type=Path, help="a folder for pictures to look at")
     chosen = parser.parse_args()
@@ -104,12 +131,16 @@ def main() -> None:
     for film in sorted(chosen.clips.glob(chosen.pattern)):
         with closing(load_frames(film, chosen.frames)) as frames:
             cases = list(frames)
+        if chosen.points == "middles":
+            places = middles(cases[0], POINTS)
+        else:
+            places = mistakes(cases[0], POINTS, colorizer)
         with tempfile.TemporaryDirectory() as folder:
             still = Path(folder) / "still.png"
             cv2.imwrite(str(still), np.rint(cases[0].rgb[..., ::-1] * 255).astype(np.uint8))
             ways = {
                 "auto": base,
-                "hints": base.replace(hints=true_hints(cases[0])),
+                "hints": base.replace(hints=true_hints(cases[0], places)),
                 "still": base.replace(references=find_references(still)),
             }
             found = {

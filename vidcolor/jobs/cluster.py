@@ -37,6 +37,8 @@ _LOOK = 2.0
 """Seconds between two looks for new nodes."""
 _PATIENCE = 60.0
 """Seconds without a single worker before a film is given up."""
+_ANSWER = 5.0
+"""Seconds within which a cluster must answer."""
 _SHOWN = 10
 """Seconds that a new folder may take to show on all nodes."""
 
@@ -147,12 +149,20 @@ class Cluster:
         self._ours = not ray.is_initialized()
         if self._ours:
             try:
+                self._knock()
                 ray.init(address=self._address, log_to_driver=False, logging_level="error")
             except (ConnectionError, ValueError, RuntimeError, OSError) as error:
                 raise DeviceError(
                     f"--cluster {self._address}: no Ray cluster to be reached there; start one "
                     "with ray start --head, and join this machine to it"
                 ) from error
+
+    def _knock(self) -> None:
+        """Raise OSError if nobody is there: Ray itself would go on trying for minutes."""
+        host, colon, port = self._address.rpartition(":")
+        if colon and port.isdecimal():
+            host = host.rpartition("//")[2].strip("[]")
+            socket.create_connection((host, int(port)), _ANSWER).close()
 
     def __exit__(
         self,
