@@ -19,8 +19,8 @@ from vidcolor.flow import Link, Motion
 from vidcolor.frames import ColorSpec, Frame, SmallFrame
 from vidcolor.keyframes import choose_keys
 from vidcolor.media.clock import LONGEST_GAP, Clock
-from vidcolor.media.damage import DamageLog, Span
-from vidcolor.media.decode import DecodeReport, decode
+from vidcolor.media.damage import DamageLog, DecodeReport, Span
+from vidcolor.media.decode import decode
 from vidcolor.media.probe import probe
 from vidcolor.plan import losses
 from vidcolor.settings import LimitSettings, Settings

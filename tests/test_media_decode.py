@@ -17,7 +17,8 @@ from conftest import Clips
 
 from vidcolor.errors import SourceError, UsageError
 from vidcolor.frames import ColorSpec, Frame
-from vidcolor.media.decode import DecodeReport, decode
+from vidcolor.media.damage import DecodeReport
+from vidcolor.media.decode import decode
 from vidcolor.media.picture import picture_of, read_luma
 from vidcolor.media.probe import probe
 from vidcolor.settings import LimitSettings, RangeSettings

@@ -10,8 +10,7 @@ from typing import cast
 
 from vidcolor.errors import UsageError
 from vidcolor.frames import FieldOrder, Fields, VideoInfo, name_stream
-from vidcolor.media.damage import Span
-from vidcolor.media.decode import DecodeReport
+from vidcolor.media.damage import DecodeReport, Span
 from vidcolor.media.mux import Writer
 from vidcolor.media.probe import probe
 from vidcolor.settings import Settings

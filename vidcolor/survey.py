@@ -13,7 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from vidcolor.media.count import frames_before
-from vidcolor.media.decode import DecodeReport, decode
+from vidcolor.media.damage import DecodeReport
+from vidcolor.media.decode import decode
 from vidcolor.plan import examine, expected_frames, losses, small_size
 from vidcolor.report import Progress
 from vidcolor.scenes import find_cuts

@@ -4,7 +4,8 @@
 ``Writer`` puts painted frames and all other streams into a new file.
 """
 
-from vidcolor.media.decode import DecodeReport, decode
+from vidcolor.media.damage import DecodeReport
+from vidcolor.media.decode import decode
 from vidcolor.media.mux import Writer
 from vidcolor.media.probe import probe
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal
@@ -90,6 +91,64 @@ class DamageLog:
         """Forget everything."""
         self.spans.clear()
         self._last.clear()
+
+
+_COUNTS = ("damaged", "skipped", "retimed")
+
+
+@dataclass(slots=True)
+class DecodeReport:
+    """What happened while decoding; filled in as the frames go by."""
+
+    frames: int = 0
+    """Frames handed out."""
+    damaged: int = 0
+    """Frames handed out that the decoder patched over damage."""
+    skipped: int = 0
+    """Packets that could not be read or decoded at all; each is a picture lost, as a rule."""
+    retimed: int = 0
+    """Frames whose timestamp was missing or not after the one before, and was made up."""
+    damage: DamageLog = field(default_factory=DamageLog)
+    """Where all that was. Around a picture that was lost, times are good to some frames."""
+    recent: deque[tuple[int, str | Span]] | None = None
+    """What was met since the last `take`, each with its pts; None: nobody will ask for it."""
+
+    def count(self, name: str, pts: int) -> None:
+        """One more of ``name``, at ``pts``."""
+        setattr(self, name, getattr(self, name) + 1)
+        if self.recent is not None:
+            self.recent.append((pts, name))
+
+    def note(self, span: Span, pts: int) -> None:
+        """There is damage at ``pts``."""
+        self.damage.add(span.kind, span.start, span.end, span.count)
+        if self.recent is not None:
+            self.recent.append((pts, span))
+
+    def take(self, before: int | None = None) -> dict[str, Any]:
+        """What was met ``before`` that pts since the last time, in values that JSON keeps."""
+        counts, log = dict.fromkeys(_COUNTS, 0), DamageLog()
+        # Another thread may be adding to it.
+        while self.recent and (before is None or self.recent[0][0] < before):
+            _, what = self.recent.popleft()
+            if isinstance(what, Span):
+                log.add(what.kind, what.start, what.end, what.count)
+            else:
+                counts[what] += 1
+        return {**counts, "spans": log.memory()}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Add what was taken elsewhere, from earlier frames."""
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + memory[name])
+        self.damage.recall(memory["spans"])
+
+    def forget(self) -> None:
+        """Reading begins again: none of it counts but frames given out."""
+        self.skipped = self.retimed = 0
+        self.damage.clear()
+        if self.recent is not None:
+            self.recent.clear()
 
 
 def packets_of(

@@ -10,7 +10,8 @@ from typing import Self
 
 from vidcolor.errors import UsageError
 from vidcolor.frames import Frame, VideoInfo
-from vidcolor.media.decode import DecodeReport, Reader, decode
+from vidcolor.media.damage import DecodeReport
+from vidcolor.media.decode import Reader, decode
 from vidcolor.settings import LimitSettings, RangeSettings
 
 _READ_ON = 5

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from vidcolor.frames import Frame, VideoInfo
 from vidcolor.media.clock import plausible_rate
-from vidcolor.media.decode import DecodeReport, decode
+from vidcolor.media.damage import DecodeReport
+from vidcolor.media.decode import decode
 from vidcolor.media.picture import read_chroma
 from vidcolor.report import Progress
 from vidcolor.settings import RangeSettings
