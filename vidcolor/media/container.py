@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from math import lcm
 from pathlib import Path
 from types import MappingProxyType
 from typing import cast
@@ -16,6 +17,7 @@ from av.container import OutputContainer
 from av.stream import AttachmentStream, Stream
 from av.subtitles.stream import SubtitleStream
 
+from vidcolor.frames import VideoInfo
 from vidcolor.media.audio import Recipe, Transcoder, recipes
 from vidcolor.media.damage import packets_of
 from vidcolor.media.faults import FAULTS
@@ -59,6 +61,8 @@ _STALE_KEYS = frozenset(
     {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "rotate"}
 )
 _STALE_PREFIXES = ("_statistics", "bps", "number_of_", "duration-")
+# The field has 32 bits, but some readers take it as signed.
+_FINEST_TIMESCALE = 2**31 - 1
 _UNNAMED = "attachment"
 _OF_ANY_KIND = "application/octet-stream"
 
@@ -136,6 +140,23 @@ def find_conversion(stream: Stream, container: str) -> Conversion | None:
     return None
 
 
+def muxer_options(info: VideoInfo, container: str) -> dict[str, str]:
+    """What to ask of FFmpeg's muxer ``container`` for a film like ``info``."""
+    if container in ("matroska", "webm"):
+        # Coded sound often starts some ms before 0; FFmpeg would move the whole film for it.
+        return {"avoid_negative_ts": "disabled"}
+    if container not in ("mp4", "mov"):
+        return {}
+    # The unit of late starts; FFmpeg's default, 1 ms, is too coarse for exact times.
+    options = {"movie_timescale": str(_common_timescale(info))}
+    if container == "mp4":
+        # The index before the pictures, so that players on the web need not wait for the end;
+        # costs another pass over the file, and no room beside it. Films for editing are much
+        # larger, and stay where they were made.
+        options["movflags"] = "+faststart"
+    return options
+
+
 def _recipes(stream: AudioStream, container: str) -> list[Recipe]:
     """`recipes`; of sound that begins late in a broadcast, whose header does not tell of it, by
     the first of it that can be decoded."""
@@ -192,3 +213,19 @@ def _takes(container: str, add: Callable[[OutputContainer], Stream]) -> bool:
         with suppress(*FAULTS):  # Only the header counts; without packets the end may be refused.
             scratch.close()
     return True
+
+
+def _common_timescale(info: VideoInfo) -> int:
+    """Ticks per second in which the starts of the picture and of the sound are whole numbers."""
+    units = [info.time_base.denominator]
+    with open_source(info.path) as source:
+        for stream in source.streams:
+            if stream.start_time and stream.time_base:
+                units.append((stream.start_time * stream.time_base).denominator)
+        known = (sound for sound in source.streams.audio if has_decoder(sound))
+        units += [sound.sample_rate for sound in known if sound.sample_rate]
+    scale = 1000
+    for unit in units:
+        finer = lcm(scale, unit)
+        scale = finer if finer <= _FINEST_TIMESCALE else scale
+    return scale

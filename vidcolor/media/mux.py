@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
-from math import lcm
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,19 +20,15 @@ from vidcolor.frames import PaintedFrame, StreamInfo, VideoInfo
 from vidcolor.media.clock import origin_of
 from vidcolor.media.codecs import FieldMarks
 from vidcolor.media.companions import Companions
-from vidcolor.media.container import kept_metadata
+from vidcolor.media.container import kept_metadata, muxer_options
 from vidcolor.media.encode import PictureEncoder
 from vidcolor.media.encoders import Choice, choose
 from vidcolor.media.faults import writing
 from vidcolor.media.matroska import claim, settle
-from vidcolor.media.probe import has_decoder, open_source
 from vidcolor.media.segments import Segment, SegmentWriter, join
 from vidcolor.media.target import Target
 from vidcolor.media.timecode import advanced
 from vidcolor.settings import EncoderSettings, RangeSettings
-
-# The field has 32 bits, but some readers take it as signed.
-_FINEST_TIMESCALE = 2**31 - 1
 
 
 class Writer:
@@ -209,7 +204,7 @@ class Writer:
                 str(self._target.part.absolute()),
                 "w",
                 format=container,
-                container_options=self._container_options(),
+                container_options=muxer_options(info, container),
             )
             self._companions = Companions(info, self._output)
             self._output.metadata.update(kept_metadata(info.metadata))
@@ -226,21 +221,6 @@ class Writer:
             if self._crop.whole:
                 origin = self._encoder.origin = origin_of(self._companions.source, info)
                 self._start(origin * info.time_base if origin else None, None)
-
-    def _container_options(self) -> dict[str, str]:
-        if self._target.container in ("matroska", "webm"):
-            # Coded sound often starts some ms before 0; FFmpeg would move the whole film for it.
-            return {"avoid_negative_ts": "disabled"}
-        if self._target.container in ("mp4", "mov"):
-            # The unit of late starts; FFmpeg's default, 1 ms, is too coarse for exact times.
-            options = {"movie_timescale": str(_common_timescale(self._info))}
-            if self._target.container == "mp4":
-                # The index before the pictures, so that players on the web need not wait for the
-                # end; costs another pass over the file, and no room beside it. Films for editing
-                # are much larger, and stay where they were made.
-                options["movflags"] = "+faststart"
-            return options
-        return {}
 
     def _start(self, start: Fraction | None, end: Fraction | None) -> None:
         """Write the header: early for a whole film, at the first frame for a part of one."""
@@ -345,19 +325,3 @@ class Writer:
         finally:
             # The file goes anyway, also at a second Ctrl-C.
             self._target.discard()
-
-
-def _common_timescale(info: VideoInfo) -> int:
-    """Ticks per second in which the starts of the picture and of the sound are whole numbers."""
-    units = [info.time_base.denominator]
-    with open_source(info.path) as source:
-        for stream in source.streams:
-            if stream.start_time and stream.time_base:
-                units.append((stream.start_time * stream.time_base).denominator)
-        known = (sound for sound in source.streams.audio if has_decoder(sound))
-        units += [sound.sample_rate for sound in known if sound.sample_rate]
-    scale = 1000
-    for unit in units:
-        finer = lcm(scale, unit)
-        scale = finer if finer <= _FINEST_TIMESCALE else scale
-    return scale
