@@ -51,6 +51,7 @@ LAYERS = (
     ("pipeline", "survey", "verify"),
     ("chunkwork", "job"),
     ("evaluate", "jobs", "preview", "train"),
+    ("studio",),
     (API,),
     ("cli",),
 )
@@ -90,8 +91,10 @@ HOMES = {
     "safetensors": {"models"},
     "skimage": {"evaluate"},
     "sqlite3": {"jobs"},
+    "starlette": {"cli", "studio"},  # in cli only to say that it is missing
     "torch": {"device", "evaluate", "models", "train"},
     "typer": {"cli"},
+    "uvicorn": {"cli", "studio"},
     "urllib": {"models"},  # only to pull a model
 }
 """Which parts may import which library."""

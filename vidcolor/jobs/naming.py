@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
+from pathlib import PurePath, PurePosixPath
 
 from vidcolor.jobs.ledger import Entry
 from vidcolor.settings import Settings
@@ -23,7 +23,8 @@ def name_targets(
     several would be called alike, ``film.avi`` becomes ``film.avi.mkv``.
     """
     plain = [
-        str(name.with_suffix(_suffix(name, own))) for name, own in zip(names, settings, strict=True)
+        str(name.with_suffix(target_suffix(name, own)))
+        for name, own in zip(names, settings, strict=True)
     ]
     wanted = Counter(name.casefold() for name in plain)
     given: dict[int, str] = {}
@@ -52,7 +53,8 @@ def name_targets(
     return [given[number] for number in range(len(names))]
 
 
-def _suffix(name: PurePosixPath, settings: Settings) -> str:
+def target_suffix(name: PurePath, settings: Settings) -> str:
+    """The suffix of the target of a film called ``name``."""
     if settings.encoder.container is not None:
         return f".{settings.encoder.container}"
     return name.suffix if name.suffix.lower() in _KEPT else _ELSE

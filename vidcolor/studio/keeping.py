@@ -1,0 +1,177 @@
+"""The files beside a film that hold what was decided about it, as the command line takes them.
+
+::
+
+    film.shots.json    --shots        shots, and their looks
+    film.hints.json    --hints        known colours
+    film.look.toml     --config       the film's look
+    film.references/   --reference    colour stills, each named after a frame of its shot
+
+A file that somebody else wrote since it was read or written here is not replaced unasked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from vidcolor.errors import SettingsError, UsageError
+from vidcolor.guide.still import read_still
+from vidcolor.hintlist import FORMAT, read_hints
+from vidcolor.models.checkpoint import digest
+from vidcolor.references import SUFFIXES, Reference, find_references
+from vidcolor.settings import Settings, load_settings
+from vidcolor.shots import ShotList, read_shots
+from vidcolor.studio.decisions import LOOK, Decisions
+from vidcolor.studio.faults import ConflictError
+from vidcolor.textfile import write_text, writing
+
+_REMOVED = "removed"
+"""In the folder of references: those that were taken away. None is deleted."""
+
+
+class Kept:
+    """The files of the film at ``film``."""
+
+    def __init__(self, film: Path) -> None:
+        self.film = film
+        self.shots = film.with_name(f"{film.stem}.shots.json")
+        self.hints = film.with_name(f"{film.stem}.hints.json")
+        self.look = film.with_name(f"{film.stem}.look.toml")
+        self.references = film.with_name(f"{film.stem}.references")
+        self._known: dict[Path, str | None] = {}
+
+    def load(self, base: Settings, note: Callable[[str], None]) -> Decisions:
+        """What the files say. One that cannot be used is told of with ``note`` and left alone."""
+        decisions = Decisions()
+        for read in (self._load_shots, self._load_hints, self._load_look):
+            try:
+                tried = read(decisions, base)
+                tried.settings(base)
+                decisions = tried
+            except SettingsError as error:
+                note(f"{error}; it was left out, and will not be replaced unless you say so")
+        return decisions
+
+    def save(self, decisions: Decisions, *, replace: bool) -> list[str]:
+        """Write what there is to keep, and return the files' names.
+
+        Raises ConflictError, before anything is written, where a file is not as it was read unless
+        it may be ``replace``d; TargetError.
+        """
+        texts = {self.hints: _hints_text(decisions, self.film.name)}
+        if decisions.shots is not None:
+            texts[self.shots] = decisions.shots.to_json()
+        texts[self.look] = _look_text(decisions.look)
+        texts = {path: text for path, text in texts.items() if text or path.exists()}
+        changed = [path.name for path in texts if self._known.get(path) != _digest(path)]
+        if changed and not replace:
+            raise ConflictError(f"{', '.join(changed)}: changed by someone else since it was read")
+        for path, text in texts.items():
+            write_text(path, text, "file")
+            self._known[path] = _digest(path)
+        return [path.name for path in texts]
+
+    def stills(self) -> tuple[Reference, ...]:
+        """The references there are. Raises SettingsError."""
+        if not self.references.is_dir() or not any(
+            item.suffix.lower() in SUFFIXES for item in self.references.iterdir()
+        ):
+            return ()
+        return find_references(self.references)
+
+    def add_still(self, picture: Path, frame: int, short_side: int) -> str:
+        """Keep ``picture``, a file that is moved, as the reference for the shot of ``frame``.
+
+        Raises SettingsError if it cannot be one: unreadable, or grey.
+        """
+        suffix = picture.suffix.lower()
+        if suffix not in SUFFIXES:
+            raise SettingsError(f"{picture.name}: not a picture; give a JPEG or PNG file")
+        read_still(picture, short_side)
+        target = self.references / f"ref_{frame:06}{suffix}"
+        with writing(target, "reference"):
+            self.references.mkdir(exist_ok=True)
+            for other in self.references.glob(f"ref_{frame:06}.*"):
+                self._set_aside(other)
+            os.replace(picture, target)
+        return target.name
+
+    def remove_still(self, name: str) -> None:
+        """Take a reference away, into a folder where it is out of use. Raises UsageError."""
+        if name not in {item.path.name for item in self.stills()}:
+            raise UsageError(f"{name}: is no reference of this film")
+        with writing(self.references / name, "reference"):
+            self._set_aside(self.references / name)
+
+    def options(self, decisions: Decisions) -> list[str]:
+        """What the command line is to be given, once all is saved, to do the same."""
+        words = ["--config", self.look.name] if decisions.look else []
+        words += ["--shots", self.shots.name] if decisions.shots is not None else []
+        words += ["--hints", self.hints.name] if decisions.hints else []
+        return words + (["--reference", self.references.name] if self.stills() else [])
+
+    def _load_shots(self, so_far: Decisions, base: Settings) -> Decisions:
+        if not self.shots.exists():
+            return so_far
+        shots: ShotList = read_shots(self.shots)
+        self._known[self.shots] = _digest(self.shots)
+        return Decisions(so_far.hints, so_far.palette, shots, so_far.look)
+
+    def _load_hints(self, so_far: Decisions, base: Settings) -> Decisions:
+        if not self.hints.exists():
+            return so_far
+        read_hints(self.hints)
+        value = json.loads(self.hints.read_text(encoding="utf-8-sig"))
+        self._known[self.hints] = _digest(self.hints)
+        hints = dict(enumerate(value["hints"], 1))
+        return Decisions(hints, value.get("palette", {}), so_far.shots, so_far.look)
+
+    def _load_look(self, so_far: Decisions, base: Settings) -> Decisions:
+        if not self.look.exists():
+            return so_far
+        read, plain = load_settings(self.look, base).look_in(), base.look_in()
+        self._known[self.look] = _digest(self.look)
+        look = {
+            key: getattr(read, key) for key in LOOK if getattr(read, key) != getattr(plain, key)
+        }
+        return Decisions(so_far.hints, so_far.palette, so_far.shots, look)
+
+    def _set_aside(self, path: Path) -> None:
+        folder = self.references / _REMOVED
+        folder.mkdir(exist_ok=True)
+        number, target = 1, folder / path.name
+        while target.exists():
+            number += 1
+            target = folder / f"{path.stem}-{number}{path.suffix}"
+        path.rename(target)
+
+
+def _hints_text(decisions: Decisions, source: str) -> str:
+    """One hint a line, as the shot list has its shots; nothing where there are none."""
+    if not decisions.hints:
+        return json.dumps({"format": FORMAT, "source": source, "hints": []}, indent=2) * bool(
+            decisions.palette
+        )
+    value = decisions.hints_file(source)
+    head = [
+        f"  {json.dumps(key)}: {json.dumps(item, ensure_ascii=False)},"
+        for key, item in value.items()
+        if key != "hints"
+    ]
+    rows = ",\n".join(f"    {json.dumps(it, ensure_ascii=False)}" for it in value["hints"])
+    return "\n".join(["{", *head, '  "hints": [', rows, "  ]", "}"])
+
+
+def _look_text(look: Mapping[str, float]) -> str:
+    """The look as a config file, nothing where it is as by default."""
+    color = [f"{key} = {float(look[key])}" for key in LOOK[:1] if key in look]
+    rest = [f"{key} = {float(look[key])}" for key in LOOK[1:] if key in look]
+    parts = [["[color]", *color]] * bool(color) + [["[look]", *rest]] * bool(rest)
+    return "\n\n".join("\n".join(part) for part in parts)
+
+
+def _digest(path: Path) -> str | None:
+    return digest(path) if path.exists() else None

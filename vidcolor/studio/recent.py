@@ -1,0 +1,72 @@
+"""What was looked at last, kept; and networks that need not be asked the same thing twice."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from hashlib import blake2b
+from typing import Generic, TypeVar
+
+from vidcolor.models.colorizer import Colorizer, Float32
+from vidcolor.models.features import Features
+
+Value = TypeVar("Value")
+
+_KEPT = 32
+"""Pictures whose colours without hints, and features, are kept: some 1 MB each."""
+
+
+class Recent(Generic[Value]):
+    """The ``size`` values that were asked for last."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._values: OrderedDict[Hashable, Value] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        """The value of ``key``, made if it is not there."""
+        if key not in self._values:
+            self._values[key] = make()
+            if len(self._values) > self._size:
+                self._values.popitem(last=False)
+        self._values.move_to_end(key)
+        return self._values[key]
+
+    def clear(self) -> None:
+        self._values.clear()
+
+
+class RecentColors(Colorizer):
+    """``colorizer``, remembering what it said of single pictures that it was told nothing of."""
+
+    def __init__(self, colorizer: Colorizer) -> None:
+        self._colorizer = colorizer
+        self._recent: Recent[Float32] = Recent(_KEPT)
+        self.takes_hints = colorizer.takes_hints
+
+    @property
+    def description(self) -> dict[str, str]:
+        return self._colorizer.description
+
+    def colors(self, lightness: Float32, hints: Float32 | None = None) -> Float32:
+        """As `Colorizer.colors`."""
+        if hints is not None or len(lightness) != 1:
+            return self._colorizer.colors(lightness, hints)
+        return self._recent.get(_key(lightness), lambda: self._colorizer.colors(lightness))
+
+
+class RecentFeatures(Features):
+    """Features, remembered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._recent: Recent[Float32] = Recent(_KEPT)
+
+    def __call__(self, lightness: Float32) -> Float32:
+        """As `Features`."""
+        look = super().__call__
+        return self._recent.get(_key(lightness), lambda: look(lightness))
+
+
+def _key(lightness: Float32) -> Hashable:
+    return lightness.shape, blake2b(lightness.tobytes(), digest_size=16).digest()

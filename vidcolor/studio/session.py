@@ -1,0 +1,282 @@
+"""The open film and all that is done with it: what the pages' requests come down to."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, TypeVar
+
+from vidcolor.errors import SettingsError, SourceNotFoundError, UsageError
+from vidcolor.job import colorize_video
+from vidcolor.preview.clip import make_clip
+from vidcolor.preview.columns import Column
+from vidcolor.references import Reference
+from vidcolor.settings import RangeSettings, Settings
+from vidcolor.studio.confinement import Folder
+from vidcolor.studio.decisions import History
+from vidcolor.studio.faults import ConflictError
+from vidcolor.studio.film import OpenFilm
+from vidcolor.studio.keeping import Kept
+from vidcolor.studio.pictures import Networks, Pictures
+from vidcolor.studio.steps import take
+from vidcolor.studio.work import Shown, Worker
+from vidcolor.survey import find_shots
+
+CLIP = Fraction(10)
+"""Seconds of a shot that a clip shows, at most."""
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An open film with what belongs to it; ``number`` tells it from those opened before."""
+
+    number: int
+    film: OpenFilm
+    pictures: Pictures
+    kept: Kept
+    history: History
+    notes: list[str]
+    stack: ExitStack
+
+
+class Session:
+    """One film at a time from ``folder``; ``presets`` are the settings by the presets' names.
+
+    A context manager. Pictures are made by one thread, one after the other, and long work by
+    another; all else is quick, and one at a time.
+    """
+
+    def __init__(self, folder: Folder, presets: Mapping[str, Settings]) -> None:
+        self.folder = folder
+        self.presets = presets
+        self.worker = Worker()
+        self.lock = threading.RLock()
+        self.version = 0
+        """Grows with whatever `snapshot` would tell differently."""
+        self.now: Opened | None = None
+        """The open film."""
+        self._networks: Networks | None = None
+        self._count = 0
+        self._made: dict[str, Path] = {}
+        self._painter = ThreadPoolExecutor(1, "vidcolor-pictures")
+        self._scratch = Path(tempfile.mkdtemp(prefix="vidcolor-studio-"))
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.worker.stop(wait=True)
+        self._painter.submit(self._close).result()
+        self._painter.shutdown()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    @property
+    def scratch(self) -> Path:
+        """A folder for what is not to stay."""
+        return self._scratch
+
+    @property
+    def base(self) -> Settings:
+        return self.presets["default"]
+
+    def opened(self, number: int | None = None) -> Opened:
+        """The open film; ``number`` is the one that a page believes to be open.
+
+        Raises ConflictError.
+        """
+        opened = self.now
+        if opened is None:
+            raise ConflictError("no film is open; open one first")
+        if number is not None and number != opened.number:
+            raise ConflictError(f"{opened.film.path.name} has been opened meanwhile")
+        return opened
+
+    def open(self, name: str, *, discard: bool = False) -> None:
+        """Open the film ``name`` of the folder, with what its files say, and find its shots if they
+        do not. Raises ConflictError if changes would be lost, unless told to ``discard`` them."""
+        path = self.folder.path(name)
+        with self.lock:
+            if self.worker.running and self.worker.work and self.worker.work.kind == "shots":
+                self.worker.stop(wait=True)
+            if self.worker.running:
+                raise ConflictError("something is under way; wait for that, or stop it")
+            if self.now is not None and self.now.history.changed and not discard:
+                raise ConflictError(f"{self.now.film.path.name}: has changes that are not saved")
+            opened = self._painter.submit(self._open, path).result()
+        if opened.history.now.shots is None:
+            self.find_shots(opened)
+
+    def picture(self, number: int | None, make: Callable[[Opened], Result]) -> Result:
+        """What ``make`` makes of the open film, in the thread for pictures."""
+
+        def made() -> Result:
+            opened = self.opened(number)
+            opened.film.check()
+            return make(opened)
+
+        return self._painter.submit(made).result()
+
+    def settings(self, opened: Opened, preset: str = "default") -> Settings:
+        """All that was decided about the film. Raises SettingsError."""
+        if preset not in self.presets:
+            raise SettingsError(f"unknown preset {preset!r}; presets are {', '.join(self.presets)}")
+        settings = opened.history.now.settings(self.presets[preset])
+        return settings.replace(references=opened.kept.stills())
+
+    def step(self, number: int | None, take: Callable[[Opened], Result]) -> Result:
+        """Have ``take`` change something about the open film."""
+        with self.lock:
+            result = take(self.opened(number))
+            self.version += 1
+            return result
+
+    def change(self, number: int | None, asked: Mapping[str, Any]) -> Any:
+        """Take one step that a page asks for. Raises UsageError for one that cannot be."""
+        return self.step(number, lambda opened: take(opened.film, opened.history, asked))
+
+    def add_reference(self, number: int | None, picture: Path, frame: int) -> str:
+        """Take a still, a file that is moved, as the reference for the shot of ``frame``."""
+
+        def add(opened: Opened) -> str:
+            shots = opened.history.now.shots
+            first = max(it for it in (shots.starts if shots else (0,)) if it <= frame)
+            return opened.kept.add_still(picture, first, self.base.color.short_side)
+
+        return self.step(number, add)
+
+    def remove_reference(self, number: int | None, name: str) -> None:
+        self.step(number, lambda opened: opened.kept.remove_still(name))
+
+    def made(self, kind: str) -> Path:
+        """The file that the last work of this ``kind`` made. Raises SourceNotFoundError."""
+        found = self._made.get(kind)
+        if found is None or not found.is_file():
+            raise SourceNotFoundError(f"no {kind} was made yet, or it is no longer there")
+        return found
+
+    def save(self, number: int | None, *, replace: bool) -> list[str]:
+        """Write the film's files; see `Kept.save`."""
+
+        def save(opened: Opened) -> list[str]:
+            names = opened.kept.save(opened.history.now, replace=replace)
+            opened.history.saved = opened.history.now
+            return names
+
+        return self.step(number, save)
+
+    def find_shots(self, opened: Opened) -> int:
+        """Begin to find the shots of the film."""
+
+        def do(shown: Shown) -> tuple[str, Any]:
+            found = find_shots(
+                opened.film.path, self.base, progress=shown.progress, warn=shown.warn
+            ).to_list()
+            with self.lock:
+                opened.history.found(found)
+                self.version += 1
+            return f"{len(found.shots)} shots", None
+
+        return self.worker.start("shots", do)
+
+    def make_clip(self, number: int | None, frame: int, *, split: bool) -> int:
+        """Begin a clip of the shot of ``frame``, or of a part of it about the frame."""
+        opened = self.opened(number)
+        opened.film.check()
+        settings = self.settings(opened)
+        first, end = clip_range(opened.film, settings.shots or (0,), frame)
+        start = opened.film.time(first)
+        crop = RangeSettings(start=start, duration=opened.film.time(end) - start)
+        stills = tuple(
+            Reference(it.path, it.sha256) for it in opened.pictures.references_of(frame, settings)
+        )
+        settings = settings.replace(range=crop, references=stills, overwrite=True)
+
+        def do(shown: Shown) -> tuple[str, Any]:
+            work = self.worker.work
+            target = self._scratch / f"clip-{work.number if work else 0}.mp4"
+            for old in self._scratch.glob("clip-*.mp4"):
+                old.unlink(missing_ok=True)
+            columns = [Column("", settings)]
+            count = make_clip(
+                opened.film.path,
+                target,
+                columns,
+                split=split,
+                width=1280,
+                progress=shown.progress,
+                warn=shown.warn,
+            )
+            self._made["clip"] = target
+            return f"{count} frames", {"first": first, "end": end}
+
+        return self.worker.start("clip", do)
+
+    def run(self, number: int | None, name: str, preset: str, *, overwrite: bool) -> int:
+        """Begin to colour the film into ``name``, beside it."""
+        opened = self.opened(number)
+        opened.film.check()
+        target = self.folder.beside(opened.film.path, name)
+        settings = self.settings(opened, preset).replace(overwrite=overwrite)
+
+        def do(shown: Shown) -> tuple[str, Any]:
+            report = colorize_video(
+                opened.film.path,
+                target,
+                settings,
+                progress=shown.progress,
+                warn=shown.warn,
+                following=lambda progress: shown.progress(progress, "follow"),
+            )
+            speed = f"{report.frames_per_second:.1f} frames/s"
+            message = f"{name}: {report.frames} frames, {report.seconds:.1f} s, {speed}"
+            self._made["film"] = target
+            return message, {"name": name}
+
+        return self.worker.start("film", do)
+
+    def _open(self, path: Path) -> Opened:
+        stack = ExitStack()
+        try:
+            film = stack.enter_context(OpenFilm(path, self.base))
+            if self._networks is None:
+                self._networks = Networks(self.base)
+            pictures = Pictures(film, self._networks)
+            kept, history, notes = Kept(path), History(self.base), list[str]()
+            history.begin(kept.load(self.base, notes.append))
+        except BaseException:
+            stack.close()
+            raise
+        self._close()
+        self._count += 1
+        self.now = Opened(self._count, film, pictures, kept, history, notes, stack)
+        self.version += 1
+        self._painter.submit(pictures.warm, self.base)
+        return self.now
+
+    def _close(self) -> None:
+        if self.now is not None:
+            self.now.stack.close()
+            self.now = None
+
+
+def clip_range(film: OpenFilm, starts: tuple[int, ...], frame: int) -> tuple[int, int]:
+    """The frames (half-open) of the shot of ``frame``, or those of it that a clip shows."""
+    if not 0 <= frame < film.frames:
+        raise UsageError(f"frame {frame}: after the film's end")
+    first = max(start for start in starts if start <= frame)
+    end = min((start for start in starts if start > frame), default=film.frames)
+    end = min(end, film.frames)
+    if film.time(end) - film.time(first) <= CLIP:
+        return first, end
+    latest = film.number_at(film.time(end) - CLIP)
+    first = min(max(first, film.number_at(film.time(frame) - CLIP / 2)), latest)
+    return first, min(end, film.number_at(film.time(first) + CLIP))
