@@ -178,7 +178,8 @@ class Routes:
         asked = await _json(request)
         number = _whole(request, "film")
         result = await run_in_threadpool(self._session.change, number, asked)
-        return JSONResponse({"result": result})
+        state = await run_in_threadpool(snapshot.state, self._session)
+        return JSONResponse({"result": result, "state": state})
 
     async def save(self, request: Request) -> Response:
         asked = await _json(request, replace=bool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import tempfile
 import threading
@@ -58,6 +59,8 @@ class Session:
     def __init__(self, folder: Folder, presets: Mapping[str, Settings]) -> None:
         self.folder = folder
         self.presets = presets
+        self.name = secrets.token_hex(8)
+        """Tells this session from one before it, whose pages may still be open."""
         self.worker = Worker()
         self.lock = threading.RLock()
         self.version = 0

@@ -18,6 +18,7 @@ def state(session: Session) -> dict[str, Any]:
     """The film, and what was decided about it. ``film`` is None while none is open."""
     with session.lock:
         head = {
+            "server": session.name,
             "version": session.version,
             "folder": session.folder.root.name,
             "presets": list(session.presets),

@@ -24,7 +24,9 @@ def take(film: OpenFilm, history: History, asked: Mapping[str, Any]) -> Any:
         cut, join     frame
         undo
 
-    A ``gesture``, any text, joins steps of the second and fourth kind; see `History`. Raises UsageError for what cannot be: nothing is changed then.
+    A ``gesture``, any text, joins steps of the second and fourth kind; see `History`.
+
+    Raises UsageError for what cannot be: nothing is changed then.
     """
     do, gesture = asked.get("do"), asked.get("gesture")
     if not (gesture is None or isinstance(gesture, str)):

@@ -23,7 +23,7 @@ export function make(tag, properties = {}, ...children) {
 
 const listeners = new Map();
 
-/** Call `then` whenever `what` (state, work, frame, hint) changes. */
+/** Call `then` whenever `what` (state, work, frame, hint, picture) changes. */
 export function on(what, then) {
   listeners.set(what, [...(listeners.get(what) ?? []), then]);
 }
@@ -62,7 +62,16 @@ export async function ask(method, path, { values = {}, body, film = true } = {})
 /** One change to what is decided about the film; returns its result. */
 export async function step(asked) {
   const answer = await ask("POST", "/api/steps", { body: asked });
-  return (await answer.json()).result;
+  const { result, state } = await answer.json();
+  adopt(state);
+  return result;
+}
+
+/** Takes a state for the present one, unless a later one is known. */
+function adopt(state) {
+  if (state.server === now.state.server && state.version <= now.state.version) return;
+  now.state = state;
+  tell("state");
 }
 
 /** Does `work(value)` for the last value it is given, one at a time; those between are left out. */
@@ -88,12 +97,11 @@ export function latest(work) {
 /** The server's news, for as long as the page is open. The browser connects again by itself. */
 export function listen() {
   const news = new EventSource("/api/news");
-  for (const what of ["state", "work"]) {
-    news.addEventListener(what, (event) => {
-      now[what] = JSON.parse(event.data);
-      tell(what);
-    });
-  }
+  news.addEventListener("state", (event) => adopt(JSON.parse(event.data)));
+  news.addEventListener("work", (event) => {
+    now.work = JSON.parse(event.data);
+    tell("work");
+  });
   news.onopen = () => ($("lost").hidden = true);
   news.onerror = () => ($("lost").hidden = false);
 }

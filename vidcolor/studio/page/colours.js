@@ -21,15 +21,13 @@ const give = latest(async ({ color, dragging }) => {
     }
     const where = place();
     if (!where) return;
-    const item = { frame: now.frame, x: round(where.x), y: round(where.y), color, scope: $("scope").value };
+    const item = { frame: now.frame, x: where.x, y: where.y, color, scope: $("scope").value };
     const id = await step({ do: "add hint", hint: item });
     pointAt(null);
     now.hint = id;
     tell("hint");
   });
 });
-
-const round = (share) => Math.round(share * 10000) / 10000;
 
 function swatch(color, label, title) {
   const button = make(

@@ -81,7 +81,6 @@ const load = latest(async (wanted) => {
     loaded = wanted;
     failed = "";
     $("picture").dataset.loaded = wanted;
-    tell("picture");
   } catch (error) {
     failed = wanted;
     note(error.message);
@@ -89,6 +88,7 @@ const load = latest(async (wanted) => {
     busy -= 1;
     clearTimeout(wait);
     if (!busy) $("busy").hidden = true;
+    tell("picture");
   }
 });
 
@@ -173,7 +173,7 @@ export function begin() {
   $("picture").addEventListener("click", (event) => {
     if (event.target.closest(".mark, .divider")) return;
     const box = $("picture").getBoundingClientRect();
-    const share = (at, from, size) => Math.min(0.9999, Math.max(0, (at - from) / size));
+    const share = (at, from, size) => Math.min(9999, Math.max(0, Math.floor(((at - from) / size) * 10000))) / 10000;
     pointAt({
       x: share(event.clientX, box.left, box.width),
       y: share(event.clientY, box.top, box.height),

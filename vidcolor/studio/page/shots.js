@@ -79,6 +79,7 @@ function draw() {
     return [count ? `${count} ●` : "", stills ? "▣" : "", own ? "◐" : ""].filter(Boolean).join(" ");
   };
   const rows = shots.map((shot, index) => {
+    const address = stills.get(shot.first_frame)?.address;
     const button = make(
       "button",
       {
@@ -87,7 +88,7 @@ function draw() {
         aria: { label: `Shot ${index + 1}, from ${shot.start}`, current: String(index === here) },
         onclick: () => go(shot.first_frame),
       },
-      make("img", { alt: "", src: stills.get(shot.first_frame)?.address ?? "" }),
+      make("img", { alt: "", ...(address ? { src: address } : {}) }),
       make(
         "span",
         { className: "caption" },
@@ -96,7 +97,6 @@ function draw() {
         make("span", { textContent: shot.start.slice(0, -4) }),
       ),
     );
-    if (!stills.get(shot.first_frame)?.address) button.querySelector("img").removeAttribute("src");
     return make("li", {}, button);
   });
   const focused = document.activeElement?.dataset?.shot;
