@@ -13,8 +13,9 @@ from networks import tiny_checkpoint
 
 pytest.importorskip("starlette", reason="the extra vidcolor[studio] is not installed")
 pytest.importorskip("uvicorn", reason="the extra vidcolor[studio] is not installed")
-api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytest.importorskip("playwright", reason="playwright is not installed")
 import uvicorn
+from playwright import sync_api as api
 
 from vidcolor.hintlist import read_hints
 from vidcolor.settings import Settings

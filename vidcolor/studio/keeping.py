@@ -19,7 +19,7 @@ from pathlib import Path
 
 from vidcolor.errors import SettingsError, UsageError
 from vidcolor.guide.still import read_still
-from vidcolor.hintlist import FORMAT, read_hints
+from vidcolor.hintlist import read_hints
 from vidcolor.models.checkpoint import digest
 from vidcolor.references import SUFFIXES, Reference, find_references
 from vidcolor.settings import Settings, load_settings
@@ -42,6 +42,8 @@ class Kept:
         self.look = film.with_name(f"{film.stem}.look.toml")
         self.references = film.with_name(f"{film.stem}.references")
         self._known: dict[Path, str | None] = {}
+        self._texts: dict[Path, str] = {}
+        self._stills: tuple[object, tuple[Reference, ...]] = (None, ())
 
     def load(self, base: Settings, note: Callable[[str], None]) -> Decisions:
         """What the files say. One that cannot be used is told of with ``note`` and left alone."""
@@ -53,34 +55,39 @@ class Kept:
                 decisions = tried
             except SettingsError as error:
                 note(f"{error}; it was left out, and will not be replaced unless you say so")
+        self._texts = self._all(decisions)
+        if not self.shots.exists():
+            self._texts[self.shots] = ""
         return decisions
 
     def save(self, decisions: Decisions, *, replace: bool) -> list[str]:
-        """Write what there is to keep, and return the files' names.
+        """Write what has changed since it was read or written, and return the files' names.
 
-        Raises ConflictError, before anything is written, where a file is not as it was read unless
+        Raises ConflictError, before anything is written, where a file is not as it was then, unless
         it may be ``replace``d; TargetError.
         """
-        texts = {self.hints: _hints_text(decisions, self.film.name)}
-        if decisions.shots is not None:
-            texts[self.shots] = decisions.shots.to_json()
-        texts[self.look] = _look_text(decisions.look)
-        texts = {path: text for path, text in texts.items() if text or path.exists()}
-        changed = [path.name for path in texts if self._known.get(path) != _digest(path)]
-        if changed and not replace:
-            raise ConflictError(f"{', '.join(changed)}: changed by someone else since it was read")
-        for path, text in texts.items():
+        texts = self._all(decisions)
+        new = {path: text for path, text in texts.items() if text != self._texts.get(path)}
+        strange = [path.name for path in new if self._known.get(path) != _digest(path)]
+        if strange and not replace:
+            raise ConflictError(f"{', '.join(strange)}: was not written here, or changed since")
+        for path, text in new.items():
             write_text(path, text, "file")
-            self._known[path] = _digest(path)
-        return [path.name for path in texts]
+            self._known[path], self._texts[path] = _digest(path), text
+        return [path.name for path in new]
 
     def stills(self) -> tuple[Reference, ...]:
         """The references there are. Raises SettingsError."""
-        if not self.references.is_dir() or not any(
-            item.suffix.lower() in SUFFIXES for item in self.references.iterdir()
-        ):
-            return ()
-        return find_references(self.references)
+        try:
+            entries = [
+                item for item in self.references.iterdir() if item.suffix.lower() in SUFFIXES
+            ]
+            state = [(item, item.stat().st_mtime_ns, item.stat().st_size) for item in entries]
+        except FileNotFoundError:
+            state = []
+        if state != self._stills[0]:
+            self._stills = (state, find_references(self.references) if state else ())
+        return self._stills[1]
 
     def add_still(self, picture: Path, frame: int, short_side: int) -> str:
         """Keep ``picture``, a file that is moved, as the reference for the shot of ``frame``.
@@ -106,12 +113,18 @@ class Kept:
         with writing(self.references / name, "reference"):
             self._set_aside(self.references / name)
 
-    def options(self, decisions: Decisions) -> list[str]:
+    def options(self, decisions: Decisions, *, stills: bool) -> list[str]:
         """What the command line is to be given, once all is saved, to do the same."""
         words = ["--config", self.look.name] if decisions.look else []
         words += ["--shots", self.shots.name] if decisions.shots is not None else []
         words += ["--hints", self.hints.name] if decisions.hints else []
-        return words + (["--reference", self.references.name] if self.stills() else [])
+        return words + (["--reference", self.references.name] if stills else [])
+
+    def _all(self, decisions: Decisions) -> dict[Path, str]:
+        """The text of each file."""
+        shots = "" if decisions.shots is None else decisions.shots.to_json()
+        texts = {self.hints: _hints_text(decisions, self.film.name), self.shots: shots}
+        return {**texts, self.look: _look_text(decisions.look)}
 
     def _load_shots(self, so_far: Decisions, base: Settings) -> Decisions:
         if not self.shots.exists():
@@ -150,11 +163,7 @@ class Kept:
 
 
 def _hints_text(decisions: Decisions, source: str) -> str:
-    """One hint a line, as the shot list has its shots; nothing where there are none."""
-    if not decisions.hints:
-        return json.dumps({"format": FORMAT, "source": source, "hints": []}, indent=2) * bool(
-            decisions.palette
-        )
+    """One hint a line, as the shot list has its shots."""
     value = decisions.hints_file(source)
     head = [
         f"  {json.dumps(key)}: {json.dumps(item, ensure_ascii=False)},"

@@ -107,9 +107,10 @@ class Session:
         """Open the film ``name`` of the folder, with what its files say, and find its shots if they
         do not. Raises ConflictError if changes would be lost, unless told to ``discard`` them."""
         path = self.folder.path(name)
+        # Not under the lock, which the work may be waiting for.
+        if self.worker.running and self.worker.work and self.worker.work.kind == "shots":
+            self.worker.stop(wait=True)
         with self.lock:
-            if self.worker.running and self.worker.work and self.worker.work.kind == "shots":
-                self.worker.stop(wait=True)
             if self.worker.running:
                 raise ConflictError("something is under way; wait for that, or stop it")
             if self.now is not None and self.now.history.changed and not discard:

@@ -79,7 +79,10 @@ def _film(session: Session, opened: Opened) -> dict[str, Any]:
             for place, (key, hint) in enumerate(hints.items(), 1)
         ],
         "references": stills,
-        "command": [shlex.quote(film.path.name), shlex.join(opened.kept.options(now))],
+        "command": [
+            shlex.quote(film.path.name),
+            shlex.join(opened.kept.options(now, stills=bool(stills))),
+        ],
         "targets": {
             name: f"{film.path.stem}-colour{target_suffix(film.path, settings)}"
             for name, settings in session.presets.items()
