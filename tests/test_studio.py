@@ -220,6 +220,28 @@ def test_what_is_saved_is_what_the_command_line_reads(
     assert not session.opened().history.changed
 
 
+def test_what_was_not_saved_outlives_the_server(
+    page: TestClient, session: Session, folder: Path, settings: Settings
+) -> None:
+    opened(page, session)
+    step(page, do="add hint", hint=HINT)
+    step(page, do="look", look={"warmth": 0.5})
+    was = session.opened().history.now
+    with Session(Folder(folder), {"default": settings}) as later:
+        later.open("film.mp4")
+        history = later.opened().history
+        assert history.now == was and history.changed
+        assert "not saved" in later.opened().notes[0]
+        later.save(None, replace=False)
+        assert not list(folder.glob(".film*"))
+        later.change(None, {"do": "undo"})
+        assert not history.now.hints and list(folder.glob(".film*"))
+    (folder / ".film.studio.json").write_text("{")
+    with Session(Folder(folder), {"default": settings}) as last:
+        last.open("film.mp4")
+        assert last.opened().history.now == was and not last.opened().history.changed
+
+
 def test_names_strokes_and_notes_of_a_file_written_by_hand_are_kept(
     page: TestClient, session: Session, folder: Path
 ) -> None:
@@ -402,7 +424,7 @@ def test_a_clip_shows_the_shot_in_motion(page: TestClient, session: Session) -> 
         page.post("/api/work", json={"kind": "clip", "frame": 8, "split": True}).status_code == 202
     )
     work = finished(session)
-    assert work.state == "done" and work.result == {"first": 6, "end": 20}
+    assert work.state == "done" and work.result == {"first": 6, "end": 20, "split": True}
     answer = page.get("/api/clip", headers={"Range": "bytes=0-3"})
     assert answer.status_code == 206 and len(answer.content) == 4
     with av.open(io.BytesIO(page.get("/api/clip").content)) as film:

@@ -79,13 +79,16 @@ class History:
         """How many can be taken back."""
         return len(self._past)
 
-    def begin(self, decisions: Decisions) -> None:
-        """Start from what files say."""
+    def begin(self, decisions: Decisions, draft: Decisions | None = None) -> None:
+        """Start from what files say; taking up a ``draft`` is the first step."""
         decisions.settings(self._base)
         self._past.clear()
         self._gesture = None
         self.now = self.saved = decisions
         self.revision += 1
+        if draft is not None and draft != decisions:
+            self._past.append(decisions)
+            self.now = draft
 
     def found(self, shots: ShotList) -> None:
         """The shots were found, before any were decided upon: nothing to take back."""

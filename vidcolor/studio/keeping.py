@@ -7,7 +7,8 @@
     film.look.toml     --config       the film's look
     film.references/   --reference    colour stills, each named after a frame of its shot
 
-A file that somebody else wrote since it was read or written here is not replaced unasked.
+A file that somebody else wrote since it was read or written here is not replaced unasked. What is
+not saved yet is kept in a hidden draft beside them, which outlives a crash.
 """
 
 from __future__ import annotations
@@ -15,15 +16,18 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from vidcolor.errors import SettingsError, UsageError
+from vidcolor.errors import SettingsError, TargetError, UsageError
 from vidcolor.guide.still import read_still
-from vidcolor.hintlist import read_hints
+from vidcolor.hintlist import parse_hints, read_hints
+from vidcolor.listfile import read_list
 from vidcolor.models.checkpoint import digest
 from vidcolor.references import SUFFIXES, Reference, find_references
 from vidcolor.settings import Settings, load_settings
-from vidcolor.shots import ShotList, read_shots
+from vidcolor.shots import ShotList, parse_shots, read_shots
 from vidcolor.studio.decisions import LOOK, Decisions
 from vidcolor.studio.faults import ConflictError
 from vidcolor.textfile import write_text, writing
@@ -41,6 +45,7 @@ class Kept:
         self.hints = film.with_name(f"{film.stem}.hints.json")
         self.look = film.with_name(f"{film.stem}.look.toml")
         self.references = film.with_name(f"{film.stem}.references")
+        self._draft = film.with_name(f".{film.stem}.studio.json")
         self._known: dict[Path, str | None] = {}
         self._texts: dict[Path, str] = {}
         self._stills: tuple[object, tuple[Reference, ...]] = (None, ())
@@ -75,6 +80,35 @@ class Kept:
             write_text(path, text, "file")
             self._known[path], self._texts[path] = _digest(path), text
         return [path.name for path in new]
+
+    def draft(self, decisions: Decisions | None) -> None:
+        """Keep ``decisions`` that are not saved yet, or (None) let go of the last ones."""
+        # The step itself is taken; where no draft can be written, it lives in memory alone.
+        with suppress(TargetError, OSError):
+            if decisions is None:
+                self._draft.unlink(missing_ok=True)
+                return
+            shots = decisions.shots
+            value = {
+                "hints": decisions.hints_file(self.film.name),
+                "shots": None if shots is None else json.loads(shots.to_json()),
+                "look": dict(decisions.look),
+            }
+            write_text(self._draft, json.dumps(value, ensure_ascii=False), "draft")
+
+    def drafted(self, base: Settings) -> Decisions | None:
+        """What was not saved the last time, if there is anything."""
+        try:
+            found = (
+                read_list(self._draft, "this draft", _parse_draft)
+                if self._draft.is_file()
+                else None
+            )
+            if found is not None:
+                found.settings(base)
+        except SettingsError:
+            return None
+        return found
 
     def stills(self) -> tuple[Reference, ...]:
         """The references there are. Raises SettingsError."""
@@ -160,6 +194,19 @@ class Kept:
             number += 1
             target = folder / f"{path.stem}-{number}{path.suffix}"
         path.rename(target)
+
+
+def _parse_draft(value: Any) -> Decisions:
+    if not isinstance(value, dict) or not isinstance(value.get("look"), dict):
+        raise SettingsError("not a draft")
+    hints, shots = value.get("hints"), value.get("shots")
+    parse_hints(hints)
+    return Decisions(
+        dict(enumerate(hints["hints"], 1)),
+        hints.get("palette", {}),
+        None if shots is None else parse_shots(shots),
+        value["look"],
+    )
 
 
 def _hints_text(decisions: Decisions, source: str) -> str:

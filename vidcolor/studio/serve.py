@@ -66,7 +66,8 @@ def serve(
         opened(address)
         server.run(sockets=[listener])
         if session.now is not None and session.now.history.changed:
-            say(f"{session.now.film.path.name}: there were changes that were not saved")
+            name = session.now.film.path.name
+            say(f"{name}: its changes were not saved; they are there again when it is next opened")
 
 
 def listening(place: Place) -> socket.socket:

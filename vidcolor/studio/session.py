@@ -115,6 +115,8 @@ class Session:
                 raise ConflictError("something is under way; wait for that, or stop it")
             if self.now is not None and self.now.history.changed and not discard:
                 raise ConflictError(f"{self.now.film.path.name}: has changes that are not saved")
+            if discard and self.now is not None:
+                self.now.kept.draft(None)
             opened = self._painter.submit(self._open, path).result()
         if opened.history.now.shots is None:
             self.find_shots(opened)
@@ -139,7 +141,10 @@ class Session:
     def step(self, number: int | None, take: Callable[[Opened], Result]) -> Result:
         """Have ``take`` change something about the open film."""
         with self.lock:
-            result = take(self.opened(number))
+            opened = self.opened(number)
+            result = take(opened)
+            history = opened.history
+            opened.kept.draft(history.now if history.changed else None)
             self.version += 1
             return result
 
@@ -220,7 +225,7 @@ class Session:
                 warn=shown.warn,
             )
             self._made["clip"] = target
-            return f"{count} frames", {"first": first, "end": end}
+            return f"{count} frames", {"first": first, "end": end, "split": split}
 
         return self.worker.start("clip", do)
 
@@ -255,7 +260,9 @@ class Session:
                 self._networks = Networks(self.base)
             pictures = Pictures(film, self._networks)
             kept, history, notes = Kept(path), History(self.base), list[str]()
-            history.begin(kept.load(self.base, notes.append))
+            history.begin(kept.load(self.base, notes.append), kept.drafted(self.base))
+            if history.changed:
+                notes.append(f"{path.name}: taken up again from where it was not saved; or Undo")
         except BaseException:
             stack.close()
             raise

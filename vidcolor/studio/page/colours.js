@@ -60,6 +60,7 @@ async function likely() {
     });
     const found = await answer.json();
     if (asked !== wanted) return;
+    if (!hint && found.length) $("color").value = found[0].color;
     const focused = $("likely").contains(document.activeElement);
     $("likely").replaceChildren(
       ...found.map(({ color, share }) => swatch(color, `${Math.round(share * 100)} %`, `${color}, ${Math.round(share * 100)} percent likely`)),
@@ -75,7 +76,6 @@ function draw() {
   $("chooser").hidden = !open;
   $("hint-help").hidden = open || (now.state.hints ?? []).length > 0;
   if (open) {
-    $("tab-hints").click();
     $("chooser-title").textContent = hint ? `Hint ${hint.number}` : "Colour here";
     $("hint-remove").hidden = !hint;
     $("hint-done").textContent = hint ? "Done" : "Cancel";
@@ -159,8 +159,10 @@ export function begin() {
     if (now.hint !== null && !chosen()) now.hint = null;
     draw();
   });
-  on("hint", draw);
-  on("frame", draw);
+  on("hint", () => {
+    if (chosen() || place()) $("tab-hints").click();
+    draw();
+  });
   $("color").addEventListener("pointerdown", () => (gesture += 1));
   $("color").addEventListener("input", () => give({ color: $("color").value, dragging: `color${gesture}` }));
   $("color").addEventListener("change", () => (gesture += 1));

@@ -1,6 +1,6 @@
 // Where in the film: the scrubber, the clock, steps by frame and by shot.
 
-import { $, now, on, shotOf, tell } from "./api.js";
+import { $, make, now, on, shotOf, tell } from "./api.js";
 
 /** Go to a frame, or as near as there is one. */
 export function go(frame) {
@@ -44,6 +44,19 @@ function draw() {
   $("scrub").setAttribute("aria-valuetext", `${$("clock").textContent}, ${$("where").textContent}`);
 }
 
+/** Where shots begin and hints are, under the scrubber. */
+function drawTicks() {
+  const { film, shots = [], hints = [] } = now.state;
+  if (!film) return;
+  const at = (frame) => `${(frame / Math.max(1, film.frames - 1)) * 100}%`;
+  $("ticks").replaceChildren(
+    ...shots.slice(1).map((shot) => make("i", { vars: { x: at(shot.first_frame) } })),
+    ...hints
+      .filter((hint) => !hint.problem)
+      .map((hint) => make("b", { vars: { x: at(hint.frame), c: hint.color } })),
+  );
+}
+
 export function begin() {
   let number = null;
   on("state", () => {
@@ -56,6 +69,7 @@ export function begin() {
       tell("hint");
     }
     draw();
+    drawTicks();
   });
   on("frame", draw);
   $("scrub").addEventListener("input", () => go(Number($("scrub").value)));

@@ -44,6 +44,7 @@ function play(work) {
   played = null;
   $("clip").src = `/api/clip${query({ number: work.number })}`;
   $("motion").hidden = false;
+  $("motion").classList.toggle("double", !work.result.split);
   $("picture").classList.add("away");
   $("clip").play().catch(() => {});
   $("clip").focus();
