@@ -5,14 +5,17 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import cv2
 import numpy as np
@@ -321,6 +324,22 @@ def test_an_impossible_step_is_refused_and_changes_nothing(
     was = history.now, history.revision
     refused(page.post("/api/steps", json=asked), 400, *words)
     assert (history.now, history.revision) == was
+
+
+def test_cuts_wait_until_the_shots_are_known(
+    page: TestClient, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Session, "find_shots", lambda self, opened: 0)
+    opened(page, session)
+    refused(page.post("/api/steps", json={"do": "cut", "frame": 5}), 400, "not known yet")
+    number = step(page, do="add hint", hint=HINT)["result"]
+    monkeypatch.undo()
+    assert page.post("/api/work", json={"kind": "shots"}).status_code == 202
+    finished(session)
+    history = session.opened().history
+    assert history.now.shots is not None and number in history.now.hints
+    step(page, do="undo")
+    assert history.now.shots is not None and not history.changed
 
 
 def test_steps_of_one_gesture_are_undone_together(page: TestClient, session: Session) -> None:
@@ -652,6 +671,31 @@ def test_without_the_extra_one_line_says_what_to_install(
     assert done.stderr.splitlines() == [
         "vidcolor: the studio needs more: pip install 'vidcolor[studio]'"
     ]
+
+
+def test_the_command_serves_until_ctrl_c(folder: Path) -> None:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    # A shell may have had it ignored for what it runs in the background.
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from vidcolor_cli.main import main; main()"
+    )
+    command = [sys.executable, "-c", code, "studio", "--folder", str(folder), "--port", str(port)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            assert f"http://127.0.0.1:{port}/" in process.stderr.readline()
+            until = time.monotonic() + 60
+            while time.monotonic() < until:
+                with suppress(OSError), urlopen(f"http://127.0.0.1:{port}/", timeout=5) as page:
+                    assert b"vidcolor studio" in page.read()
+                    break
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 0 and process.stderr.read() == ""
+        finally:
+            process.kill()
 
 
 def test_help_does_not_wait_for_the_server() -> None:

@@ -169,7 +169,9 @@ class History:
 
     @property
     def _shots(self) -> ShotList:
-        return self.now.shots or ShotList((Shot(0),))
+        if self.now.shots is None:
+            raise UsageError("the shots are not known yet; have them found first")
+        return self.now.shots
 
     def _known(self, number: int) -> None:
         if number not in self.now.hints:

@@ -69,6 +69,16 @@ class Pictures:
         shot = _shot(settings, number)
         return [item for item in settings.references if _is_for(item, shot, settings)]
 
+    def hints_of(self, number: int, settings: Settings) -> list[Hint]:
+        """The hints that hold for the shot of the frame ``number``, each by its own frame."""
+        shot = _shot(settings, number)
+        return [
+            replace(hint, frame=at, time=None)
+            for hint in settings.hints
+            if (at := self._film.frame_of(hint)) < self._film.frames
+            and _counts(hint, _shot(settings, at), shot)
+        ]
+
     def before(self, number: int) -> bytes:
         """The frame as the film has it, a JPEG."""
         return jpeg(upright(self._film.frame(number).shown, self._film.info), _QUALITY)
@@ -105,13 +115,7 @@ class Pictures:
     def _ab(self, small: SmallFrame, settings: Settings) -> Float32:
         """The small colours (2, h, w) of a frame, not graded."""
         number = small.frame.index
-        shot = _shot(settings, number)
-        hints = [
-            replace(hint, frame=at, time=None)
-            for hint in settings.hints
-            if (at := self._film.frame_of(hint)) < self._film.frames
-            and _counts(hint, _shot(settings, at), shot)
-        ]
+        hints = self.hints_of(number, settings)
         stills = self.references_of(number, settings)
         key = (number, tuple(hints), tuple(stills), settings.color, _starts(settings))
         return self._colors.get(key, lambda: self._colored(small, settings, hints, stills))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +65,9 @@ def serve(
         if host not in _LOCAL:
             say(f"anyone who can reach {host} can read and write films in this folder")
         opened(address)
-        server.run(sockets=[listener])
+        # Once it has ended by Ctrl-C in good order, uvicorn raises that again.
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[listener])
         if session.now is not None and session.now.history.changed:
             name = session.now.film.path.name
             say(f"{name}: its changes were not saved; they are there again when it is next opened")

@@ -207,9 +207,13 @@ class Session:
         stills = tuple(
             Reference(it.path, it.sha256) for it in opened.pictures.references_of(frame, settings)
         )
-        settings = settings.replace(range=crop, references=stills, overwrite=True)
+        hints = opened.pictures.hints_of(frame, settings)
+        inside = tuple(hint for hint in hints if first <= (hint.frame or 0) < end)
+        settings = settings.replace(range=crop, references=stills, hints=inside, overwrite=True)
 
         def do(shown: Shown) -> tuple[str, Any]:
+            if left := len(hints) - len(inside):
+                shown.warn(f"hints on frames outside of this clip, left out of it: {left}")
             work = self.worker.work
             target = self._scratch / f"clip-{work.number if work else 0}.mp4"
             for old in self._scratch.glob("clip-*.mp4"):

@@ -68,7 +68,8 @@ function draw() {
   const work = now.work;
   const finding = work?.kind === "shots" && work.state === "running";
   $("shot-count").textContent = finding ? "are being found …" : film ? `(${shots.length})` : "";
-  $("cut").hidden = $("join").hidden = finding || !film;
+  $("cut").hidden = $("join").hidden = !shots.length;
+  $("find").hidden = finding || !film || shots.length > 0;
   watcher.disconnect();
   seen = new Set();
   const here = shotOf(now.frame);
@@ -141,6 +142,7 @@ export function begin() {
   });
   on("frame", drawHere);
   on("picture", load);
+  $("find").onclick = () => tried(() => ask("POST", "/api/work", { body: { kind: "shots" } }));
   $("cut").onclick = () => tried(() => step({ do: "cut", frame: now.frame }));
   $("join").onclick = () =>
     tried(async () => {
