@@ -21,9 +21,9 @@ def test_peaks_are_where_the_shares_are_gathered() -> None:
     for (a, b), share in (((30, 20), 0.35), ((30, 30), 0.25), ((-20, 0), 0.4)):
         shares[((a, b) == NODES).all(1)] = share
     first, second = peaks(shares, NODES, 6)
-    assert (first.a, first.share) == (30, pytest.approx(0.6))
+    assert (first.a, first.share) == pytest.approx((30, 0.6))
     assert first.b == pytest.approx((20 * 0.35 + 30 * 0.25) / 0.6)
-    assert (second.a, second.b, second.share) == (-20, 0, pytest.approx(0.4))
+    assert (second.a, second.b, second.share) == pytest.approx((-20, 0, 0.4))
     assert len(peaks(shares, NODES, 1)) == 1
     even = peaks(np.full(len(NODES), 1 / len(NODES), np.float32), NODES, 100)
     assert sum(item.share for item in even) <= 1 + 1e-5

@@ -199,7 +199,8 @@ class Kept:
 def _parse_draft(value: Any) -> Decisions:
     if not isinstance(value, dict) or not isinstance(value.get("look"), dict):
         raise SettingsError("not a draft")
-    hints, shots = value.get("hints"), value.get("shots")
+    hints: Any = value.get("hints")
+    shots = value.get("shots")
     parse_hints(hints)
     return Decisions(
         dict(enumerate(hints["hints"], 1)),
