@@ -37,10 +37,11 @@ from vidcolor.studio.confinement import Folder
 from vidcolor.studio.faults import ForbiddenError
 from vidcolor.studio.film import OpenFilm
 from vidcolor.studio.guard import TOKEN
+from vidcolor.studio.orders import CLIP, clip_range
 from vidcolor.studio.pictures import Networks
 from vidcolor.studio.routes import make_app
 from vidcolor.studio.serve import Place, listening
-from vidcolor.studio.session import CLIP, Session, clip_range
+from vidcolor.studio.session import Session
 from vidcolor.studio.work import Shown, Worker
 from vidcolor_cli.main import run
 
@@ -245,10 +246,10 @@ def test_what_was_not_saved_outlives_the_server(
         assert history.now == was and history.changed
         assert "not saved" in later.opened().notes[0]
         later.save(None, replace=False)
-        assert not list(folder.glob(".film*"))
+        assert not list(folder.glob("*.unsaved.json"))
         later.change(None, {"do": "undo"})
-        assert not history.now.hints and list(folder.glob(".film*"))
-    (folder / ".film.studio.json").write_text("{")
+        assert not history.now.hints and list(folder.glob("*.unsaved.json"))
+    (folder / "film.unsaved.json").write_text("{")
     with Session(Folder(folder), {"default": settings}) as last:
         last.open("film.mp4")
         assert last.opened().history.now == was and not last.opened().history.changed
@@ -338,7 +339,7 @@ def test_an_impossible_step_is_refused_and_changes_nothing(
 def test_cuts_wait_until_the_shots_are_known(
     page: TestClient, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Session, "find_shots", lambda self, opened: 0)
+    monkeypatch.setattr(Session, "find_shots", lambda self, number: 0)
     opened(page, session)
     refused(page.post("/api/steps", json={"do": "cut", "frame": 5}), 400, "not known yet")
     number = step(page, do="add hint", hint=HINT)["result"]
@@ -535,6 +536,9 @@ def test_nothing_outside_the_folder_is_read_or_written(
     assert page.get("/page/../routes.py").status_code == 404
     assert page.get("/page/..%2froutes.py").status_code == 404
     opened(page, session)
+    (folder / "more" / "film.mp4").write_bytes((folder / "film.mp4").read_bytes())
+    (folder / "more" / "film.hints.json").symlink_to(folder.parent / "hints.json")
+    refused(page.post("/api/open", json={"path": "more/film.mp4"}), 403, "film.hints.json", "link")
     (folder / "target.mp4").symlink_to(folder.parent / "elsewhere.mp4")
     refused(page.post("/api/work", json={"kind": "film", "name": "target.mp4"}), 403, "link")
 

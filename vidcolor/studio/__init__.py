@@ -2,8 +2,8 @@
 
 ::
 
-    serve -> routes -> session -> film, pictures, decisions, keeping, work
-             guard                confinement, uploads
+    serve -> guard -> routes -> session -> film, pictures, decisions, keeping, orders, work
+                      queries, uploads     confinement
 
 All state is the server's, and there is one of it: every tab shows the same film. What a tab asks
 for is one small change (a hint more, another saturation), never "all as I have it", so no tab can

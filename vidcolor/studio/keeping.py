@@ -8,26 +8,29 @@
     film.references/   --reference    colour stills, each named after a frame of its shot
 
 A file that somebody else wrote since it was read or written here is not replaced unasked. What is
-not saved yet is kept in a hidden draft beside them, which outlives a crash.
+not saved yet is in ``film.unsaved.json``, which outlives a crash.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import os
+import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from vidcolor.disk import put_in_place
 from vidcolor.errors import SettingsError, TargetError, UsageError
 from vidcolor.guide.still import read_still
-from vidcolor.hintlist import parse_hints, read_hints
+from vidcolor.hintlist import parse_hints
 from vidcolor.listfile import read_list
 from vidcolor.models.checkpoint import digest
 from vidcolor.references import SUFFIXES, Reference, find_references
 from vidcolor.settings import Settings, load_settings
-from vidcolor.shots import ShotList, parse_shots, read_shots
+from vidcolor.shots import parse_shots, read_shots
+from vidcolor.studio.confinement import Folder
 from vidcolor.studio.decisions import LOOK, Decisions
 from vidcolor.studio.faults import ConflictError
 from vidcolor.textfile import write_text, writing
@@ -37,15 +40,15 @@ _REMOVED = "removed"
 
 
 class Kept:
-    """The files of the film at ``film``."""
+    """The files of ``film``, a film in ``folder``. Raises ForbiddenError where one is a link."""
 
-    def __init__(self, film: Path) -> None:
+    def __init__(self, film: Path, folder: Folder) -> None:
         self.film = film
-        self.shots = film.with_name(f"{film.stem}.shots.json")
-        self.hints = film.with_name(f"{film.stem}.hints.json")
-        self.look = film.with_name(f"{film.stem}.look.toml")
-        self.references = film.with_name(f"{film.stem}.references")
-        self._draft = film.with_name(f".{film.stem}.studio.json")
+        self.shots = folder.beside(film, f"{film.stem}.shots.json")
+        self.hints = folder.beside(film, f"{film.stem}.hints.json")
+        self.look = folder.beside(film, f"{film.stem}.look.toml")
+        self.references = folder.beside(film, f"{film.stem}.references")
+        self._draft = folder.beside(film, f"{film.stem}.unsaved.json")
         self._known: dict[Path, str | None] = {}
         self._texts: dict[Path, str] = {}
         self._stills: tuple[object, tuple[Reference, ...]] = (None, ())
@@ -55,7 +58,7 @@ class Kept:
         decisions = Decisions()
         for read in (self._load_shots, self._load_hints, self._load_look):
             try:
-                tried = read(decisions, base)
+                tried = dataclasses.replace(decisions, **read(base))
                 tried.settings(base)
                 decisions = tried
             except SettingsError as error:
@@ -99,13 +102,10 @@ class Kept:
     def drafted(self, base: Settings) -> Decisions | None:
         """What was not saved the last time, if there is anything."""
         try:
-            found = (
-                read_list(self._draft, "this draft", _parse_draft)
-                if self._draft.is_file()
-                else None
-            )
-            if found is not None:
-                found.settings(base)
+            if not self._draft.is_file():
+                return None
+            found = read_list(self._draft, "this draft", _parse_draft)
+            found.settings(base)
         except SettingsError:
             return None
         return found
@@ -124,7 +124,7 @@ class Kept:
         return self._stills[1]
 
     def add_still(self, picture: Path, frame: int, short_side: int) -> str:
-        """Keep ``picture``, a file that is moved, as the reference for the shot of ``frame``.
+        """Keep a copy of ``picture`` as the reference for the shot of ``frame``.
 
         Raises SettingsError if it cannot be one: unreadable, or grey.
         """
@@ -137,7 +137,10 @@ class Kept:
             self.references.mkdir(exist_ok=True)
             for other in self.references.glob(f"ref_{frame:06}.*"):
                 self._set_aside(other)
-            os.replace(picture, target)
+            # Beside it at first: the picture may be on another disk.
+            part = self.references / f".{target.name}.part"
+            shutil.copyfile(picture, part)
+            put_in_place(part, target)
         return target.name
 
     def remove_still(self, name: str) -> None:
@@ -160,31 +163,27 @@ class Kept:
         texts = {self.hints: _hints_text(decisions, self.film.name), self.shots: shots}
         return {**texts, self.look: _look_text(decisions.look)}
 
-    def _load_shots(self, so_far: Decisions, base: Settings) -> Decisions:
+    def _load_shots(self, base: Settings) -> dict[str, Any]:
         if not self.shots.exists():
-            return so_far
-        shots: ShotList = read_shots(self.shots)
+            return {}
+        shots = read_shots(self.shots)
         self._known[self.shots] = _digest(self.shots)
-        return Decisions(so_far.hints, so_far.palette, shots, so_far.look)
+        return {"shots": shots}
 
-    def _load_hints(self, so_far: Decisions, base: Settings) -> Decisions:
+    def _load_hints(self, base: Settings) -> dict[str, Any]:
         if not self.hints.exists():
-            return so_far
-        read_hints(self.hints)
-        value = json.loads(self.hints.read_text(encoding="utf-8-sig"))
+            return {}
+        found = read_list(self.hints, "these hints", _parse_hints)
         self._known[self.hints] = _digest(self.hints)
-        hints = dict(enumerate(value["hints"], 1))
-        return Decisions(hints, value.get("palette", {}), so_far.shots, so_far.look)
+        return found
 
-    def _load_look(self, so_far: Decisions, base: Settings) -> Decisions:
+    def _load_look(self, base: Settings) -> dict[str, Any]:
         if not self.look.exists():
-            return so_far
+            return {}
         read, plain = load_settings(self.look, base).look_in(), base.look_in()
         self._known[self.look] = _digest(self.look)
-        look = {
-            key: getattr(read, key) for key in LOOK if getattr(read, key) != getattr(plain, key)
-        }
-        return Decisions(so_far.hints, so_far.palette, so_far.shots, look)
+        look = {key: getattr(read, key) for key in LOOK}
+        return {"look": {key: it for key, it in look.items() if it != getattr(plain, key)}}
 
     def _set_aside(self, path: Path) -> None:
         folder = self.references / _REMOVED
@@ -196,18 +195,18 @@ class Kept:
         path.rename(target)
 
 
+def _parse_hints(value: Any) -> dict[str, Any]:
+    """The part of the decisions that a hints file is."""
+    parse_hints(value)
+    return {"hints": dict(enumerate(value["hints"], 1)), "palette": value.get("palette", {})}
+
+
 def _parse_draft(value: Any) -> Decisions:
     if not isinstance(value, dict) or not isinstance(value.get("look"), dict):
         raise SettingsError("not a draft")
-    hints: Any = value.get("hints")
     shots = value.get("shots")
-    parse_hints(hints)
-    return Decisions(
-        dict(enumerate(hints["hints"], 1)),
-        hints.get("palette", {}),
-        None if shots is None else parse_shots(shots),
-        value["look"],
-    )
+    known = None if shots is None else parse_shots(shots)
+    return Decisions(**_parse_hints(value.get("hints")), shots=known, look=value["look"])
 
 
 def _hints_text(decisions: Decisions, source: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,20 +19,18 @@ from starlette.staticfiles import StaticFiles
 
 from vidcolor.errors import SourceNotFoundError, UsageError, VidcolorError
 from vidcolor.studio import snapshot
-from vidcolor.studio.faults import TooLargeError, status_of
+from vidcolor.studio.faults import status_of
 from vidcolor.studio.guard import Guard
+from vidcolor.studio.queries import json_of, share_of, whole_of
 from vidcolor.studio.session import Opened, Session
 from vidcolor.studio.uploads import receive
 
 PAGE = Path(str(files("vidcolor.studio") / "page"))
 _LARGEST_STILL = 64 << 20
-_LARGEST_REQUEST = 1 << 20
 _NEWS = 0.15
 """Seconds between two looks for news."""
 _BEAT = 15.0
 """Seconds after which a silent page is told that the server is there."""
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 def make_app(
@@ -110,7 +108,7 @@ class Routes:
         )
 
     async def open(self, request: Request) -> Response:
-        asked = await _json(request, path=str, discard=bool)
+        asked = await json_of(request, path=str, discard=bool)
         await run_in_threadpool(
             self._session.open, asked.get("path", ""), discard=asked.get("discard", False)
         )
@@ -129,7 +127,7 @@ class Routes:
         return await self._picture(request, lambda opened: opened.pictures.before(frame))
 
     async def after(self, request: Request) -> Response:
-        frame, tallest = request.path_params["frame"], _whole(request, "tallest")
+        frame, tallest = request.path_params["frame"], whole_of(request, "tallest")
 
         def make(opened: Opened) -> bytes:
             return opened.pictures.after(frame, self._session.settings(opened), tallest)
@@ -138,10 +136,10 @@ class Routes:
 
     async def likely(self, request: Request) -> Response:
         frame = request.path_params["frame"]
-        place = (_share(request, "x"), _share(request, "y"))
+        place = (share_of(request, "x"), share_of(request, "y"))
         found = await run_in_threadpool(
             self._session.picture,
-            _whole(request, "film"),
+            whole_of(request, "film"),
             lambda opened: opened.pictures.likely(frame, place),
         )
         return JSONResponse(
@@ -149,8 +147,8 @@ class Routes:
         )
 
     async def add_reference(self, request: Request) -> Response:
-        session, number = self._session, _whole(request, "film")
-        frame, name = _whole(request, "frame") or 0, request.query_params.get("name", "")
+        session, number = self._session, whole_of(request, "film")
+        frame, name = whole_of(request, "frame") or 0, request.query_params.get("name", "")
         plain = session.folder.beside(session.scratch / "still", name)
         await receive(
             request.stream(), request.headers.get("content-length"), _LARGEST_STILL, plain
@@ -162,40 +160,40 @@ class Routes:
         return JSONResponse({})
 
     async def reference(self, request: Request) -> Response:
-        opened = self._session.opened(_whole(request, "film"))
+        opened = self._session.opened(whole_of(request, "film"))
         for item in opened.kept.stills():
             if item.path.name == request.path_params["name"]:
                 return FileResponse(self._session.folder.path(self._session.folder.name(item.path)))
         raise SourceNotFoundError("this film has no such reference")
 
     async def remove_reference(self, request: Request) -> Response:
-        name, number = request.path_params["name"], _whole(request, "film")
+        name, number = request.path_params["name"], whole_of(request, "film")
         await run_in_threadpool(self._session.remove_reference, number, name)
         return JSONResponse({})
 
     async def step(self, request: Request) -> Response:
         """One change: ``do`` names it, the rest is what `Session.change` takes for it."""
-        asked = await _json(request)
-        number = _whole(request, "film")
+        asked = await json_of(request)
+        number = whole_of(request, "film")
         result = await run_in_threadpool(self._session.change, number, asked)
         state = await run_in_threadpool(snapshot.state, self._session)
         return JSONResponse({"result": result, "state": state})
 
     async def save(self, request: Request) -> Response:
-        asked = await _json(request, replace=bool)
+        asked = await json_of(request, replace=bool)
         names = await run_in_threadpool(
-            self._session.save, _whole(request, "film"), replace=asked.get("replace", False)
+            self._session.save, whole_of(request, "film"), replace=asked.get("replace", False)
         )
         return JSONResponse({"files": names})
 
     async def start(self, request: Request) -> Response:
-        asked = await _json(
+        asked = await json_of(
             request, kind=str, frame=int, split=bool, name=str, preset=str, overwrite=bool
         )
-        number = _whole(request, "film")
+        number = whole_of(request, "film")
         session, kind = self._session, asked.get("kind")
         if kind == "shots":
-            begun = await run_in_threadpool(session.find_shots, session.opened(number))
+            begun = await run_in_threadpool(session.find_shots, number)
         elif kind == "clip":
             begun = await run_in_threadpool(
                 session.make_clip, number, asked.get("frame", 0), split=asked.get("split", False)
@@ -224,7 +222,7 @@ class Routes:
         return FileResponse(path, filename=path.name, content_disposition_type="attachment")
 
     async def _picture(self, request: Request, make: Callable[[Opened], bytes]) -> Response:
-        number = _whole(request, "film")
+        number = whole_of(request, "film")
         data = await run_in_threadpool(self._session.picture, number, make)
         return Response(data, media_type="image/jpeg")
 
@@ -236,45 +234,6 @@ async def _page(request: Request) -> Response:
 async def _failed(request: Request, error: Exception) -> Response:
     assert isinstance(error, VidcolorError)
     return JSONResponse({"error": " ".join(str(error).split())}, status_of(error))
-
-
-async def _json(request: Request, **kinds: type) -> dict[str, Any]:
-    """The request's JSON object, whose values are of the ``kinds`` named. Raises UsageError."""
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _LARGEST_REQUEST:
-            raise TooLargeError("the request is too large")
-    try:
-        found = json.loads(body or b"{}")
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"the request is not JSON: {error}") from error
-    if not isinstance(found, Mapping):
-        raise UsageError("the request must be a JSON object")
-    for key, kind in kinds.items():
-        if key in found and type(found[key]) is not kind:
-            raise UsageError(f"{key} must be {kind.__name__}, not {found[key]!r}")
-    return dict(found)
-
-
-def _whole(request: Request, name: str) -> int | None:
-    text = request.query_params.get(name)
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise UsageError(f"{name} must be a whole number, not {text!r}")
-    return int(text)
-
-
-def _share(request: Request, name: str) -> float:
-    text = request.query_params.get(name, "")
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1
-    if not 0 <= value <= 1:
-        raise UsageError(f"{name} must be a share of the picture, 0 to 1, not {text!r}")
-    return value
 
 
 def _event(name: str, value: Any) -> str:

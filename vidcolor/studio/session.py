@@ -10,28 +10,22 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vidcolor.errors import SettingsError, SourceNotFoundError, UsageError
-from vidcolor.job import colorize_video
-from vidcolor.preview.clip import make_clip
-from vidcolor.preview.columns import Column
-from vidcolor.references import Reference
-from vidcolor.settings import RangeSettings, Settings
+from vidcolor.errors import SettingsError, SourceNotFoundError
+from vidcolor.settings import Settings
+from vidcolor.shots import ShotList
+from vidcolor.studio import orders
 from vidcolor.studio.confinement import Folder
 from vidcolor.studio.decisions import History
 from vidcolor.studio.faults import ConflictError
 from vidcolor.studio.film import OpenFilm
 from vidcolor.studio.keeping import Kept
+from vidcolor.studio.orders import Order
 from vidcolor.studio.pictures import Networks, Pictures
 from vidcolor.studio.steps import take
 from vidcolor.studio.work import Shown, Worker
-from vidcolor.survey import find_shots
-
-CLIP = Fraction(10)
-"""Seconds of a shot that a clip shows, at most."""
 
 Result = TypeVar("Result")
 
@@ -119,7 +113,7 @@ class Session:
                 self.now.kept.draft(None)
             opened = self._painter.submit(self._open, path).result()
         if opened.history.now.shots is None:
-            self.find_shots(opened)
+            self.find_shots(opened.number)
 
     def picture(self, number: int | None, make: Callable[[Opened], Result]) -> Result:
         """What ``make`` makes of the open film, in the thread for pictures."""
@@ -182,56 +176,26 @@ class Session:
 
         return self.step(number, save)
 
-    def find_shots(self, opened: Opened) -> int:
+    def find_shots(self, number: int | None) -> int:
         """Begin to find the shots of the film."""
+        opened = self.opened(number)
 
-        def do(shown: Shown) -> tuple[str, Any]:
-            found = find_shots(
-                opened.film.path, self.base, progress=shown.progress, warn=shown.warn
-            ).to_list()
+        def found(shots: ShotList) -> None:
             with self.lock:
-                opened.history.found(found)
+                opened.history.found(shots)
                 self.version += 1
-            return f"{len(found.shots)} shots", None
 
-        return self.worker.start("shots", do)
+        return self.worker.start("shots", orders.shots(opened.film, self.base, found))
 
     def make_clip(self, number: int | None, frame: int, *, split: bool) -> int:
         """Begin a clip of the shot of ``frame``, or of a part of it about the frame."""
         opened = self.opened(number)
         opened.film.check()
-        settings = self.settings(opened)
-        first, end = clip_range(opened.film, settings.shots or (0,), frame)
-        start = opened.film.time(first)
-        crop = RangeSettings(start=start, duration=opened.film.time(end) - start)
-        stills = tuple(
-            Reference(it.path, it.sha256) for it in opened.pictures.references_of(frame, settings)
+        target = self._scratch / f"clip-{secrets.token_hex(4)}.mp4"
+        clip = orders.clip(
+            opened.film, opened.pictures, self.settings(opened), frame, target, split=split
         )
-        hints = opened.pictures.hints_of(frame, settings)
-        inside = tuple(hint for hint in hints if first <= (hint.frame or 0) < end)
-        settings = settings.replace(range=crop, references=stills, hints=inside, overwrite=True)
-
-        def do(shown: Shown) -> tuple[str, Any]:
-            if left := len(hints) - len(inside):
-                shown.warn(f"hints on frames outside of this clip, left out of it: {left}")
-            work = self.worker.work
-            target = self._scratch / f"clip-{work.number if work else 0}.mp4"
-            for old in self._scratch.glob("clip-*.mp4"):
-                old.unlink(missing_ok=True)
-            columns = [Column("", settings)]
-            count = make_clip(
-                opened.film.path,
-                target,
-                columns,
-                split=split,
-                width=1280,
-                progress=shown.progress,
-                warn=shown.warn,
-            )
-            self._made["clip"] = target
-            return f"{count} frames", {"first": first, "end": end, "split": split}
-
-        return self.worker.start("clip", do)
+        return self.worker.start("clip", lambda shown: self._make("clip", target, clip, shown))
 
     def run(self, number: int | None, name: str, preset: str, *, overwrite: bool) -> int:
         """Begin to colour the film into ``name``, beside it."""
@@ -239,22 +203,15 @@ class Session:
         opened.film.check()
         target = self.folder.beside(opened.film.path, name)
         settings = self.settings(opened, preset).replace(overwrite=overwrite)
+        film = orders.film(opened.film.path, target, settings)
+        return self.worker.start("film", lambda shown: self._make("film", target, film, shown))
 
-        def do(shown: Shown) -> tuple[str, Any]:
-            report = colorize_video(
-                opened.film.path,
-                target,
-                settings,
-                progress=shown.progress,
-                warn=shown.warn,
-                following=lambda progress: shown.progress(progress, "follow"),
-            )
-            speed = f"{report.frames_per_second:.1f} frames/s"
-            message = f"{name}: {report.frames} frames, {report.seconds:.1f} s, {speed}"
-            self._made["film"] = target
-            return message, {"name": name}
-
-        return self.worker.start("film", do)
+    def _make(self, kind: str, target: Path, order: Order, shown: Shown) -> tuple[str, Any]:
+        done = order(shown)
+        old, self._made[kind] = self._made.get(kind), target
+        if old is not None and old.parent == self._scratch:
+            old.unlink(missing_ok=True)
+        return done
 
     def _open(self, path: Path) -> Opened:
         stack = ExitStack()
@@ -263,7 +220,7 @@ class Session:
             if self._networks is None:
                 self._networks = Networks(self.base)
             pictures = Pictures(film, self._networks)
-            kept, history, notes = Kept(path), History(self.base), list[str]()
+            kept, history, notes = Kept(path, self.folder), History(self.base), list[str]()
             history.begin(kept.load(self.base, notes.append), kept.drafted(self.base))
             if history.changed:
                 notes.append(f"{path.name}: taken up again from where it was not saved; or Undo")
@@ -281,17 +238,3 @@ class Session:
         if self.now is not None:
             self.now.stack.close()
             self.now = None
-
-
-def clip_range(film: OpenFilm, starts: tuple[int, ...], frame: int) -> tuple[int, int]:
-    """The frames (half-open) of the shot of ``frame``, or those of it that a clip shows."""
-    if not 0 <= frame < film.frames:
-        raise UsageError(f"frame {frame}: after the film's end")
-    first = max(start for start in starts if start <= frame)
-    end = min((start for start in starts if start > frame), default=film.frames)
-    end = min(end, film.frames)
-    if film.time(end) - film.time(first) <= CLIP:
-        return first, end
-    latest = film.number_at(film.time(end) - CLIP)
-    first = min(max(first, film.number_at(film.time(frame) - CLIP / 2)), latest)
-    return first, min(end, film.number_at(film.time(first) + CLIP))
