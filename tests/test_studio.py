@@ -159,6 +159,16 @@ def test_a_hint_changes_the_picture_there_and_undo_takes_it_back(
     assert np.array_equal(pixels(page, 3), before)
 
 
+def test_pictures_come_in_the_size_that_is_asked_for(page: TestClient, session: Session) -> None:
+    opened(page, session)
+    whole = pixels(page, 2)
+    assert whole.shape == pixels(page, 2, "before.jpg").shape == (48, 64, 3)
+    small = pixels(page, 2, "after.jpg?tallest=12")
+    assert small.shape == (12, 16, 3)
+    assert np.abs(small - whole.reshape(12, 4, 16, 4, 3).mean((1, 3))).mean() < 8
+    assert np.array_equal(pixels(page, 2, "after.jpg?tallest=500"), whole)
+
+
 def test_a_hinted_frame_is_shown_as_the_job_colours_it(page: TestClient, session: Session) -> None:
     from vidcolor.pipeline import color_frames
 

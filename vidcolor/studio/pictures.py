@@ -28,7 +28,7 @@ from vidcolor.models.likely import LikelyColors
 from vidcolor.paint import Painter
 from vidcolor.references import Reference
 from vidcolor.settings import Settings
-from vidcolor.stills import Pixels, jpeg, panel_size, upright
+from vidcolor.stills import Pixels, jpeg, shrunk, upright
 from vidcolor.studio.film import OpenFilm
 from vidcolor.studio.recent import Recent, RecentColors, RecentFeatures
 
@@ -56,7 +56,7 @@ class Pictures:
         self._film = film
         self._networks = networks
         self._colors: Recent[Float32] = Recent(_KEPT)
-        self._painters: dict[tuple[int, int], Painter] = {}
+        self._painter = Painter(film.panel)
 
     def warm(self, settings: Settings) -> None:
         """Have the networks ready for this film's size, so that the first hint need not wait."""
@@ -85,18 +85,16 @@ class Pictures:
 
     def after(self, number: int, settings: Settings, tallest: int | None = None) -> bytes:
         """The frame coloured as ``settings`` say, a JPEG, at most ``tallest`` pixels high."""
-        return jpeg(self.colored(number, settings, tallest), _QUALITY)
+        picture = self.colored(number, settings)
+        return jpeg(picture if tallest is None else shrunk(picture, tallest), _QUALITY)
 
-    def colored(self, number: int, settings: Settings, tallest: int | None = None) -> Pixels:
+    def colored(self, number: int, settings: Settings) -> Pixels:
         """The same as R'G'B' (h, w, 3) uint8."""
-        warm, info = self._film.frame(number), self._film.info
+        warm = self._film.frame(number)
         ab = self._ab(warm.small, settings)
-        frame, light = warm.shown.frame, warm.small.lightness
-        graded = Grading(settings).apply([ColoredFrame(frame, light, ab, True)])
-        size = self._film.panel if tallest is None else panel_size(info, tallest)
-        if size not in self._painters:
-            self._painters[size] = Painter(size)
-        return upright(self._painters[size].paint(next(graded)), info)
+        colored = ColoredFrame(warm.shown.frame, warm.small.lightness, ab, True)
+        (graded,) = Grading(settings).apply([colored])
+        return upright(self._painter.paint(graded), self._film.info)
 
     def likely(self, number: int, place: tuple[float, float]) -> list[tuple[Srgb, float]]:
         """What the network holds for likely at ``place`` (x, y), in shares of the picture as shown:

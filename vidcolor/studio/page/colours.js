@@ -160,8 +160,11 @@ export function begin() {
     draw();
   });
   on("hint", () => {
-    if (chosen() || place()) $("tab-hints").click();
+    const open = Boolean(chosen() || place());
+    if (open) $("tab-hints").click();
     draw();
+    // On a small screen it may lie below what is seen.
+    if (open && window.innerWidth <= 900) $("chooser").scrollIntoView({ block: "nearest" });
   });
   $("color").addEventListener("pointerdown", () => (gesture += 1));
   $("color").addEventListener("input", () => give({ color: $("color").value, dragging: `color${gesture}` }));
