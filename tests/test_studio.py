@@ -263,6 +263,7 @@ def test_what_was_not_saved_outlives_the_server(
     with Session(Folder(folder), {"default": settings}) as last:
         last.open("film.mp4")
         assert last.opened().history.now == was and not last.opened().history.changed
+        assert "not a JSON file" in last.opened().notes[0]
 
 
 def test_names_strokes_and_notes_of_a_file_written_by_hand_are_kept(
@@ -302,6 +303,13 @@ def test_a_broken_file_is_told_of_and_not_replaced_unasked(
     assert not (folder / "film.shots.json").exists()
     assert page.post("/api/save", json={"replace": True}).status_code == 200
     assert len(read_hints(folder / "film.hints.json")) == 1
+    # A look file with more in it than can be set here is left alone too.
+    (folder / "film.look.toml").write_text("[look]\nwarmth = 0.5\n[encoder]\ncrf = 10\n")
+    session.open("film.mp4")
+    assert "holds more than" in session.opened().notes[0]
+    step(page, do="look", look={"tint": 0.1})
+    refused(page.post("/api/save", json={}), 409, "film.look.toml")
+    step(page, do="undo")
     # The same when it was changed since it was written here.
     os.utime(folder / "film.hints.json")
     step(page, do="undo")

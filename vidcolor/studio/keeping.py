@@ -99,14 +99,15 @@ class Kept:
             }
             write_text(self._draft, json.dumps(value, ensure_ascii=False), "draft")
 
-    def drafted(self, base: Settings) -> Decisions | None:
-        """What was not saved the last time, if there is anything."""
+    def drafted(self, base: Settings, note: Callable[[str], None]) -> Decisions | None:
+        """What was not saved the last time, if there is anything that can be used."""
         try:
             if not self._draft.is_file():
                 return None
             found = read_list(self._draft, "this draft", _parse_draft)
             found.settings(base)
-        except SettingsError:
+        except SettingsError as error:
+            note(f"{error}; it was left out")
             return None
         return found
 
@@ -180,10 +181,14 @@ class Kept:
     def _load_look(self, base: Settings) -> dict[str, Any]:
         if not self.look.exists():
             return {}
-        read, plain = load_settings(self.look, base).look_in(), base.look_in()
+        read, plain = load_settings(self.look, base), base.look_in()
+        both = {key: getattr(read.look_in(), key) for key in LOOK}
+        look = {key: value for key, value in both.items() if value != getattr(plain, key)}
+        if Decisions(look=look).settings(base) != read:
+            # What is not set in the page would be lost when it is saved.
+            raise SettingsError(f"{self.look}: holds more than {', '.join(LOOK)}")
         self._known[self.look] = _digest(self.look)
-        look = {key: getattr(read, key) for key in LOOK}
-        return {"look": {key: it for key, it in look.items() if it != getattr(plain, key)}}
+        return {"look": look}
 
     def _set_aside(self, path: Path) -> None:
         folder = self.references / _REMOVED

@@ -172,7 +172,7 @@ class Routes:
         return JSONResponse({})
 
     async def step(self, request: Request) -> Response:
-        """One change: ``do`` names it, the rest is what `Session.change` takes for it."""
+        """One change, see `vidcolor.studio.steps`; answers with its result and the new state."""
         asked = await json_of(request)
         number = whole_of(request, "film")
         result = await run_in_threadpool(self._session.change, number, asked)

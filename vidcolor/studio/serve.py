@@ -55,7 +55,7 @@ def serve(
         host, port = listener.getsockname()[:2]
         address = f"http://{_bracketed(host)}:{port}/"
         hosts = [f"{_bracketed(it)}:{port}" for it in {host, *(_LOCAL if host in _LOCAL else ())}]
-        hosts += [f"{place.host}:{port}".lower()]
+        hosts.append(f"{_bracketed(place.host)}:{port}")
         app = make_app(session, hosts, upload_limit, lambda: server.should_exit)
         config = uvicorn.Config(
             app, log_level="warning", timeout_graceful_shutdown=2, server_header=False

@@ -221,7 +221,8 @@ class Session:
                 self._networks = Networks(self.base)
             pictures = Pictures(film, self._networks)
             kept, history, notes = Kept(path, self.folder), History(self.base), list[str]()
-            history.begin(kept.load(self.base, notes.append), kept.drafted(self.base))
+            files = kept.load(self.base, notes.append)
+            history.begin(files, kept.drafted(self.base, notes.append))
             if history.changed:
                 notes.append(f"{path.name}: taken up again from where it was not saved; or Undo")
         except BaseException:
