@@ -10,9 +10,10 @@ let named = "";
 
 function draw() {
   const work = now.work;
-  const shownAlready = !work || (work.kind !== "film" && work.state !== "running" && !work.warnings.length && work.state !== "failed");
-  $("work").hidden = shownAlready || !now.state.film;
   const running = work?.state === "running";
+  // What ended as it should, and is to be seen elsewhere, needs no words here.
+  const telling = work && (work.kind === "film" || running || work.state === "failed" || work.warnings.length);
+  $("work").hidden = !telling || !now.state.film;
   $("run").disabled = $("play").disabled = running || !now.state.film;
   if (!work) return;
   $("work-title").textContent = [TITLES[work.kind], STATES[work.state]].filter(Boolean).join(": ");
