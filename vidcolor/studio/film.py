@@ -27,6 +27,8 @@ TALLEST, WIDEST = 720, 1280
 """Of the picture that is shown, in pixels."""
 _KEPT = 24
 """Frames kept warm, of some 3 MB each at the most."""
+_SMALL = 256
+"""Frames of which what the network sees is kept, a quarter of a megabyte each."""
 
 Float32: TypeAlias = NDArray[np.float32]
 
@@ -58,6 +60,7 @@ class OpenFilm:
         self._size = small_size(self.info, settings)
         self._state = _state(path)
         self._warm: Recent[Warm] = Recent(_KEPT)
+        self._small: Recent[SmallFrame] = Recent(_SMALL)
         self._glimpser = Glimpser(self.info, settings.limits)
 
     @property
@@ -80,6 +83,7 @@ class OpenFilm:
 
     def __exit__(self, *error: object) -> None:
         self._warm.clear()
+        self._small.clear()
         self._glimpser.__exit__(None, None, None)
 
     def check(self) -> None:
@@ -121,6 +125,16 @@ class OpenFilm:
         """The frame ``number``. Raises UsageError if there is none, SourceError."""
         self.check_number(number)
         return self._warm.get(number, lambda: self._look(number))
+
+    def small(self, number: int) -> SmallFrame:
+        """As the network sees the frame ``number``; its ``frame`` has next to no luma."""
+
+        def bare() -> SmallFrame:
+            small = self.frame(number).small
+            frame = replace(small.frame, luma=small.frame.luma[:1, :1].copy())
+            return replace(small, frame=frame)
+
+        return self._small.get(number, bare)
 
     def _look(self, number: int) -> Warm:
         time = self.time(number)

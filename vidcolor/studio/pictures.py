@@ -177,7 +177,7 @@ class Pictures:
             last = -1
             for it in order:
                 shot = _shot(settings, it)
-                yield replace(self._film.frame(it).small, cut=shot != last)
+                yield replace(self._film.small(it), cut=shot != last)
                 last = shot
 
         return list(marked())

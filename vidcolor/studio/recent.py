@@ -12,8 +12,8 @@ from vidcolor.models.features import Features
 
 Value = TypeVar("Value")
 
-_KEPT = 32
-"""Pictures whose colours without hints, and features, are kept: some 1 MB each."""
+_KEPT = 64
+"""Answers that are kept, and features: some half a megabyte each."""
 
 
 class Recent(Generic[Value]):
@@ -37,7 +37,8 @@ class Recent(Generic[Value]):
 
 
 class RecentColors(Colorizer):
-    """``colorizer``, remembering what it said of single pictures that it was told nothing of."""
+    """``colorizer``, remembering what it said of single pictures: of several hinted frames in a
+    shot, most have not changed since the last click."""
 
     def __init__(self, colorizer: Colorizer) -> None:
         self._colorizer = colorizer
@@ -50,9 +51,10 @@ class RecentColors(Colorizer):
 
     def colors(self, lightness: Float32, hints: Float32 | None = None) -> Float32:
         """As `Colorizer.colors`."""
-        if hints is not None or len(lightness) != 1:
+        if len(lightness) != 1:
             return self._colorizer.colors(lightness, hints)
-        return self._recent.get(_key(lightness), lambda: self._colorizer.colors(lightness))
+        key = (_key(lightness), None if hints is None else _key(hints))
+        return self._recent.get(key, lambda: self._colorizer.colors(lightness, hints))
 
 
 class RecentFeatures(Features):
@@ -68,5 +70,5 @@ class RecentFeatures(Features):
         return self._recent.get(_key(lightness), lambda: look(lightness))
 
 
-def _key(lightness: Float32) -> Hashable:
-    return lightness.shape, blake2b(lightness.tobytes(), digest_size=16).digest()
+def _key(values: Float32) -> Hashable:
+    return values.shape, blake2b(values.tobytes(), digest_size=16).digest()

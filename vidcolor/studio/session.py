@@ -147,7 +147,7 @@ class Session:
         return self.step(number, lambda opened: take(opened.film, opened.history, asked))
 
     def add_reference(self, number: int | None, picture: Path, frame: int) -> str:
-        """Take a still, a file that is moved, as the reference for the shot of ``frame``."""
+        """Take a copy of a still as the reference for the shot of ``frame``."""
 
         def add(opened: Opened) -> str:
             shots = opened.history.now.shots
