@@ -40,7 +40,7 @@ PIXELS = """() => {
   [canvas.width, canvas.height] = [1, 1];
   const after = document.getElementById("after");
   const [w, h] = [after.naturalWidth, after.naturalHeight];
-  paper.drawImage(after, w / 4 - 3, h / 2 - 3, 6, 6, 0, 0, 1, 1);
+  paper.drawImage(after, w / 2 - 3, h / 2 - 3, 6, 6, 0, 0, 1, 1);
   return [...paper.getImageData(0, 0, 1, 1).data];
 }"""
 """The mean colour of the coloured picture where the test clicks."""
@@ -132,21 +132,21 @@ def _go_through(context: api.BrowserContext, address: str, tmp_path: Path) -> No
     # A click, a likely colour, and then any colour.
     box = page.locator("#picture").bounding_box()
     assert box is not None
-    page.mouse.click(box["x"] + box["width"] * 0.25, box["y"] + box["height"] * 0.5)
+    page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
     page.click("#likely button >> nth=0")
     changed(before)
     before = loaded()
-    page.fill("#color", "#c01818")
+    page.fill("#color", "#2040c0")
     changed(before)
-    assert page.inner_text("#hex") == "#c01818"
+    assert page.inner_text("#hex") == "#2040c0"
     is_now = page.evaluate(PIXELS)
-    # Redder by far than it was, in the picture itself.
-    assert (is_now[0] - is_now[2]) - (was[0] - was[2]) > 30
+    # Bluer than it was, in the picture itself.
+    assert (is_now[2] - is_now[0]) - (was[2] - was[0]) > 15
     page.click("#save")
     page.wait_for_selector("#notes :text('film.hints.json')")
     (hint,) = read_hints(tmp_path / "films" / "film.hints.json")
-    assert hint.frame == 0 and hint.color == (0xC0, 0x18, 0x18)
-    assert hint.places[0] == pytest.approx((0.25, 0.5), abs=0.01)
+    assert hint.frame == 0 and hint.color == (0x20, 0x40, 0xC0)
+    assert hint.places[0] == pytest.approx((0.5, 0.5), abs=0.01)
 
     # A second tab shows the same, and the job goes on without the first.
     page.click("#tab-make")
