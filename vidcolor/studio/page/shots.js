@@ -89,7 +89,7 @@ function draw() {
         aria: { label: `Shot ${index + 1}, from ${shot.start}`, current: String(index === here) },
         onclick: () => go(shot.first_frame),
       },
-      make("img", { alt: "", ...(address ? { src: address } : {}) }),
+      make("span", { className: "still" }, make("img", { alt: "", ...(address ? { src: address } : {}) })),
       make(
         "span",
         { className: "caption" },
