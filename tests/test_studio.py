@@ -563,6 +563,12 @@ def test_nothing_outside_the_folder_is_read_or_written(
     (folder / "more" / "film.mp4").write_bytes((folder / "film.mp4").read_bytes())
     (folder / "more" / "film.hints.json").symlink_to(folder.parent / "hints.json")
     refused(page.post("/api/open", json={"path": "more/film.mp4"}), 403, "film.hints.json", "link")
+    (folder / "film.references").mkdir()
+    (folder / "film.references" / "1.png").symlink_to(folder.parent / "secret.png")
+    (folder.parent / "secret.png").write_bytes(still(200, 90, 40))
+    refused(page.get("/api/frames/2/after.jpg"), 400, "1.png", "link")
+    refused(page.get("/api/references/1.png"), 400, "link")
+    (folder / "film.references" / "1.png").unlink()
     (folder / "target.mp4").symlink_to(folder.parent / "elsewhere.mp4")
     refused(page.post("/api/work", json={"kind": "film", "name": "target.mp4"}), 403, "link")
 

@@ -120,6 +120,9 @@ class Kept:
             state = [(item, item.stat().st_mtime_ns, item.stat().st_size) for item in entries]
         except FileNotFoundError:
             state = []
+        for item, _, _ in state:
+            if item.is_symlink():
+                raise SettingsError(f"{item}: is a link; put the picture itself there")
         if state != self._stills[0]:
             self._stills = (state, find_references(self.references) if state else ())
         return self._stills[1]
