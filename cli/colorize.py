@@ -38,10 +38,10 @@ from .options import (
 )
 
 EPILOG = """Other commands, each with its own --help: vidcolor batch SOURCE_DIR TARGET_DIR, a folder
-of films; preview FILE, a sheet of stills or a short clip; probe FILE, what is known of a film;
-shots FILE, where its shots begin; verify SOURCE TARGET, whether all but the colour is as it was;
-models, which networks there are; eval PHOTOS, how close a model's colours come; train RECIPE, train
-a network."""
+of films; preview FILE, a sheet of stills or a short clip; studio FILE, a page to set colours by
+eye; probe FILE, what is known of a film; shots FILE, where its shots begin; verify SOURCE TARGET,
+whether all but the colour is as it was; models, which networks there are; eval PHOTOS, how close a
+model's colours come; train RECIPE, train a network."""
 KEEP = "Frames that keep the colour they have; auto: all that are in colour."
 
 

@@ -11,9 +11,9 @@ import typer
 
 from vidcolor.errors import VidcolorError
 
-from . import batch, colorize, evaluate, models, preview, probe, shots, train, verify
+from . import batch, colorize, evaluate, models, preview, probe, shots, studio, train, verify
 
-COMMANDS = ("batch", "eval", "models", "preview", "probe", "shots", "train", "verify")
+COMMANDS = ("batch", "eval", "models", "preview", "probe", "shots", "studio", "train", "verify")
 """A first word that is none of these is the name of a film."""
 
 _INTERRUPTED = 130
@@ -28,6 +28,7 @@ app.add_typer(models.app, name="models")
 app.command("preview")(preview.preview)
 app.command("probe")(probe.probe)
 app.command("shots")(shots.shots)
+app.command("studio")(studio.studio)
 app.command("train")(train.train)
 app.command("verify")(verify.verify)
 

@@ -121,7 +121,7 @@ def test_settings_nearer_to_the_film_come_first(source: Path) -> None:
     assert "broken.toml: unknown table" in films["b/c/broken.mkv"].why
 
 
-def test_shots_and_hints_lie_beside_the_film(source: Path) -> None:
+def test_what_the_studio_saves_lies_beside_the_film(source: Path) -> None:
     put(source, "a.mkv", "b.mkv", "broken.mkv")
     before = plan(source)["a.mkv"].digest
     shots = {"format": "vidcolor-shots-1", "shots": [{"first_frame": 0}, {"first_frame": 9}]}
@@ -130,10 +130,15 @@ def test_shots_and_hints_lie_beside_the_film(source: Path) -> None:
     (source / "a.hints.json").write_text(
         json.dumps({"format": "vidcolor-hints-1", "hints": [hint]})
     )
+    (source / "a.look.toml").write_text("[look]\nwarmth = 0.5")
+    (source / "a.references").mkdir()
+    (source / "a.references/1.png").write_bytes(b"a still")
     (source / "broken.hints.json").write_text("{}")
     films = plan(source)
     assert films["a.mkv"].settings.shots == (0, 9)
     assert films["a.mkv"].settings.hints[0].frame == 3
+    assert films["a.mkv"].settings.look.warmth == 0.5
+    assert len(films["a.mkv"].settings.references) == 1
     assert films["a.mkv"].digest != before
     assert films["b.mkv"].settings == Settings()
     assert films["broken.mkv"].state == "failed"

@@ -51,6 +51,7 @@ LAYERS = (
     ("photos", "pipeline", "survey", "verify"),
     ("chunkwork", "job"),
     ("evaluate", "jobs", "preview", "train"),
+    ("studio",),
     (API,),
     ("cli",),
 )
@@ -94,8 +95,10 @@ HOMES = {
     "spandrel": {"models"},
     "spandrel_extra_arches": {"models"},
     "sqlite3": {"jobs"},
+    "starlette": {"cli", "studio"},  # in cli only to say that it is missing
     "torch": {"device", "evaluate", "models", "train"},
     "typer": {"cli"},
+    "uvicorn": {"cli", "studio"},
     "urllib": {"models"},  # only to pull a model
 }
 """Which parts may import which library."""

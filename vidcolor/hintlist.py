@@ -87,10 +87,11 @@ class Hint:
 
 def read_hints(path: Path) -> tuple[Hint, ...]:
     """Read a hints file. Raises SettingsError, which names the file and what is wrong with it."""
-    return read_list(path, "these hints", _parse)
+    return read_list(path, "these hints", parse_hints)
 
 
-def _parse(value: Any) -> tuple[Hint, ...]:
+def parse_hints(value: Any) -> tuple[Hint, ...]:
+    """The hints of a file's JSON value. Raises SettingsError."""
     check_format(value, FORMAT, "a hints file")
     check_keys(value, _KEYS)
     hints, palette = value.get("hints"), value.get("palette", {})

@@ -54,11 +54,13 @@ def colorize_video(
     warn: Callable[[str], None] | None = None,
     colorizer: Colorizer | None = None,
     hands: Hands | None = None,
+    following: Callable[[Progress], None] | None = None,
 ) -> Report:
     """Colour the film ``source`` into the new file ``target``.
 
     Luma, timestamps, sound and everything else are kept; see README. ``warn`` is told, one line
     each, what could not be. A ready ``colorizer`` may be given to be used again for many films.
+    ``following`` is told as ``progress`` is, while the film is read through for known colours.
     With ``hands``, as from `vidcolor.jobs.pool.Pool`, others do its chunks, several at once.
     ``target`` appears when it is complete and not before, and is left as it was on any error.
     Finished chunks are then kept, and the same call goes on from there; one with other settings, or
@@ -98,7 +100,12 @@ def colorize_video(
             )
             model = colorizer.description
         stack.enter_context(single_threaded_cv2())
-        pipeline = Pipeline(info, settings, colorizer, watch, LENGTH, tell)
+
+        def followed(frames: int) -> None:
+            if following is not None:
+                following(Progress(frames, total))
+
+        pipeline = Pipeline(info, settings, colorizer, watch, LENGTH, tell, followed)
         sink: Sink = writer
         done = resumed = 0
         resume, complete = None, False

@@ -69,8 +69,9 @@ class Pipeline:
 
     With ``length`` the frames come in chunks, see `vidcolor.chunks`. The stages run as long as the
     ``stack`` that is given to `colored` or `painted`, one of which may be called once; for `starts`
-    alone no colorizer is needed. Raises UsageError where the settings ask for what this film cannot
-    have.
+    alone no colorizer is needed. While the film is read through for known colours, ``followed`` is
+    told after each frame how many were read. Raises UsageError where the settings ask for what this
+    film cannot have.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Pipeline:
         watch: Stopwatch | None = None,
         length: ChunkLength | None = None,
         warn: Callable[[str], None] | None = None,
+        followed: Callable[[int], None] | None = None,
     ) -> None:
         self._info = info
         self._settings = settings
@@ -89,6 +91,7 @@ class Pipeline:
         self._length = length
         self._grading = Grading(settings)
         self._warn = warn or (lambda line: None)
+        self._followed = followed or (lambda frames: None)
         self._size = small_size(info, settings)
         # In a range by time, frames are numbered from its start.
         by_number = (
@@ -259,7 +262,10 @@ class Pipeline:
 
         def frames() -> Iterator[SmallFrame]:
             with closing(decode(info, settings.range, limits=settings.limits)) as read:
-                yield from self._marked(read, ColorWatch(settings.keep_color, self._before))
+                marked = self._marked(read, ColorWatch(settings.keep_color, self._before))
+                for count, small in enumerate(marked, 1):
+                    self._followed(count)
+                    yield small
 
         with self._watch.running("follow hints"):
             guide = make_guide(frames, wishes, settings.color.short_side, colorizer, self._warn)

@@ -108,7 +108,7 @@ class ShotList:
 
 def read_shots(path: Path) -> ShotList:
     """Read a shot list. Raises SettingsError, which names the file and what is wrong with it."""
-    return read_list(path, "this shot list", _parse)
+    return read_list(path, "this shot list", parse_shots)
 
 
 def with_shots(settings: Settings, path: Path) -> Settings:
@@ -132,7 +132,8 @@ def clock(seconds: Fraction) -> str:
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}.{thousandths:03}"
 
 
-def _parse(value: Any) -> ShotList:
+def parse_shots(value: Any) -> ShotList:
+    """The shot list of a file's JSON value. Raises SettingsError."""
     check_format(value, FORMAT, "a shot list")
     check_keys(value, _KEYS)
     shots, source, frames = value.get("shots"), value.get("source"), value.get("frames")

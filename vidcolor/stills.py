@@ -70,6 +70,15 @@ def panel_size(
     return max(2, int(height * scale) // 2 * 2), max(2, int(width * scale) // 2 * 2)
 
 
+def shrunk(pixels: Pixels, tallest: int) -> Pixels:
+    """A picture (h, w, 3) uint8 at most ``tallest`` pixels high, its shape kept."""
+    height, width = pixels.shape[:2]
+    if height <= tallest:
+        return pixels
+    size = (max(1, round(width * tallest / height)), max(1, tallest))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
 def jpeg(pixels: Pixels, quality: int) -> bytes:
     """R'G'B' (h, w, 3) uint8 as a JPEG file; ``quality`` is 1 to 100."""
     _, data = cv2.imencode(".jpg", pixels[..., ::-1], (cv2.IMWRITE_JPEG_QUALITY, quality))

@@ -10,15 +10,17 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from vidcolor.gamut import lab, luminance_of
+from vidcolor.frames import ColorSpec
+from vidcolor.gamut import lab, luminance_of, rgb_from_signed, solve_chroma
 from vidcolor.hintlist import Hint, Srgb
 from vidcolor.hints import PATCH
-from vidcolor.transfer import linear
+from vidcolor.transfer import encoded, linear
 
 Float32: TypeAlias = NDArray[np.float32]
 Float64: TypeAlias = NDArray[np.float64]
 
 _LUMINANCE = np.array([0.212671, 0.715160, 0.072169])
+_SHOWN = ColorSpec("bt709", full_range=True, depth=8)
 _DARKEST = 0.002
 """Luminance under which a colour is black and has no hue that could be made lighter."""
 
@@ -63,6 +65,19 @@ def color_under(color: Srgb, lightness: float) -> tuple[float, float]:
         light = wanted + (light - wanted) * ((1 - wanted) / (most - wanted))
     _, a, b = lab(light)
     return float(a), float(b)
+
+
+def color_shown(lightness: float, a: float, b: float) -> Srgb:
+    """The sRGB colour, 0 to 255, by which a film shows this a* and b* where its lightness is L*.
+
+    The inverse of `color_under`, as far as sRGB goes: what lies beyond is drawn into it.
+    """
+    level = np.clip(np.array([lightness], np.float64), 0, 100)
+    cb, cr = solve_chroma(level, np.array([a], np.float64), np.array([b], np.float64), _SHOWN)
+    luma = encoded(luminance_of(level), "sdr")
+    shown = np.clip(rgb_from_signed(luma, cb, cr, _SHOWN.matrix)[0], 0, 1)
+    red, green, blue = (int(value) for value in np.rint(shown * 255))
+    return red, green, blue
 
 
 def _turned(x: float, y: float, turns: int) -> tuple[float, float]:

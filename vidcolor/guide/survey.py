@@ -99,6 +99,10 @@ class Guide:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the temporary file."""
         self._file.close()
 
 
@@ -108,21 +112,28 @@ def make_guide(
     short_side: int,
     colorizer: Colorizer,
     warn: Callable[[str], None],
+    features: Features | None = None,
 ) -> Guide:
     """Go through ``frames()``, cut into shots, for the colours that are wished for.
 
     ``warn`` is told of each hint that lies outside the picture or is not in these frames, one line
-    each. Raises SettingsError for a still that cannot be used, ModelError.
+    each. Ready ``features`` may be given to be used again. Raises SettingsError for a still that
+    cannot be used, ModelError.
     """
     for hint in wishes.hints:
         if not hint.inside:
             warn(f"{hint}: lies outside the picture, whose sides go from 0 to 1; left out")
-    features = Features()
+    features = features or Features()
     stills = []
     for item in wishes.references:
         still = read_still(item.path, short_side)
         stills.append((item, grid(features(still.lightness), still.ab, wishes.strength)))
-    return _Survey(wishes, stills, features, colorizer, warn).run(frames)
+    survey = _Survey(wishes, stills, features, colorizer, warn)
+    try:
+        return survey.run(frames)
+    except BaseException:
+        survey.guide.close()
+        raise
 
 
 class _Survey:
@@ -143,7 +154,7 @@ class _Survey:
         self._stills = stills
         self._sources = [source for _, source in stills]
         self._numbers: dict[tuple[int, str], tuple[int, int]] = {}
-        self._guide = Guide()
+        self.guide = Guide()
 
     def run(self, frames: Callable[[], Iterator[SmallFrame]]) -> Guide:
         everywhere = [n for n, (item, _) in enumerate(self._stills) if item.shot == item.frame]
@@ -172,7 +183,7 @@ class _Survey:
             window.add(small.lightness, anchors)
             indices.append((index, bool(anchors)))
         self._settle(window, indices, active)
-        return self._guide
+        return self.guide
 
     def _hinted(
         self, frames: Iterator[SmallFrame], hints: Sequence[Hint], *, stop: bool = False
@@ -240,7 +251,7 @@ class _Survey:
         sources = {number: self._sources[number] for number in sorted(active)}
         states = window.follow(sources, self._features)
         for (index, hinted), state in zip(indices, states, strict=True):
-            self._guide.put(index, self._rows(state), hinted=hinted)
+            self.guide.put(index, self._rows(state), hinted=hinted)
         return window.end(states)
 
     def _rows(self, state: State) -> Float32:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
+from pathlib import PurePath, PurePosixPath
 
 from vidcolor.jobs.ledger import Entry
 from vidcolor.photos.kinds import SUFFIXES
@@ -24,7 +24,8 @@ def name_targets(
     several would be called alike, ``film.avi`` becomes ``film.avi.mkv``.
     """
     plain = [
-        str(name.with_suffix(_suffix(name, own))) for name, own in zip(names, settings, strict=True)
+        str(name.with_suffix(target_suffix(name, own)))
+        for name, own in zip(names, settings, strict=True)
     ]
     wanted = Counter(name.casefold() for name in plain)
     given: dict[int, str] = {}
@@ -53,7 +54,8 @@ def name_targets(
     return [given[number] for number in range(len(names))]
 
 
-def _suffix(name: PurePosixPath, settings: Settings) -> str:
+def target_suffix(name: PurePath, settings: Settings) -> str:
+    """The suffix of the target of a film called ``name``."""
     if name.suffix.lower() in SUFFIXES:
         return name.suffix  # A photo, which no container holds.
     if settings.encoder.container is not None:

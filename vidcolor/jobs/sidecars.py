@@ -16,6 +16,7 @@ from vidcolor.hintlist import read_hints
 from vidcolor.models.catalog import CATALOG
 from vidcolor.models.checkpoint import digest
 from vidcolor.models.registry import files_beside
+from vidcolor.references import find_references
 from vidcolor.settings import Settings, load_settings
 from vidcolor.shots import with_shots
 
@@ -27,8 +28,9 @@ _SAME_FILM = ("color.device", "color.batch_size", "overwrite")
 @dataclass(slots=True)
 class Sidecars:
     """The settings of films under ``source``: ``base``, then those of their folders from the
-    top down, then those in the file beside each, of the same name with ``.toml``. A shot list and
-    hints are beside it too, with ``.shots.json`` and ``.hints.json``."""
+    top down, then those in the files beside each, of the same name with ``.toml`` and
+    ``.look.toml``. A shot list, hints and a folder of stills may be there too, with
+    ``.shots.json``, ``.hints.json`` and ``.references``, as `vidcolor.studio` saves them."""
 
     source: Path
     base: Settings
@@ -37,12 +39,17 @@ class Sidecars:
     def of(self, name: PurePosixPath) -> Settings:
         """Raises SettingsError, which names the file."""
         settings = self._over(name.with_suffix(".toml"), self._folder(name.parent))
+        settings = self._over(name.with_suffix(".look.toml"), settings)
         film = self.source / name
         shots, hints = (film.with_suffix(f".{kind}.json") for kind in ("shots", "hints"))
+        stills = film.with_suffix(".references")
         if shots.is_file():
             settings = with_shots(settings, shots)
         if hints.is_file():
             settings = settings.replace(hints=read_hints(hints))
+        # The studio leaves the folder where its last still was taken away.
+        if stills.is_dir() and any(item.is_file() for item in stills.iterdir()):
+            settings = settings.replace(references=find_references(stills))
         return settings
 
     def _folder(self, name: PurePosixPath) -> Settings:

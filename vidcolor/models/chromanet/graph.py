@@ -8,6 +8,7 @@ other rather than as a batch.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,9 +46,23 @@ def build(
     if hinted:
         hints = graph.ops.parameter([1, HINT_CHANNELS, height, width], np.float32, name="hints")
         inputs.append(hints)
-    ab = graph.network(shape, lightness, hints)
+    ab = graph.decode(graph.network(shape, lightness, hints), shape)
     graph.finish()
     return openvino.Model([graph.ops.result(ab)], inputs, "chromanet")
+
+
+def build_shares(
+    state: Mapping[str, NDArray[Any]], config: Mapping[str, Any], height: int, width: int
+) -> Any:
+    """The distribution itself: an ``openvino.Model`` from lightness to the share of each of Q nodes
+    (1, height/4, width/4, Q), at temperature 1. Without hints; otherwise as `build`."""
+    shape = replace(NetConfig.from_dict(dict(config)), temperature=1.0)
+    openvino = load_openvino()
+    graph = _Graph(openvino.opset13, state, hinted=False)
+    lightness = graph.ops.parameter([1, 1, height, width], np.float32, name="lightness")
+    shares, _ = graph.shares(graph.network(shape, lightness, None), shape)
+    graph.finish()
+    return openvino.Model([graph.ops.result(shares)], [lightness], "shares")
 
 
 def build_encoder(
@@ -100,8 +115,7 @@ class _Graph:
         for number in range(config.attention):
             x = self.mixer(x, f"mixers.{number}", w16)
         x = self.step(x, "step8", f8, h8, w16, eighth, w8)
-        x = self.step(x, "step4", f4, h4, w8, quarter, w4)
-        return self.head_and_decode(x, config, w4)
+        return self.step(x, "step4", f4, h4, w8, quarter, w4)
 
     def scaled(self, lightness: Node) -> Node:
         """L* as the encoder wants it: -1 … 1."""
@@ -258,19 +272,24 @@ class _Graph:
         # Given an array as an operand, OpenVINO would turn it into a list of Python's numbers.
         return self.ops.constant(np.ascontiguousarray(value, np.float32))
 
-    def head_and_decode(self, x: Node, config: NetConfig, width: int) -> Node:
-        """Logits, and the annealed mean of their distribution, as in `ChromaNet.decode`."""
+    def shares(self, x: Node, config: NetConfig) -> tuple[Node, Float32]:
+        """The distribution over the nodes at every place (1, h, w, Q), and the nodes (Q, 2)."""
+        width = config.widths[-1]
         count = len(self._left["nodes"]) if "nodes" in self._left else 0
         nodes = self.take("nodes", count, 2)
         weight = self.take("head.weight", count, width, 1, 1)
         bias = self.take("head.bias", count) - np.float32(config.rebalance) * self.take(
             "log_prior", count
         )
-        # Temperature and prior go into the head, the gain into the nodes.
+        # Temperature and prior go into the head.
         sharp = np.float32(1 / config.temperature)
         logits = self.pointwise(x, weight[..., 0, 0] * sharp, bias * sharp)
         # Channels last, as OpenVINO keeps them anyway: along axis 1 it would copy the logits twice.
-        shares = self.ops.softmax(self.ops.transpose(logits, [0, 2, 3, 1]), 3)
+        return self.ops.softmax(self.ops.transpose(logits, [0, 2, 3, 1]), 3), nodes
+
+    def decode(self, x: Node, config: NetConfig) -> Node:
+        """The annealed mean of the distribution, as in `ChromaNet.decode`."""
+        shares, nodes = self.shares(x, config)
         colors = self.constant(nodes * np.float32(config.chroma_gain))
         return self.ops.transpose(self.ops.matmul(shares, colors, False, False), [0, 3, 1, 2])
 

@@ -1,0 +1,749 @@
+"""The studio's server: what it does for its page, and what it refuses to anybody else."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import cv2
+import numpy as np
+import pytest
+from clips import Clip, make
+from networks import tiny_checkpoint
+
+pytest.importorskip("starlette", reason="the extra vidcolor[studio] is not installed")
+pytest.importorskip("uvicorn", reason="the extra vidcolor[studio] is not installed")
+from starlette.testclient import TestClient
+
+from vidcolor.errors import UsageError
+from vidcolor.hintlist import read_hints
+from vidcolor.references import find_references
+from vidcolor.settings import Settings, load_settings
+from vidcolor.shots import read_shots
+from vidcolor.studio import serve as server
+from vidcolor.studio.confinement import Folder
+from vidcolor.studio.faults import ForbiddenError
+from vidcolor.studio.film import OpenFilm
+from vidcolor.studio.guard import TOKEN
+from vidcolor.studio.orders import CLIP, clip_range
+from vidcolor.studio.pictures import Networks
+from vidcolor.studio.routes import make_app
+from vidcolor.studio.serve import Place, listening
+from vidcolor.studio.session import Session
+from vidcolor.studio.work import Shown, Worker
+from vidcolor_cli.main import run
+
+HOST = "127.0.0.1:8765"
+LIMIT = 200_000
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    net = tiny_checkpoint(tmp_path_factory.mktemp("net") / "tiny.safetensors")
+    return Settings().replace("color", model=str(net), device="cpu", short_side=64, saturation=2.0)
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(Clip("film.mp4", frames=20, audio=("eng",)), tmp_path_factory.mktemp("film"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, original: Path) -> Path:
+    """A folder with a film in it, in a folder with a secret in it."""
+    inside = tmp_path / "films"
+    (inside / "more").mkdir(parents=True)
+    (inside / "film.mp4").write_bytes(original.read_bytes())
+    (tmp_path / "secret.mp4").write_bytes(original.read_bytes())
+    return inside
+
+
+@pytest.fixture(scope="module")
+def networks(settings: Settings) -> Networks:
+    return Networks(settings)
+
+
+@pytest.fixture
+def session(
+    folder: Path, settings: Settings, networks: Networks, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Session]:
+    monkeypatch.setattr("vidcolor.studio.session.Networks", lambda settings: networks)
+    other = settings.replace("encoder", codec="ffv1", container="mkv")
+    with Session(Folder(folder), {"default": settings, "archive": other}) as begun:
+        yield begun
+
+
+@pytest.fixture
+def page(session: Session) -> Iterator[TestClient]:
+    app = make_app(session, [HOST], LIMIT)
+    with TestClient(app, base_url=f"http://{HOST}", headers={TOKEN: "1"}) as client:
+        yield client
+
+
+def opened(page: TestClient, session: Session, name: str = "film.mp4") -> Session:
+    assert page.post("/api/open", json={"path": name}).status_code == 200
+    finished(session)
+    return session
+
+
+def finished(session: Session) -> Any:
+    """The work that was under way, once it has ended."""
+    until = time.monotonic() + 60
+    while session.worker.running:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    return session.worker.work
+
+
+def step(page: TestClient, **asked: Any) -> dict[str, Any]:
+    answer = page.post("/api/steps", json=asked)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def refused(answer: Any, status: int, *words: str) -> str:
+    assert answer.status_code == status, answer.text
+    line = str(answer.json()["error"])
+    assert "\n" not in line and all(word in line for word in words), line
+    return line
+
+
+def pixels(page: TestClient, frame: int, what: str = "after.jpg") -> np.ndarray:
+    answer = page.get(f"/api/frames/{frame}/{what}")
+    assert answer.status_code == 200, answer.text
+    picture = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    return np.asarray(picture[..., ::-1], int)
+
+
+def still(red: int, green: int, blue: int) -> bytes:
+    """A PNG that is half of one colour, half of another."""
+    picture = np.zeros((64, 96, 3), np.uint8)
+    picture[:, :48], picture[:, 48:] = (blue, green, red), (red, blue, green)
+    return bytes(cv2.imencode(".png", picture)[1])
+
+
+HINT = {"frame": 3, "x": 0.5, "y": 0.5, "color": "#c02020"}
+
+
+def test_a_hint_changes_the_picture_there_and_undo_takes_it_back(
+    page: TestClient, session: Session
+) -> None:
+    opened(page, session)
+    before = pixels(page, 3)
+    added = step(page, do="add hint", hint=HINT)
+    assert added["state"]["changed"] and added["state"]["steps"] == 1
+    assert added["state"]["hints"][0]["color"] == "#c02020"
+    after = pixels(page, 3)
+    red = after[..., 0] - after[..., 2] - (before[..., 0] - before[..., 2])
+    assert red[20:28, 28:36].mean() > 5
+    step(page, do="change hint", id=added["result"], hint={"color": "#2020c0"})
+    blue = pixels(page, 3)
+    assert (blue[20:28, 28:36, 2] - after[20:28, 28:36, 2]).mean() > 5
+    step(page, do="undo")
+    assert np.array_equal(pixels(page, 3), after)
+    step(page, do="remove hint", id=added["result"])
+    assert np.array_equal(pixels(page, 3), before)
+
+
+def test_pictures_come_in_the_size_that_is_asked_for(page: TestClient, session: Session) -> None:
+    opened(page, session)
+    whole = pixels(page, 2)
+    assert whole.shape == pixels(page, 2, "before.jpg").shape == (48, 64, 3)
+    small = pixels(page, 2, "after.jpg?tallest=12")
+    assert small.shape == (12, 16, 3)
+    assert np.abs(small - whole.reshape(12, 4, 16, 4, 3).mean((1, 3))).mean() < 8
+    assert np.array_equal(pixels(page, 2, "after.jpg?tallest=500"), whole)
+
+
+def test_a_hinted_frame_is_shown_as_the_job_colours_it(page: TestClient, session: Session) -> None:
+    from vidcolor.pipeline import color_frames
+
+    opened(page, session)
+    step(page, do="add hint", hint=HINT)
+    alone = session.settings(session.opened()).replace("color", stabilize=0.0, keyframes=1)
+    wanted = next(
+        it.rgb for it in color_frames(session.folder.root / "film.mp4", alone) if it.index == 3
+    )
+    shown = pixels(page, 3)
+    # Chroma at half the size there, and JPEG's loss here.
+    assert np.abs(shown - wanted).mean() < 6
+    plain = alone.replace(hints=())
+    without = next(
+        it.rgb for it in color_frames(session.folder.root / "film.mp4", plain) if it.index == 3
+    )
+    assert np.abs(shown - without).mean() > 1.5 * np.abs(shown - wanted).mean()
+
+
+def test_a_hint_reaches_other_frames_of_its_shot_and_no_other_shot(
+    page: TestClient, session: Session
+) -> None:
+    opened(page, session)
+    for cut in session.opened().history.now.shots.starts[1:]:  # type: ignore[union-attr]
+        step(page, do="join", frame=cut)
+    step(page, do="cut", frame=10)
+    before = {frame: pixels(page, frame) for frame in (4, 12)}
+    number = step(page, do="add hint", hint=HINT)["result"]
+    changed = {frame: np.abs(pixels(page, frame) - before[frame]).max() for frame in before}
+    assert changed[12] == 0 and changed[4] > 0
+    step(page, do="change hint", id=number, hint={"scope": "onward"})
+    opened_film = session.opened()
+    telling = opened_film.pictures._telling(
+        12, session.settings(opened_film), session.settings(opened_film).hints
+    )
+    assert [(it.frame.index, it.cut) for it in telling] == [(3, True), (12, True)]
+
+
+def test_what_is_saved_is_what_the_command_line_reads(
+    page: TestClient, session: Session, folder: Path, settings: Settings
+) -> None:
+    opened(page, session)
+    step(page, do="add hint", hint={**HINT, "note": "a dress"})
+    step(page, do="cut", frame=7)
+    step(page, do="look", look={"saturation": 1.5, "warmth": 0.25})
+    step(page, do="look", look={"vibrance": -0.5}, shot=7)
+    assert (
+        page.post("/api/references?frame=8&name=a.png", content=still(200, 90, 40)).status_code
+        == 200
+    )
+    state = page.post("/api/steps", json={"do": "undo"}).json()["state"]
+    step(page, do="look", look={"vibrance": -0.5}, shot=7)
+    assert state["command"][1].split() == [
+        *("--config", "film.look.toml", "--shots", "film.shots.json"),
+        *("--hints", "film.hints.json", "--reference", "film.references"),
+    ]
+    here = session.settings(session.opened())
+    answer = page.post("/api/save", json={})
+    assert set(answer.json()["files"]) == {"film.shots.json", "film.hints.json", "film.look.toml"}
+    shots = read_shots(folder / "film.shots.json")
+    there = load_settings(folder / "film.look.toml", settings).replace(
+        shots=shots.starts,
+        looks=shots.looks,
+        hints=read_hints(folder / "film.hints.json"),
+        references=find_references(folder / "film.references"),
+    )
+    assert there == here and 7 in shots.starts
+    assert '"note": "a dress"' in (folder / "film.hints.json").read_text()
+    # And read again when the film is opened.
+    page.post("/api/open", json={"path": "film.mp4"})
+    assert session.settings(session.opened()) == here
+    assert not session.opened().history.changed
+
+
+def test_what_was_not_saved_outlives_the_server(
+    page: TestClient, session: Session, folder: Path, settings: Settings
+) -> None:
+    opened(page, session)
+    step(page, do="add hint", hint=HINT)
+    step(page, do="look", look={"warmth": 0.5})
+    was = session.opened().history.now
+    with Session(Folder(folder), {"default": settings}) as later:
+        later.open("film.mp4")
+        history = later.opened().history
+        assert history.now == was and history.changed
+        assert "not saved" in later.opened().notes[0]
+        later.save(None, replace=False)
+        assert not list(folder.glob("*.unsaved.json"))
+        later.change(None, {"do": "undo"})
+        assert not history.now.hints and list(folder.glob("*.unsaved.json"))
+    (folder / "film.unsaved.json").write_text("{")
+    with Session(Folder(folder), {"default": settings}) as last:
+        last.open("film.mp4")
+        assert last.opened().history.now == was and not last.opened().history.changed
+        assert "not a JSON file" in last.opened().notes[0]
+
+
+def test_a_look_file_with_more_than_a_look_in_it_is_left_alone(
+    page: TestClient, session: Session, folder: Path
+) -> None:
+    (folder / "film.look.toml").write_text("[look]\nwarmth = 0.5\n[encoder]\ncrf = 10\n")
+    opened(page, session)
+    assert "holds more than" in session.opened().notes[0]
+    step(page, do="look", look={"tint": 0.1})
+    refused(page.post("/api/save", json={}), 409, "film.look.toml")
+    (folder / "film.look.toml").write_text("[look]\nwarmth = 0.5\n[color]\nsaturation = 1\n")
+    page.post("/api/open", json={"path": "film.mp4", "discard": True})
+    assert session.opened().history.now.look == {"saturation": 1.0, "warmth": 0.5}
+
+
+def test_names_strokes_and_notes_of_a_file_written_by_hand_are_kept(
+    page: TestClient, session: Session, folder: Path
+) -> None:
+    value = {
+        "format": "vidcolor-hints-1",
+        "palette": {"lawn": [60, 100, 50]},
+        "hints": [
+            {"time": 0.2, "stroke": [[0.1, 0.9], [0.6, 0.9]], "color": "lawn", "note": "the lawn"},
+            {"frame": 900, "x": 0.5, "y": 0.5, "color": "#102030"},
+            {"frame": 1, "x": 1.5, "y": 0.5, "color": "#102030"},
+        ],
+    }
+    (folder / "film.hints.json").write_text(json.dumps(value))
+    opened(page, session)
+    hints = step(page, do="add hint", hint=HINT)["state"]["hints"]
+    assert [it["problem"] for it in hints] == [
+        None, "lies after the film's end", "lies outside the picture", None
+    ]  # fmt: skip
+    assert hints[0]["color"] == "#3c6432" and hints[0]["frame"] == 5
+    pixels(page, 1)
+    assert page.post("/api/save", json={}).status_code == 200
+    written = json.loads((folder / "film.hints.json").read_text())
+    assert written["hints"][:3] == value["hints"] and written["palette"] == value["palette"]
+
+
+def test_a_broken_file_is_told_of_and_not_replaced_unasked(
+    page: TestClient, session: Session, folder: Path
+) -> None:
+    (folder / "film.hints.json").write_text('{"format": "vidcolor-hints-1", "hints": [')
+    opened(page, session)
+    state = step(page, do="add hint", hint=HINT)["state"]
+    assert len(state["notes"]) == 1 and "not a JSON file" in state["notes"][0]
+    refused(page.post("/api/save", json={}), 409, "film.hints.json")
+    assert (folder / "film.hints.json").read_text().endswith("[")
+    assert not (folder / "film.shots.json").exists()
+    assert page.post("/api/save", json={"replace": True}).status_code == 200
+    assert len(read_hints(folder / "film.hints.json")) == 1
+    # The same when it was changed since it was written here.
+    os.utime(folder / "film.hints.json")
+    step(page, do="undo")
+    assert page.post("/api/save", json={}).status_code == 200
+    (folder / "film.shots.json").write_text(
+        '{"format": "vidcolor-shots-1", "shots": [{"first_frame": 0}]}'
+    )
+    step(page, do="cut", frame=9)
+    refused(page.post("/api/save", json={}), 409, "film.shots.json")
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"do": "add hint", "hint": {**HINT, "frame": 20}}, ("frame 20", "its last is 19")),
+        ({"do": "add hint", "hint": {**HINT, "x": 1.01}}, ("outside the picture",)),
+        ({"do": "add hint", "hint": {**HINT, "color": "red"}}, ("#rrggbb",)),
+        ({"do": "add hint", "hint": {**HINT, "scope": "reel"}}, ("scope",)),
+        ({"do": "add hint", "hint": {**HINT, "x": "left"}}, ("two numbers",)),
+        ({"do": "add hint", "hint": 5}, ("hint",)),
+        ({"do": "add hint", "hint": {**HINT, "size": 5}}, ("unknown key",)),
+        ({"do": "change hint", "id": 7, "hint": {"color": "#000000"}}, ("hint",)),
+        ({"do": "remove hint", "id": 7}, ("no longer there",)),
+        ({"do": "look", "look": {"saturation": 2.5}}, ("saturation must be 0 to 2",)),
+        ({"do": "look", "look": {"warmth": "hot"}}, ("warmth",)),
+        ({"do": "look", "look": {"lut": "/etc/passwd"}}, ("unknown part", "lut")),
+        ({"do": "look", "look": {"tint": 0.1}, "shot": 5}, ("no shot begins",)),
+        ({"do": "cut", "frame": 20}, ("its last is 19",)),
+        ({"do": "cut", "frame": 0}, ("begins at frame 0 already",)),
+        ({"do": "join", "frame": 0}, ("no cut",)),
+        ({"do": "undo"}, ("nothing to undo",)),
+        ({"do": "dance"}, ("unknown step",)),
+    ],
+)
+def test_an_impossible_step_is_refused_and_changes_nothing(
+    page: TestClient, session: Session, asked: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    opened(page, session)
+    history = session.opened().history
+    was = history.now, history.revision
+    refused(page.post("/api/steps", json=asked), 400, *words)
+    assert (history.now, history.revision) == was
+
+
+def test_cuts_wait_until_the_shots_are_known(
+    page: TestClient, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Session, "find_shots", lambda self, number: 0)
+    opened(page, session)
+    refused(page.post("/api/steps", json={"do": "cut", "frame": 5}), 400, "not known yet")
+    number = step(page, do="add hint", hint=HINT)["result"]
+    monkeypatch.undo()
+    assert page.post("/api/work", json={"kind": "shots"}).status_code == 202
+    finished(session)
+    history = session.opened().history
+    assert history.now.shots is not None and number in history.now.hints
+    step(page, do="undo")
+    assert history.now.shots is not None and not history.changed
+
+
+def test_steps_of_one_gesture_are_undone_together(page: TestClient, session: Session) -> None:
+    opened(page, session)
+    for value in (1.1, 1.2, 1.3):
+        state = step(page, do="look", look={"saturation": value}, gesture="a")["state"]
+    assert state["steps"] == 1 and state["look"] == {"saturation": 1.3}
+    assert step(page, do="look", look={"saturation": 1.4}, gesture="b")["state"]["steps"] == 2
+    assert step(page, do="undo")["state"]["look"] == {"saturation": 1.3}
+    assert step(page, do="undo")["state"]["look"] == {}
+
+
+def test_two_tabs_share_one_state_and_lose_nothing(page: TestClient, session: Session) -> None:
+    opened(page, session)
+    number = session.opened().number
+    # Neither tab knows of the other's change; both are there.
+    page.post(f"/api/steps?film={number}", json={"do": "add hint", "hint": HINT})
+    page.post(f"/api/steps?film={number}", json={"do": "add hint", "hint": {**HINT, "frame": 5}})
+    assert len(session.opened().history.now.hints) == 2
+    # A tab that believes another film to be open is told so.
+    later = page.post("/api/open", json={"path": "film.mp4"})
+    refused(later, 409, "not saved")
+    page.post("/api/open", json={"path": "film.mp4", "discard": True})
+    refused(page.post(f"/api/steps?film={number}", json={"do": "undo"}), 409, "opened meanwhile")
+    refused(page.get(f"/api/frames/0/after.jpg?film={number}"), 409, "opened meanwhile")
+
+
+def test_pages_are_told_of_what_changes(page: TestClient, session: Session) -> None:
+    ends = iter([False, False, False, True])
+    app = make_app(session, [HOST], LIMIT, lambda: next(ends))
+    opened(page, session)
+    with TestClient(app, base_url=f"http://{HOST}") as other:
+        text = other.get("/api/news").text
+    events = [part.splitlines() for part in text.strip().split("\n\n")]
+    told = {name.removeprefix("event: "): json.loads(data[6:]) for name, data in events}
+    assert [name for name, _ in events] == ["event: state", "event: work"]
+    assert told["state"]["film"]["frames"] == 20 and told["state"]["shots"]
+    assert told["work"]["kind"] == "shots" and told["work"]["state"] == "done"
+
+
+def test_a_job_runs_once_tells_how_it_goes_and_its_film_is_downloaded(
+    page: TestClient, session: Session, folder: Path
+) -> None:
+    from vidcolor.verify import verify
+
+    opened(page, session)
+    step(page, do="add hint", hint=HINT)
+    asked = {"kind": "film", "name": "out.mkv", "preset": "archive"}
+    refused(page.get("/api/film"), 404)
+    assert page.post("/api/work", json=asked).status_code == 202
+    refused(page.post("/api/work", json=asked), 409, "being coloured")
+    refused(page.post("/api/open", json={"path": "film.mp4", "discard": True}), 409)
+    work = finished(session)
+    assert (work.state, work.done, work.result) == ("done", 20, {"name": "out.mkv"}), work.message
+    answer = page.get("/api/film")
+    assert answer.content == (folder / "out.mkv").read_bytes()
+    assert 'filename="out.mkv"' in answer.headers["content-disposition"]
+    assert verify(folder / "film.mp4", folder / "out.mkv", lossless=True).passed
+    refused(page.get("/api/clip"), 404)
+    # What is there is not replaced unasked.
+    page.post("/api/work", json=asked)
+    assert finished(session).state == "failed" and "exists already" in session.worker.work.message  # type: ignore[union-attr]
+    page.post("/api/work", json={**asked, "overwrite": True})
+    assert finished(session).state == "done"
+    refused(page.post("/api/work", json={**asked, "name": "../out.mkv"}), 403, "plain file name")
+    refused(page.post("/api/work", json={**asked, "preset": "best"}), 400, "unknown preset")
+    page.post("/api/work", json={**asked, "name": "out.txt", "preset": "default"})
+    assert "no film container" in finished(session).message
+
+
+def test_a_job_is_stopped_also_while_hints_are_followed(
+    page: TestClient, session: Session, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(page, session)
+    step(page, do="add hint", hint=HINT)
+    seen: list[str] = []
+    real = Shown.progress
+
+    def stopping(self: Shown, progress: Any, phase: str = "") -> None:
+        seen.append(phase)
+        session.worker.stop()
+        real(self, progress, phase)
+
+    monkeypatch.setattr(Shown, "progress", stopping)
+    page.post("/api/work", json={"kind": "film", "name": "out.mp4"})
+    assert finished(session).state == "stopped" and seen == ["follow"]
+    assert not (folder / "out.mp4").exists()
+    monkeypatch.setattr(Shown, "progress", real)
+    page.post("/api/work", json={"kind": "film", "name": "out.mp4"})
+    assert finished(session).state == "done" and (folder / "out.mp4").exists()
+
+
+def test_a_clip_shows_the_shot_in_motion(page: TestClient, session: Session) -> None:
+    import av
+
+    opened(page, session)
+    for cut in session.opened().history.now.shots.starts[1:]:  # type: ignore[union-attr]
+        step(page, do="join", frame=cut)
+    step(page, do="cut", frame=6)
+    assert (
+        page.post("/api/work", json={"kind": "clip", "frame": 8, "split": True}).status_code == 202
+    )
+    work = finished(session)
+    assert work.state == "done" and work.result == {"first": 6, "end": 20, "split": True}
+    answer = page.get("/api/clip", headers={"Range": "bytes=0-3"})
+    assert answer.status_code == 206 and len(answer.content) == 4
+    with av.open(io.BytesIO(page.get("/api/clip").content)) as film:
+        assert len(list(film.decode(video=0))) == 14
+
+
+def test_of_a_long_shot_a_clip_shows_what_lies_about_the_frame(
+    tmp_path: Path, settings: Settings
+) -> None:
+    path = make(Clip("long.mkv", frames=90, rate=Fraction(2)), tmp_path)
+    with OpenFilm(path, settings) as film:
+        assert clip_range(film, (0, 30, 45), 32) == (30, 45)
+        assert clip_range(film, (0,), 40) == (30, 50)
+        assert clip_range(film, (0,), 2) == (0, 20)
+        assert clip_range(film, (0,), 89) == (70, 90)
+        for first, end in (clip_range(film, (0,), frame) for frame in range(90)):
+            assert film.time(end) - film.time(first) == CLIP
+
+
+def test_a_still_is_kept_for_its_shot_and_a_grey_one_refused(
+    page: TestClient, session: Session, folder: Path
+) -> None:
+    opened(page, session)
+    step(page, do="cut", frame=12)
+    add = "/api/references?frame=15&name=still.png"
+    grey = bytes(cv2.imencode(".png", np.full((64, 96, 3), 90, np.uint8))[1])
+    refused(page.post(add, content=grey), 400, "still.png", "grey")
+    refused(page.post(add, content=b"no picture"), 400, "not a picture")
+    refused(page.post(add.replace("png", "txt"), content=b"text"), 400, "not a picture")
+    refused(page.post(add, content=b""), 400, "empty")
+    assert not (folder / "film.references").exists()
+    assert page.post(add, content=still(200, 90, 40)).status_code == 200
+    assert page.post(add, content=still(40, 90, 200)).status_code == 200
+    (kept,) = find_references(folder / "film.references")
+    assert kept.path.name == "ref_000012.png" and kept.frame == 12
+    assert page.get("/api/references/ref_000012.png").content == still(40, 90, 200)
+    pixels(page, 15)
+    assert page.delete("/api/references/ref_000012.png").status_code == 200
+    # Both are still there, out of use.
+    assert len(list((folder / "film.references" / "removed").iterdir())) == 2
+    assert session.settings(session.opened()).references == ()
+    refused(page.delete("/api/references/ref_000012.png"), 400)
+    assert page.get("/api/references/..%2f..%2fsecret.mp4").status_code == 404
+
+
+def test_a_film_that_is_gone_is_told_of_and_what_was_set_can_be_saved(
+    page: TestClient, session: Session, folder: Path
+) -> None:
+    opened(page, session)
+    step(page, do="add hint", hint=HINT)
+    (folder / "film.mp4").rename(folder / "moved.mp4")
+    refused(page.get("/api/frames/3/after.jpg"), 404, "film.mp4", "no longer there")
+    refused(page.post("/api/work", json={"kind": "film", "name": "out.mp4"}), 404)
+    assert page.post("/api/save", json={}).status_code == 200
+    assert len(read_hints(folder / "film.hints.json")) == 1
+    (folder / "film.mp4").write_bytes(b"something else")
+    refused(page.get("/api/frames/3/after.jpg"), 400, "was changed")
+
+
+def test_nothing_outside_the_folder_is_read_or_written(
+    page: TestClient, session: Session, folder: Path
+) -> None:
+    (folder / "out").symlink_to(folder.parent)
+    (folder / "link.mp4").symlink_to(folder.parent / "secret.mp4")
+    (folder / "inside.mp4").symlink_to(folder / "film.mp4")
+    (folder / ".hidden.mp4").touch()
+    found = page.get("/api/folder").json()
+    assert (found["folders"], found["films"]) == (["more"], ["film.mp4", "inside.mp4"])
+    outside = str(folder.parent / "secret.mp4")
+    ways = ("../secret.mp4", "link.mp4", "out/secret.mp4", "more/../../secret.mp4", outside)
+    for path in (*ways, "/etc/passwd", "..\\secret.mp4", "film.mp4\0"):
+        answer = page.post("/api/open", json={"path": path})
+        refused(answer, 403)
+    refused(page.post("/api/open", json={"path": "nothing.mp4"}), 404, "no such file")
+    refused(page.get("/api/folder?path=.."), 403)
+    for name in ("../up.mp4", "", "..", ".hidden", "a/b.mp4", "a\nb.mp4"):
+        refused(
+            page.post("/api/upload", params={"name": name}, content=b"x"), 403, "plain file name"
+        )
+    assert page.get("/page/../routes.py").status_code == 404
+    assert page.get("/page/..%2froutes.py").status_code == 404
+    opened(page, session)
+    (folder / "more" / "film.mp4").write_bytes((folder / "film.mp4").read_bytes())
+    (folder / "more" / "film.hints.json").symlink_to(folder.parent / "hints.json")
+    refused(page.post("/api/open", json={"path": "more/film.mp4"}), 403, "film.hints.json", "link")
+    (folder / "film.references").mkdir()
+    (folder / "film.references" / "1.png").symlink_to(folder.parent / "secret.png")
+    (folder.parent / "secret.png").write_bytes(still(200, 90, 40))
+    refused(page.get("/api/frames/2/after.jpg"), 400, "1.png", "link")
+    refused(page.get("/api/references/1.png"), 400, "link")
+    (folder / "film.references" / "1.png").unlink()
+    (folder / "target.mp4").symlink_to(folder.parent / "elsewhere.mp4")
+    refused(page.post("/api/work", json={"kind": "film", "name": "target.mp4"}), 403, "link")
+
+
+def test_an_upload_is_bounded_and_whole(
+    page: TestClient, session: Session, folder: Path, original: Path
+) -> None:
+    film = original.read_bytes()
+    assert len(film) < LIMIT
+
+    def pieces() -> Iterator[bytes]:
+        for _ in range(300):
+            yield bytes(1000)
+
+    # Told beforehand how large it is, and not told.
+    refused(page.post("/api/upload?name=big.mp4", content=bytes(LIMIT + 1)), 413, "--upload-limit")
+    refused(page.post("/api/upload?name=big.mp4", content=pieces()), 413, "--upload-limit")
+    refused(page.post("/api/upload?name=film.mp4", content=film), 409, "exists already")
+    refused(page.post("/api/upload?name=none.mp4", content=b""), 400, "empty")
+    answer = page.post("/api/upload?name=new.mp4&path=more", content=film)
+    assert answer.json() == {"path": "more/new.mp4"}
+    assert (folder / "more" / "new.mp4").read_bytes() == film
+    opened(page, session, "more/new.mp4")
+    left = sorted(item.name for item in folder.rglob("*") if item.is_file())
+    assert left == ["film.mp4", "new.mp4"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "evil.example"},
+        {"host": "127.0.0.1:1"},
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": f"https://{HOST}"},
+        {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"},
+        {"sec-fetch-site": "same-site", "sec-fetch-mode": "cors"},
+    ],
+)
+def test_no_other_site_can_use_the_studio(page: TestClient, headers: dict[str, str]) -> None:
+    for method, path in (("GET", "/"), ("GET", "/api/folder"), ("POST", "/api/save")):
+        refused(page.request(method, path, headers=headers), 403)
+
+
+def test_changes_need_the_page_and_answers_keep_it_in(page: TestClient) -> None:
+    del page.headers[TOKEN]
+    refused(page.post("/api/save", json={}), 403, TOKEN)
+    refused(page.delete("/api/work"), 403, TOKEN)
+    link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+    answer = page.get("/", headers=link)
+    assert answer.status_code == 200
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    refused(page.get("/api/folder", headers=link), 403)
+
+
+def test_all_the_page_needs_is_in_the_package(page: TestClient) -> None:
+    text = page.get("/").text
+    files = {part.split('"')[0] for part in text.split('"/page/')[1:]}
+    assert {"main.js", "studio.css"} <= files
+    for item in (Path(server.__file__).parent / "page").iterdir():
+        answer = page.get(f"/page/{item.name}")
+        assert answer.status_code == 200
+        assert "//" not in answer.text.replace("http://www.w3.org/2000/svg", "").replace("// ", "")
+
+
+def test_broken_requests_are_told_in_a_line(page: TestClient, session: Session) -> None:
+    refused(page.get("/api/frames/0/after.jpg"), 409, "no film is open")
+    opened(page, session)
+    refused(page.post("/api/steps", content=b"{"), 400, "not JSON")
+    refused(page.post("/api/steps", content=b"[]"), 400, "JSON object")
+    refused(page.post("/api/steps", content=b"[" * 100_000), 400)
+    refused(page.post("/api/steps", content=bytes(2_000_000)), 413)
+    refused(page.post("/api/open", json={"path": 5}), 400, "path must be str")
+    refused(page.post("/api/work", json={"kind": "nap"}), 400, "no work")
+    refused(page.get("/api/frames/20/after.jpg"), 400, "its last is 19")
+    refused(page.get("/api/frames/2/likely?x=2&y=0"), 400, "share of the picture")
+    refused(page.get("/api/frames/2/likely?x=nan&y=0"), 400, "share of the picture")
+    refused(page.get("/api/frames/2/after.jpg?tallest=-1"), 400, "whole number")
+    (session.folder.root / "none.mp4").write_bytes(b"no film")
+    refused(page.post("/api/open", json={"path": "none.mp4"}), 400, "none.mp4")
+    assert session.opened().film.path.name == "film.mp4"
+
+
+def test_likely_colours_are_told_for_a_place(page: TestClient, session: Session) -> None:
+    opened(page, session)
+    found = page.get("/api/frames/2/likely?x=0.5&y=0.25").json()
+    assert 1 <= len(found) <= 6
+    assert all(len(item["color"]) == 7 and 0 < item["share"] <= 1 for item in found)
+
+
+def test_a_second_piece_of_work_waits_for_the_first() -> None:
+    worker = Worker()
+
+    def fails(shown: Shown) -> tuple[str, Any]:
+        shown.warn("careful")
+        raise UsageError("no good")
+
+    worker.start("film", fails)
+    worker.stop(wait=True)
+    assert worker.work is not None
+    assert (worker.work.state, worker.work.message) == ("failed", "no good")
+    assert worker.work.warnings == ("careful",)
+    assert worker.start("clip", lambda shown: ("", None)) == 2
+    worker.stop(wait=True)
+
+
+def test_a_port_in_use_is_told_or_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageError, match=f"--port {port}: in use"):
+            listening(Place(port=port))
+        monkeypatch.setattr(server, "PORT", port)
+        with listening(Place()) as found:
+            assert found.getsockname()[1] > port
+        monkeypatch.setattr(server, "_TRIED", 1)
+        with pytest.raises(UsageError, match="all in use"):
+            listening(Place())
+    for host in ("0.0.0.0", "::", ""):
+        with pytest.raises(UsageError, match="one address"):
+            listening(Place(host))
+
+
+def test_a_film_outside_the_folder_is_refused(folder: Path) -> None:
+    with pytest.raises(ForbiddenError, match="outside"):
+        Folder(folder).name(folder.parent / "secret.mp4")
+    command = ["studio", str(folder.parent / "secret.mp4"), "--folder", str(folder)]
+    assert run(command) == 2
+
+
+def test_without_the_extra_one_line_says_what_to_install(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code = (
+        "import sys; sys.modules['starlette'] = None\n"
+        "from vidcolor_cli.main import run; sys.exit(run(['studio']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "vidcolor: the studio needs more: pip install 'vidcolor[studio]'"
+    ]
+
+
+def test_the_command_serves_until_ctrl_c(folder: Path) -> None:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    # A shell may have had it ignored for what it runs in the background.
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from vidcolor_cli.main import main; main()"
+    )
+    command = [sys.executable, "-c", code, "studio", "--folder", str(folder), "--port", str(port)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            assert f"http://127.0.0.1:{port}/" in process.stderr.readline()
+            until = time.monotonic() + 60
+            while time.monotonic() < until:
+                with suppress(OSError), urlopen(f"http://127.0.0.1:{port}/", timeout=5) as page:
+                    assert b"vidcolor studio" in page.read()
+                    break
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 0 and process.stderr.read() == ""
+        finally:
+            process.kill()
+
+
+def test_help_does_not_wait_for_the_server() -> None:
+    code = (
+        "import sys; from vidcolor_cli.main import run; run(['studio', '--help']);"
+        "assert not {'starlette', 'uvicorn', 'numpy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True)

@@ -1,0 +1,166 @@
+"""The studio in a real browser, from a click on the picture to the film on disk."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from clips import Clip, make
+from networks import tiny_checkpoint
+
+pytest.importorskip("starlette", reason="the extra vidcolor[studio] is not installed")
+pytest.importorskip("uvicorn", reason="the extra vidcolor[studio] is not installed")
+pytest.importorskip("playwright", reason="playwright is not installed")
+import uvicorn
+from playwright import sync_api as api
+
+from vidcolor.hintlist import read_hints
+from vidcolor.settings import Settings
+from vidcolor.studio.confinement import Folder
+from vidcolor.studio.routes import make_app
+from vidcolor.studio.serve import Place, listening
+from vidcolor.studio.session import Session
+from vidcolor.verify import verify
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM = next((path for name in NAMES if (path := shutil.which(name))), None)
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+PATIENCE = 60_000
+"""Milliseconds that anything may take."""
+
+PIXELS = """() => {
+  const canvas = document.createElement("canvas");
+  const paper = canvas.getContext("2d");
+  [canvas.width, canvas.height] = [1, 1];
+  const after = document.getElementById("after");
+  const [w, h] = [after.naturalWidth, after.naturalHeight];
+  paper.drawImage(after, w / 2 - 3, h / 2 - 3, 6, 6, 0, 0, 1, 1);
+  return [...paper.getImageData(0, 0, 1, 1).data];
+}"""
+"""The mean colour of the coloured picture where the test clicks."""
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    """A studio with a film of two shots in its folder."""
+    net = tiny_checkpoint(tmp_path / "tiny.safetensors")
+    color = {"model": str(net), "device": "cpu", "short_side": 64, "saturation": 2.0}
+    folder = tmp_path / "films"
+    folder.mkdir()
+    make(Clip("film.mp4", frames=16, width=128, height=96), folder)
+    with (
+        listening(Place(port=0)) as listener,
+        Session(Folder(folder), {"default": Settings().replace("color", **color)}) as session,
+    ):
+        host = f"127.0.0.1:{listener.getsockname()[1]}"
+        app = make_app(session, [host], 10**6, lambda: server.should_exit)
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)
+        )
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        yield f"http://{host}/"
+        server.should_exit = True
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def test_from_a_click_to_the_film(address: str, tmp_path: Path) -> None:
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            context = browser.new_context(viewport={"width": 375, "height": 700})
+            context.set_default_timeout(PATIENCE)
+            _go_through(context, address, tmp_path)
+        finally:
+            browser.close()
+
+
+def _go_through(context: api.BrowserContext, address: str, tmp_path: Path) -> None:
+    page = context.new_page()
+    faults: list[str] = []
+    asked: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
+    page.on("request", lambda request: asked.append(request.url))
+
+    def loaded() -> str:
+        return str(page.get_attribute("#picture", "data-loaded") or "")
+
+    def changed(before: str) -> None:
+        page.wait_for_function(
+            "before => (document.getElementById('picture').dataset.loaded ?? '') !== before",
+            arg=before,
+        )
+
+    # Open the film, by its name in the folder.
+    page.goto(address)
+    page.click("#empty-open")
+    page.click("#files-list button:has-text('film.mp4')")
+    changed("")
+    page.wait_for_selector(".shot[data-shot='0']")
+    # Nothing is wider than a small screen.
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+
+    # By keys: a frame on, and a cut there; then that shot, by a click.
+    before = loaded()
+    page.keyboard.press("Shift+ArrowRight")
+    changed(before)
+    assert "frame 10" in page.inner_text("#where")
+    if page.is_enabled("#cut"):
+        page.click("#cut")
+    page.wait_for_selector(".shot[data-shot='10'][aria-current='true']")
+    before = loaded()
+    page.click(".shot[data-shot='0']")
+    changed(before)
+
+    # The divider goes by keys too.
+    page.focus("#divider")
+    page.keyboard.press("Home")
+    assert page.get_attribute("#divider", "aria-valuenow") == "0"
+    before = loaded()
+    was = page.evaluate(PIXELS)
+
+    # A click, a likely colour, and then any colour.
+    box = page.locator("#picture").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
+    page.click("#likely button >> nth=0")
+    changed(before)
+    before = loaded()
+    page.fill("#color", "#2040c0")
+    changed(before)
+    assert page.inner_text("#hex") == "#2040c0"
+    is_now = page.evaluate(PIXELS)
+    # Bluer than it was, in the picture itself.
+    assert (is_now[2] - is_now[0]) - (was[2] - was[0]) > 15
+    page.click("#save")
+    page.wait_for_selector("#notes :text('film.hints.json')")
+    (hint,) = read_hints(tmp_path / "films" / "film.hints.json")
+    assert hint.frame == 0 and hint.color == (0x20, 0x40, 0xC0)
+    assert hint.places[0] == pytest.approx((0.5, 0.5), abs=0.01)
+
+    # A second tab shows the same, and the job goes on without the first.
+    page.click("#tab-make")
+    page.click("#run")
+    other = context.new_page()
+    other.goto(address)
+    page.close()
+    other.wait_for_selector("#download", state="visible")
+    other.click("#tab-hints")
+    assert other.locator("#hint-list li").count() == 1
+    with other.expect_download() as download:
+        other.click("#download")
+    target = tmp_path / "downloaded.mp4"
+    download.value.save_as(target)
+    assert verify(tmp_path / "films" / "film.mp4", target).passed
+    assert not faults, faults
+    assert all(url.startswith((address, "blob:")) for url in asked)

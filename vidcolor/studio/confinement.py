@@ -1,0 +1,103 @@
+"""The one folder that the studio may read and write: ``Folder``.
+
+Paths come from a browser as text, with slashes, relative to that folder. What they lead to is found
+out first, links and all, and then has to lie within it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidcolor.errors import SourceNotFoundError, UsageError
+from vidcolor.jobs.folder import FILMS
+from vidcolor.studio.faults import ForbiddenError
+
+_MOST = 2000
+"""Entries of a folder that are listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What is in a folder: ``folders`` and ``films`` by name; ``cut`` if there are too many."""
+
+    path: str
+    folders: tuple[str, ...]
+    films: tuple[str, ...]
+    cut: bool
+
+
+class Folder:
+    """``root`` and all below it. Raises SourceNotFoundError if it is no folder."""
+
+    def __init__(self, root: Path) -> None:
+        if not root.is_dir():
+            raise SourceNotFoundError(f"{root}: no such folder; name one with --folder")
+        self.root = root.resolve()
+
+    def path(self, name: str) -> Path:
+        """The file or folder that ``name`` stands for, real and within.
+
+        Raises ForbiddenError, SourceNotFoundError.
+        """
+        if "\0" in name or "\\" in name or ":" in name or name.startswith("/"):
+            raise ForbiddenError(f"{name}: not a path within {self.root}")
+        try:
+            found = (self.root / name).resolve(strict=True)
+        except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle.
+            raise SourceNotFoundError(f"{name}: no such file in {self.root}") from error
+        if not found.is_relative_to(self.root):
+            raise ForbiddenError(f"{name}: lies outside {self.root}; see --folder")
+        return found
+
+    def name(self, path: Path) -> str:
+        """The inverse of `path`. Raises ForbiddenError for what lies outside."""
+        found = path.resolve()
+        if not found.is_relative_to(self.root):
+            raise ForbiddenError(f"{path}: lies outside {self.root}; see --folder")
+        return found.relative_to(self.root).as_posix()
+
+    def beside(self, path: Path, name: str) -> Path:
+        """A file to be written in the folder of ``path``, which is within.
+
+        Raises ForbiddenError for a name that is no plain one, or a link to elsewhere.
+        """
+        plain = name not in ("", ".", "..") and not set("/\\:\0") & set(name)
+        if not plain or name.startswith(".") or not name.isprintable():
+            raise ForbiddenError(f"{name!r}: give a plain file name, without folders")
+        target = path.parent / name
+        if target.is_symlink():
+            raise ForbiddenError(f"{name}: is a link; choose another name")
+        if len(os.fsencode(name)) > 255:
+            raise UsageError(f"{name[:40]}…: this name is too long")
+        return target
+
+    def listing(self, name: str) -> Listing:
+        """The folders and films in the folder ``name``, hidden ones and links to elsewhere left
+        out. Raises as `path` does."""
+        where = self.path(name)
+        if not where.is_dir():
+            raise SourceNotFoundError(f"{name}: not a folder")
+        folders, films = [], []
+        try:
+            entries = sorted(where.iterdir(), key=lambda item: item.name.casefold())
+        except OSError as error:
+            raise UsageError(f"{name or '.'}: cannot be read: {error.strerror}") from error
+        for item in entries:
+            if item.name.startswith(".") or not _within(item, self.root):
+                continue
+            if item.is_dir():
+                folders.append(item.name)
+            elif item.suffix.lower() in FILMS and item.is_file():
+                films.append(item.name)
+        cut = len(folders) > _MOST or len(films) > _MOST
+        path = "" if where == self.root else where.relative_to(self.root).as_posix()
+        return Listing(path, tuple(folders[:_MOST]), tuple(films[:_MOST]), cut)
+
+
+def _within(item: Path, root: Path) -> bool:
+    try:
+        return item.resolve(strict=True).is_relative_to(root)
+    except (OSError, RuntimeError):
+        return False

@@ -1,0 +1,178 @@
+// Hints: which colour belongs at the place that was pointed at, and the list of all hints.
+
+import { $, ask, latest, make, now, on, shotOf, step, tell } from "./api.js";
+import { tried } from "./notes.js";
+import { place, pointAt } from "./picture.js";
+import { clock, go } from "./time.js";
+
+const NAMES = { shot: "this shot", onward: "this and later shots", film: "the whole film" };
+let gesture = 0;
+let asked = "";
+
+const chosen = () => (now.state.hints ?? []).find((hint) => hint.id === now.hint);
+
+/** Give the colour to the hint that is chosen, or to a new one at the place pointed at. */
+const give = latest(async ({ color, dragging }) => {
+  await tried(async () => {
+    const hint = chosen();
+    if (hint) {
+      await step({ do: "change hint", id: hint.id, hint: { color }, gesture: dragging });
+      return;
+    }
+    const where = place();
+    if (!where) return;
+    const item = { frame: now.frame, x: where.x, y: where.y, color, scope: $("scope").value };
+    const id = await step({ do: "add hint", hint: item });
+    pointAt(null);
+    now.hint = id;
+    tell("hint");
+  });
+});
+
+function swatch(color, label, title) {
+  const button = make(
+    "button",
+    {
+      className: "swatch",
+      title,
+      dataset: { color },
+      vars: { c: color },
+      aria: { label: `${title}`, pressed: String(chosen()?.color === color) },
+      onclick: () => give({ color }),
+    },
+    make("i"),
+    label ? make("span", { textContent: label }) : null,
+  );
+  return button;
+}
+
+async function likely() {
+  const hint = chosen();
+  const where = hint ? { x: hint.places[0][0], y: hint.places[0][1] } : place();
+  const wanted = where ? `${now.state.film.number}/${hint?.frame ?? now.frame}/${where.x}/${where.y}` : "";
+  if (wanted === asked) return;
+  asked = wanted;
+  $("likely").replaceChildren();
+  if (!where) return;
+  await tried(async () => {
+    const answer = await ask("GET", `/api/frames/${hint?.frame ?? now.frame}/likely`, {
+      values: { x: where.x, y: where.y },
+    });
+    const found = await answer.json();
+    if (asked !== wanted) return;
+    if (!hint && found.length) $("color").value = found[0].color;
+    const focused = $("likely").contains(document.activeElement);
+    $("likely").replaceChildren(
+      ...found.map(({ color, share }) => swatch(color, `${Math.round(share * 100)} %`, `${color}, ${Math.round(share * 100)} percent likely`)),
+    );
+    if (focused) $("likely").querySelector("button")?.focus();
+  });
+}
+
+function draw() {
+  const hint = chosen();
+  const where = place();
+  const open = Boolean(hint || where);
+  $("chooser").hidden = !open;
+  $("hint-help").hidden = open || (now.state.hints ?? []).length > 0;
+  if (open) {
+    $("chooser-title").textContent = hint ? `Hint ${hint.number}` : "Colour here";
+    $("hint-remove").hidden = !hint;
+    $("hint-done").textContent = hint ? "Done" : "Cancel";
+    const color = hint?.color ?? $("color").value;
+    if (document.activeElement !== $("color")) $("color").value = color;
+    $("hex").textContent = hint?.color ?? "";
+    if (hint) $("scope").value = hint.scope;
+    for (const button of document.querySelectorAll(".swatch")) {
+      button.setAttribute("aria-pressed", String(button.dataset.color === hint?.color));
+    }
+    drawUsed();
+  }
+  likely();
+  drawList();
+}
+
+function drawUsed() {
+  const used = [...new Set((now.state.hints ?? []).map((hint) => hint.color))].slice(-16);
+  $("used-part").hidden = used.length === 0;
+  $("used").replaceChildren(...used.map((color) => swatch(color, "", color)));
+}
+
+function drawList() {
+  const hints = now.state.hints ?? [];
+  $("hints-title").hidden = hints.length === 0;
+  const rows = hints.map((hint) => {
+    const shot = shotOf(hint.frame) + 1;
+    const where = hint.problem ? "" : `${clock(hint.frame).slice(0, -4)} · ${shot ? `shot ${shot}` : `frame ${hint.frame}`}`;
+    const text = make("span", { className: "text" }, where || `frame ${hint.frame}`);
+    text.append(make("small", { className: hint.problem ? "bad" : "", textContent: hint.problem ?? `for ${NAMES[hint.scope]}` }));
+    return make(
+      "li",
+      {},
+      make(
+        "button",
+        {
+          className: "quiet",
+          aria: { label: `Hint ${hint.number}, ${hint.color}, ${where}`, current: String(hint.id === now.hint) },
+          dataset: { hint: hint.id },
+          onclick: () => {
+            if (!hint.problem) go(hint.frame);
+            pointAt(null);
+            now.hint = hint.id;
+            tell("hint");
+          },
+        },
+        make("span", { className: "dot", vars: { c: hint.color } }),
+        text,
+      ),
+      make("button", {
+        className: "quiet round",
+        textContent: "×",
+        aria: { label: `Remove hint ${hint.number}` },
+        onclick: () => remove(hint.id),
+      }),
+    );
+  });
+  const focused = document.activeElement?.dataset?.hint;
+  $("hint-list").replaceChildren(...rows);
+  if (focused !== undefined) document.querySelector(`[data-hint="${focused}"]`)?.focus();
+}
+
+function remove(id) {
+  if (now.hint === id) now.hint = null;
+  return tried(() => step({ do: "remove hint", id }));
+}
+
+/** Removes the hint that is chosen, if one is. */
+export function removeChosen() {
+  if (now.hint !== null) remove(now.hint);
+}
+
+/** Leaves the chooser. */
+export function done() {
+  now.hint = null;
+  pointAt(null);
+}
+
+export function begin() {
+  on("state", () => {
+    if (now.hint !== null && !chosen()) now.hint = null;
+    draw();
+  });
+  on("hint", () => {
+    const open = Boolean(chosen() || place());
+    if (open) $("tab-hints").click();
+    draw();
+    // On a small screen it may lie below what is seen.
+    if (open && window.innerWidth <= 900) $("chooser").scrollIntoView({ block: "nearest" });
+  });
+  $("color").addEventListener("pointerdown", () => (gesture += 1));
+  $("color").addEventListener("input", () => give({ color: $("color").value, dragging: `color${gesture}` }));
+  $("color").addEventListener("change", () => (gesture += 1));
+  $("scope").addEventListener("change", () => {
+    const hint = chosen();
+    if (hint) tried(() => step({ do: "change hint", id: hint.id, hint: { scope: $("scope").value } }));
+  });
+  $("hint-remove").onclick = removeChosen;
+  $("hint-done").onclick = done;
+}
