@@ -394,5 +394,5 @@ def test_a_few_steps_learn_to_paint_the_blobs(recipe: Recipe) -> None:
         rebalance=0.0,
     )
     loop.train(plain, lines.append)
-    costs = [float(line.split(" ce ")[1].split()[0]) for line in lines if " ce " in line]
+    costs = [float(line.split(" cross_entropy ")[1].split()[0]) for line in lines if " cross_entropy " in line]
     assert costs[-1] < 0.8 * costs[0]

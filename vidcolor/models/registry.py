@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from numpy.typing import NDArray
 
 from vidcolor.errors import ModelError
-from vidcolor.models import chromanet, eccv16, siggraph17
+from vidcolor.models import chromanet, eccv16, fusionnet, siggraph17, tanhnet, unet
 from vidcolor.models.catalog import CATALOG
 from vidcolor.models.checkpoint import Checkpoint, read_checkpoint
 
@@ -62,6 +62,10 @@ ARCHITECTURES = (
     Architecture("chromanet", chromanet.detect, chromanet.load, chromanet.load_graph),
     Architecture("eccv16", eccv16.detect, eccv16.load, hinted=False),
     Architecture("siggraph17", siggraph17.detect, siggraph17.load),
+    Architecture("tanhnet", tanhnet.detect, tanhnet.load, hinted=False),
+    Architecture("fusionnet", fusionnet.detect, fusionnet.load, hinted=False),
+    Architecture("unet", unet.detect, unet.load, hinted=False),
+    Architecture("palettenet", unet.detect_palette, unet.load),
 )
 
 _TORCH_FILES = (".pt", ".pth")
