@@ -34,9 +34,7 @@ def pack(
     left_out = Listing(exclude, "exclude").holds
     out.mkdir(parents=True, exist_ok=True)
     chosen = (
-        (name, data)
-        for name, source, data in encoded_photos(photos)
-        if not left_out(name, source)
+        (name, data) for name, source, data in encoded_photos(photos) if not left_out(name, source)
     )
     shards = []
     for number, members in enumerate(_groups(chosen, most_bytes - _RECORD)):

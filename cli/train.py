@@ -54,5 +54,6 @@ def train(
         check_sanity(chosen, log)
         return
     weights = run_training(chosen, log)
-    if chosen.gallery and weights.suffix == ".safetensors":
-        print(f"wrote {write_gallery(chosen, weights)}")
+    page = write_gallery(chosen, weights)
+    if page is not None:
+        log(f"wrote {page}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from vidcolor.evaluate.compare import Options, compare
@@ -13,10 +14,14 @@ from vidcolor.train.sets import photo_sets
 
 
 def write_gallery(recipe: Recipe, weights: Path) -> Path | None:
-    """Write ``gallery.html`` into the recipe's run, of its ``weights``; None if none was held out.
+    """Write ``gallery.html`` into the recipe's run, of its ``weights``, and return its path.
 
-    Raises TargetError when it cannot be written, and what `compare` raises.
+    None where the recipe wants none, the run is not at its end, no photo was held out, or this is
+    not the first of several processes. Raises TargetError when it cannot be written, and what
+    `compare` raises.
     """
+    if not recipe.gallery or weights.suffix != ".safetensors" or os.environ.get("RANK", "0") != "0":
+        return None
     _, held = photo_sets(recipe, recipe.threads)
     if held is None:
         return None

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from vidcolor.errors import ModelError
-from vidcolor.models.fusionnet.classifier import published
+from vidcolor.models.fusionnet.classifier import SIDE, published
 from vidcolor.models.lab import lab_from_rgb
 from vidcolor.textfile import writing
 from vidcolor.train.heldout import as_batch, square
@@ -20,8 +20,6 @@ from vidcolor.train.photos import PhotoSet
 from vidcolor.train.recipe import Recipe
 from vidcolor.train.saved import write_tensors
 
-_SIDE = 224
-"""What the classifier was trained on."""
 _BATCH = 32
 
 
@@ -79,7 +77,7 @@ def _embeddings(
     classifier = published(recipe.encoder).to(device)
     found = []
     for start in range(0, len(photos.images), _BATCH):
-        squares = [square(image, _SIDE) for image in photos.images[start : start + _BATCH]]
+        squares = [square(image, SIDE) for image in photos.images[start : start + _BATCH]]
         lightness = lab_from_rgb(as_batch(squares).to(device).float() / 255)[:, :1]
         found.append(classifier.embedding(lightness, which).cpu())
     whole = torch.cat(found)

@@ -90,7 +90,7 @@ def _train(recipe: Recipe, ranks: Ranks, log: Log, given: PhotoSet | None) -> Pa
     )
     where = f"{ranks.count} × {describe(device)}" if ranks.count > 1 else describe(device)
     log(f"training on {where} in {str(dtype).removeprefix('torch.')}")
-    known = find_out(recipe, photos, device, log)
+    known = ranks.in_turn(lambda: find_out(recipe, photos, device, log))
     net = build_net(recipe, photos, known.kinds).to(device)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = deepcopy(net).eval().requires_grad_(False)

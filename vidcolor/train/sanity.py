@@ -34,6 +34,7 @@ def check_sanity(recipe: Recipe, log: Log = print, steps: int = 300) -> Figures:
         short = replace(
             recipe,
             run=folder,
+            cache=folder if recipe.cache else "",
             steps=steps,
             minutes=0.0,
             stop_after=0.0,

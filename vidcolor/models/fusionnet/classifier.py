@@ -16,6 +16,8 @@ from vidcolor.models.chromanet.pretrained import (
 from vidcolor.models.lab import grey_of
 
 FEATURES, CLASSES = 1280, 1000
+SIDE = 224
+"""Pixels a side of the pictures it was trained on; any other picture is brought to this size."""
 
 
 class Classifier(nn.Module):
@@ -38,8 +40,11 @@ class Classifier(nn.Module):
 
     @torch.no_grad()
     def forward(self, lightness: Tensor) -> tuple[Tensor, Tensor]:
+        picture = grey_of(lightness.float())
+        if picture.shape[-2:] != (SIDE, SIDE):
+            picture = F.interpolate(picture, (SIDE, SIDE), mode="bilinear", antialias=True)
         # As it was trained: codes of a picture, not lightness, from -1 to 1.
-        deepest = self.encoder(2 * grey_of(lightness.float()) - 1)[-1]
+        deepest = self.encoder(2 * picture - 1)[-1]
         features = self.last(deepest).mean((2, 3))
         return features, self.classes(features)
 
