@@ -69,7 +69,6 @@ def train(recipe: Recipe, log: Log = print, photos: PhotoSet | None = None) -> P
 
 def _train(recipe: Recipe, ranks: Ranks, log: Log, given: PhotoSet | None) -> Path:
     called = time.monotonic()
-    torch.manual_seed(recipe.seed)
     device, dtype = ranks.device, pick_dtype(ranks.device)
     on_cpu = device.type == "cpu"
     # On a CPU the threads divide the batch, not each operation: see `Shares`.
@@ -91,6 +90,8 @@ def _train(recipe: Recipe, ranks: Ranks, log: Log, given: PhotoSet | None) -> Pa
     where = f"{ranks.count} × {describe(device)}" if ranks.count > 1 else describe(device)
     log(f"training on {where} in {str(dtype).removeprefix('torch.')}")
     known = ranks.in_turn(lambda: find_out(recipe, photos, device, log))
+    # Only now: what was found out, or found in a cache, may have drawn numbers of its own.
+    torch.manual_seed(recipe.seed)
     net = build_net(recipe, photos, known.kinds).to(device)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = deepcopy(net).eval().requires_grad_(False)

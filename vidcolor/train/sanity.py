@@ -38,7 +38,7 @@ def check_sanity(recipe: Recipe, log: Log = print, steps: int = 300) -> Figures:
             steps=steps,
             minutes=0.0,
             stop_after=0.0,
-            stages=((0.0, SIDE, 2),),
+            stages=((0.0, SIDE, 1),),
             rate=1e-3,
             warmup=10,
             last_rate=0.1,
