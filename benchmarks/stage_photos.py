@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from vidcolor.train.photos import encoded_photos
-from vidcolor.train.sets import Exclusion
+from vidcolor.train.sets import Listing
 
 Photo = tuple[str, bytes]
 """Its name, and the file's content."""
@@ -31,9 +31,11 @@ def pack(
 
     Raises ValueError for a photo that alone is larger than that.
     """
-    wanted = Exclusion(exclude).wants
+    left_out = Listing(exclude, "exclude").holds
     out.mkdir(parents=True, exist_ok=True)
-    chosen = ((name, data) for name, source, data in encoded_photos(photos) if wanted(name, source))
+    chosen = (
+        (name, data) for name, source, data in encoded_photos(photos) if not left_out(name, source)
+    )
     shards = []
     for number, members in enumerate(_groups(chosen, most_bytes - _RECORD)):
         shards.append(out / f"shard-{number:03}.tar")

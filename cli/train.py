@@ -24,6 +24,9 @@ def train(
         Option(min=0, help="End this call after so many minutes; the same command goes on."),
     ] = None,
     device: Annotated[str | None, Option(help="auto, cpu, cuda or cuda:N.")] = None,
+    sanity: Annotated[
+        bool, Option("--sanity", help="Only find out whether one 64x64 photo can be learned.")
+    ] = False,
 ) -> None:
     """Train a network as RECIPE says, or go on where the same run was interrupted."""
     changes: dict[str, object] = {}
@@ -40,7 +43,17 @@ def train(
         if value is not None:
             changes[name] = str(value) if isinstance(value, Path) else value
 
+    from vidcolor.evaluate.gallery import write_gallery
     from vidcolor.train.loop import train as run_training
     from vidcolor.train.recipe import load_recipe
+    from vidcolor.train.sanity import check_sanity
 
-    run_training(load_recipe(recipe, changes), functools.partial(print, flush=True))
+    log = functools.partial(print, flush=True)
+    chosen = load_recipe(recipe, changes)
+    if sanity:
+        check_sanity(chosen, log)
+        return
+    weights = run_training(chosen, log)
+    page = write_gallery(chosen, weights)
+    if page is not None:
+        log(f"wrote {page}")

@@ -160,12 +160,12 @@ def test_it_is_told_from_the_others_and_takes_no_hints(tmp_path: Path) -> None:
 
 
 def test_a_picture_that_came_back_lighter_keeps_its_hue() -> None:
-    from vidcolor.models.lab import chroma_of
+    from vidcolor.models.lab import picture_ab
 
     rgb = torch.tensor([0.5, 0.3, 0.2]).view(1, 3, 1, 1)
     luma = 0.299 * 0.5 + 0.587 * 0.3 + 0.114 * 0.2
     grey = torch.full((1, 1, 1, 1), luma)
     expected = lab_from_rgb(rgb)[:, 1:]
     for more in (0.0, 0.1):
-        found = chroma_of(torch.cat((rgb + more, grey), 1))
+        found = picture_ab(torch.cat((rgb + more, grey), 1))
         assert torch.allclose(found, expected, atol=1e-3)

@@ -12,7 +12,15 @@ from typing import Any
 import cv2
 import pytest
 import torch
-from training import photo_folder, tiny_config, tiny_recipe, train_as_rank
+from training import (
+    metrics,
+    photo_folder,
+    quiet,
+    tiny_config,
+    tiny_recipe,
+    train_as_rank,
+    train_until,
+)
 
 from vidcolor.errors import DeviceError, ModelError, SettingsError, TargetError
 from vidcolor.models.chromanet.bins import nodes
@@ -36,10 +44,6 @@ def recipe(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rec
     return tiny_recipe(photos, tmp_path / "run")
 
 
-def quiet(line: str) -> None:
-    pass
-
-
 def _weights(path: Path) -> dict[str, torch.Tensor]:
     return dict(load_net(path)[0].state_dict())
 
@@ -51,34 +55,6 @@ def test_training_writes_weights_that_load(recipe: Recipe) -> None:
     assert checkpoint.card["steps"] == 6
     assert net(torch.zeros(1, 1, 32, 32)).shape[1] == len(nodes())
     assert any(line.startswith("step 6") for line in lines)
-
-
-class KilledError(Exception):
-    pass
-
-
-def train_until(step: int, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Train, and be killed as ``step`` begins."""
-    rate = loop._rate
-
-    def dying(now: int, progress: float, recipe: Recipe) -> float:
-        if now == step:
-            raise KilledError
-        return rate(now, progress, recipe)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "_rate", dying)
-        with pytest.raises(KilledError):
-            loop.train(recipe, quiet)
-
-
-def metrics(run: str) -> list[dict[str, float]]:
-    """The run's figures, without those that tell the time."""
-    lines = (Path(run) / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    found = [json.loads(line) for line in lines]
-    for figures in found:
-        figures.pop("images_per_second", None)
-    return found
 
 
 @pytest.mark.parametrize(
@@ -394,5 +370,9 @@ def test_a_few_steps_learn_to_paint_the_blobs(recipe: Recipe) -> None:
         rebalance=0.0,
     )
     loop.train(plain, lines.append)
-    costs = [float(line.split(" ce ")[1].split()[0]) for line in lines if " ce " in line]
+    costs = [
+        float(line.split(" cross_entropy ")[1].split()[0])
+        for line in lines
+        if " cross_entropy " in line
+    ]
     assert costs[-1] < 0.8 * costs[0]

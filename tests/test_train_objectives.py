@@ -23,6 +23,10 @@ def test_class_weights_raise_rare_colours_and_keep_the_mean() -> None:
     assert weights[2] > weights[1] > weights[0]
     assert torch.isclose((weights * prior).sum(), torch.tensor(1.0))
     assert torch.allclose(class_weights(prior, 0), torch.ones(3))
+    # Zhang et al.'s own: one over an even mixture with a uniform prior.
+    paper = 1 / (0.5 * prior + 0.5 / 3)
+    paper /= (paper * prior).sum()
+    assert torch.allclose(class_weights(prior, 1, 0.5), paper, rtol=1e-3)
 
 
 def test_the_loss_equals_its_plain_form_and_so_does_its_gradient() -> None:

@@ -18,7 +18,8 @@ from vidcolor.train import heldout
 from vidcolor.train.examples import Augment, age, make_example
 from vidcolor.train.heldout import Figures, HeldOut, hold_out
 from vidcolor.train.photos import PhotoSet, encoded_photos, load_photos
-from vidcolor.train.sets import Exclusion
+from vidcolor.train.recipe import Recipe
+from vidcolor.train.sets import Listing, photo_sets
 
 
 @pytest.fixture
@@ -64,7 +65,8 @@ def test_photos_are_left_out_by_name_pattern_and_source(photos: Path, tmp_path: 
     listed.write_text("0.png\n\ninner/*3.png\n", encoding="utf-8")
 
     def left(*entries: str) -> tuple[str, ...]:
-        found = load_photos([photos], 64, wanted=Exclusion(entries).wants)
+        recipe = Recipe(photos=(str(photos),), exclude=entries, val_every=0)
+        found, _ = photo_sets(recipe, 1)
         assert found.unwanted == 5 - len(found.names)
         return found.names
 
@@ -75,7 +77,7 @@ def test_photos_are_left_out_by_name_pattern_and_source(photos: Path, tmp_path: 
     with pytest.raises(SourceError, match="5 excluded"):
         left("photos/*")
     with pytest.raises(SettingsError, match=r"missing\.txt"):
-        Exclusion(["missing.txt"])
+        Listing(["missing.txt"], "exclude")
 
 
 def _script(name: str) -> ModuleType:

@@ -27,6 +27,43 @@ CONFIGS = Path(__file__).parent.parent / "configs" / "train"
         ("photos = ['a']\nval_share = 3", "val_share must lie in 0 to 1"),
         ("photos = ['a', 1]", "photos must be a list of names"),
         ("photos = [", "not a TOML file"),
+        (
+            "photos = ['a']\nnetwork = 'resnet'",
+            "network 'resnet': unknown; valid are chromanet, ec",
+        ),
+        ("photos = ['a']\nnetwork = 'unet'", "loss 'distribution' is for network chromanet or ecc"),
+        (
+            "photos = ['a']\nnetwork = 'eccv16'\nloss = 'l2'",
+            "eccv16 gives a distribution; use tanh",
+        ),
+        ("photos = ['a']\nwidth = 32", "width = 32 means nothing with network = 'chromanet'"),
+        ("photos = ['a']\nnetwork = 'unet'\nloss = 'l1'\nwidth = 20", "multiple of 8"),
+        ("photos = ['a']\nnetwork = 'eccv16'\nattention = 1", "attention = 1 means nothing with"),
+        ("photos = ['a']\nnetwork = 'siggraph17'\nloss = 'l1'\nspace = 'yuv'", "space = 'yuv' mea"),
+        (
+            "photos = ['a']\nnetwork = 'fusionnet'\nloss = 'l2'\ncache = 'c'",
+            "embedding logits or fe",
+        ),
+        (
+            "photos = ['a']\nnetwork = 'fusionnet'\nloss = 'l2'\nembedding = 'logits'\n"
+            "classification = 0.1",
+            "classification = 0.1 means nothing with embedding = 'logits'; it is for embedding le",
+        ),
+        (
+            "photos = ['a']\nnetwork = 'fusionnet'\nloss = 'l2'\nembedding = 'logits'\n"
+            "encoder = 'none'",
+            "embedding needs a pretrained encoder",
+        ),
+        ("photos = ['a']\nperceptual = 1\nencoder = 'none'", "perceptual needs a pretrained"),
+        ("photos = ['a']\ncritic_from = 0.5", "means nothing while adversarial is 0"),
+        (
+            "photos = ['a']\nadversarial = 1\ncritic_from = 0.5\nadversary_from = 0.2",
+            "adversary_from must not come before critic_from",
+        ),
+        ("photos = ['a']\nlabels = 'folders'", "labels = 'folders' means nothing while"),
+        ("photos = ['a']\nval_every = 0\ngallery = true", "gallery = True means nothing while val"),
+        ("photos = ['a']\nrotate = -3", "rotate must not be negative"),
+        ("photos = ['a']\nbest_by = 'looks'", "best_by 'looks': unknown; valid are score, rmse"),
     ],
 )
 def test_a_bad_recipe_is_refused_by_name(text: str, fault: str, tmp_path: Path) -> None:
@@ -60,10 +97,11 @@ def test_the_published_recipe_names_no_folders() -> None:
     assert "secret" not in str(card)
 
 
-@pytest.mark.parametrize("name", ["default.toml", "gpu.toml"])
-def test_the_recipes_that_ship_can_be_read(name: str) -> None:
-    recipe = load_recipe(CONFIGS / name, {"photos": ["a.tar"]})
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
+def test_the_recipes_that_ship_can_be_read(path: Path) -> None:
+    recipe = load_recipe(path, {"photos": ["a.tar"]})
     assert recipe.stages[0][0] == 0
+    assert Path(recipe.run).name == path.stem
 
 
 def test_one_exclusion_needs_no_list(tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ from skimage.color import rgb2lab
 from training import photo
 
 from vidcolor.models.lab import lab_from_rgb, rgb_from_lab
-from vidcolor.train import ageing, examples, resident
+from vidcolor.train import ageing, examples
 from vidcolor.train.ageing import Chance, age_batch
 from vidcolor.train.examples import Augment, age, make_example
 from vidcolor.train.photos import PhotoSet
 from vidcolor.train.resampling import blur_matrix, resize_matrix, smooth_field
-from vidcolor.train.resident import ResidentPhotos, draw_hints
+from vidcolor.train.resident import ResidentPhotos, draw_hints, turned
 
 CPU = torch.device("cpu")
 PLAIN = Augment(smallest_crop=0.6, degraded=0, points=0, dense=0)
@@ -95,8 +95,9 @@ def test_a_batch_depends_on_the_seed_and_the_step_alone(store: ResidentPhotos) -
         assert torch.equal(part, same)
         assert not torch.equal(part, later)
         assert not torch.equal(part, other)
-    assert [tuple(part.shape) for part in one] == [(8, 1, 64, 64), (8, 2, 16, 16), (8, 3, 64, 64)]
-    assert all(part.dtype == torch.float32 for part in one)
+    shapes = [(8, 1, 64, 64), (8, 2, 16, 16), (8, 3, 64, 64), (8,)]
+    assert [tuple(part.shape) for part in one] == shapes
+    assert all(part.dtype == torch.float32 for part in one[:3])
 
 
 def test_processes_share_a_batch_without_changing_it(store: ResidentPhotos) -> None:
@@ -113,7 +114,7 @@ def test_batches_made_on_the_device_look_like_the_others(
 ) -> None:
     count = 400
     augment = Augment(smallest_crop=0.6, degraded=0.4, points=0.3, dense=0.15)
-    light, ab, hints = (part.numpy() for part in store.batch(0, 0, 64, count, augment))
+    light, ab, hints, _ = (part.numpy() for part in store.batch(0, 0, 64, count, augment))
     rng = np.random.default_rng(0)
     others = [
         make_example(photos.images[rng.integers(len(photos.images))], 64, augment, rng)
@@ -134,7 +135,7 @@ def test_batches_made_on_the_device_look_like_the_others(
 
 
 def test_a_plain_crop_keeps_true_colours(store: ResidentPhotos) -> None:
-    light, ab, hints = store.batch(0, 0, 64, 16, PLAIN)
+    light, ab, hints, _ = store.batch(0, 0, 64, 16, PLAIN)
     assert not hints.any()
     # In these photos brighter is yellower, wherever the crop lies and however it is turned.
     small = torch.nn.functional.avg_pool2d(light, 4)
@@ -145,11 +146,8 @@ def test_a_plain_crop_keeps_true_colours(store: ResidentPhotos) -> None:
 def test_a_whole_photo_comes_out_as_opencv_would_have_it() -> None:
     image = photo(0, 100, 100)
     store = ResidentPhotos(PhotoSet((image,), ("a",), 0, 0), CPU)
-    resident_stretch, resident._STRETCH = resident._STRETCH, 0.0
-    try:
-        light, ab, _ = store.batch(0, 0, 64, 8, Augment(1, 0, 0, 0))
-    finally:
-        resident._STRETCH = resident_stretch
+    light, ab, _, number = store.batch(0, 0, 64, 8, Augment(1, 0, 0, 0, stretch=0))
+    assert not number.any()
     small = cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2Lab)
     turned = 0
@@ -159,6 +157,15 @@ def test_a_whole_photo_comes_out_as_opencv_would_have_it() -> None:
         turned += int(np.argmin(away))
     assert 0 < turned < 8
     assert ab.shape == (8, 2, 16, 16)
+
+
+def test_turned_crops_are_opencvs() -> None:
+    picture = cv2.GaussianBlur(_noise(64, 64), (0, 0), 2)
+    ours = turned(torch.from_numpy(picture)[None, None], torch.tensor([20.0]))[0, 0].numpy()
+    about = cv2.getRotationMatrix2D((31.5, 31.5), 20, 1)
+    expected = cv2.warpAffine(picture, about, (64, 64), borderMode=cv2.BORDER_REFLECT)
+    # OpenCV counts places in 32nds of a pixel.
+    assert np.abs(ours - expected).max() < 0.01
 
 
 def test_hints_carry_the_true_colour_where_their_mask_is_set() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sys
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 import torch
 from networks import TINY
 
@@ -63,6 +65,38 @@ def tiny_recipe(photos: Path, run: Path, **more: Any) -> Recipe:
         threads=1,
     )
     return replace(plain, **more)
+
+
+def quiet(line: str) -> None:
+    """A log that nobody reads."""
+
+
+class KilledError(Exception):
+    """In place of a kill."""
+
+
+def train_until(step: int, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train, and be killed as ``step`` begins."""
+    rate = loop._rate
+
+    def dying(now: int, progress: float, recipe: Recipe) -> float:
+        if now == step:
+            raise KilledError
+        return rate(now, progress, recipe)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_rate", dying)
+        with pytest.raises(KilledError):
+            loop.train(recipe, quiet)
+
+
+def metrics(run: str) -> list[dict[str, float]]:
+    """The run's figures, without those that tell the time."""
+    lines = (Path(run) / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    found = [json.loads(line) for line in lines]
+    for figures in found:
+        figures.pop("images_per_second", None)
+    return found
 
 
 def train_as_rank(rank: int, count: int, port: int, recipe: Recipe, out: Path) -> None:

@@ -34,7 +34,7 @@ from vidcolor.evaluate.traces import find_flow, load_judge
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.settings import RangeSettings, Settings
 from vidcolor.stills import jpeg
-from vidcolor.train.photos import GREY_CHROMA
+from vidcolor.train.photos import GREY_CHROMA, PhotoSet
 
 Float32 = NDArray[np.float32]
 
@@ -67,12 +67,12 @@ class Options:
 
 def compare(
     models: Sequence[tuple[str, Colorizer]],
-    sources: Sequence[Path],
+    sources: Sequence[Path] | PhotoSet,
     options: Options = Options(),
     progress: Callable[[int], None] | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> Comparison:
-    """Score every photo and every clip of ``sources`` with every model.
+    """Score every photo and every clip of ``sources``, or of a set, with every model.
 
     ``models`` are labels and loaded networks, at least one. ``progress`` is told how many pictures
     are done, ``warn`` in one line what is amiss. Raises SourceError when there is nothing to
@@ -80,7 +80,7 @@ def compare(
     TargetError for a flow or a video that do not fit.
     """
     warn = warn or (lambda line: None)
-    clips = [path for path in sources if is_clip(path)]
+    clips = [] if isinstance(sources, PhotoSet) else [path for path in sources if is_clip(path)]
     flows = {clip: find_flow(options.flow, clip, len(clips), warn) for clip in clips}
     colorizers = [colorizer for _, colorizer in models]
     scores: list[list[PhotoScore]] = []
@@ -150,14 +150,15 @@ def label_models(models: Sequence[str]) -> list[str]:
 
 
 def _items(
-    sources: Sequence[Path], options: Options, warn: Callable[[str], None]
+    sources: Sequence[Path] | PhotoSet, options: Options, warn: Callable[[str], None]
 ) -> Iterator[tuple[Path | None, Iterator[Case]]]:
     """The photos, each by itself and without a path, then the clips, each with all its frames."""
-    photos = [path for path in sources if not is_clip(path)]
+    paths = () if isinstance(sources, PhotoSet) else sources
+    photos = sources if isinstance(sources, PhotoSet) else [p for p in paths if not is_clip(p)]
     if photos:
         for case in load_cases(photos, options.limit, options.short_side, warn):
             yield None, iter([case])
-    for path in sources:
+    for path in paths:
         if is_clip(path):
             yield path, load_frames(path, options.limit, options.short_side)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from vidcolor.errors import SourceError, VidcolorError
 from vidcolor.evaluate import metrics
 from vidcolor.settings import Settings
 from vidcolor.shrink import working_size
-from vidcolor.train.photos import load_photos
+from vidcolor.train.photos import PhotoSet, load_photos
 
 Float32 = NDArray[np.float32]
 
@@ -102,32 +102,35 @@ def make_case(name: str, picture: NDArray[np.uint8], size: tuple[int, int]) -> C
 
 
 def load_cases(
-    sources: Iterable[Path],
+    sources: Iterable[Path] | PhotoSet,
     limit: int | None = None,
     short_side: int = Settings().color.short_side,
     warn: Callable[[str], None] | None = None,
 ) -> Iterator[Case]:
-    """The photos of folders, tar files or lists, prepared one after the other.
+    """The photos of folders, tar files or lists, or of a set, prepared one after the other.
 
     ``short_side`` is that of the small picture the network sees, as in the settings of a film.
     ``warn`` is told how many photos could not be read. Raises SourceError when none is left.
     """
-    sources = list(sources)
-    try:
-        photos = load_photos(sources, short_side=SHORT_SIDE, limit=limit, grey_chroma=0.0)
-    except VidcolorError:
-        raise  # Some of ours are OSError too.
-    except (OSError, UnicodeDecodeError, cv2.error) as error:
-        named = ", ".join(str(source) for source in sources)
-        raise SourceError(f"{named}: cannot read these photos: {error}") from error
+    photos = sources if isinstance(sources, PhotoSet) else _load(list(sources), limit)
     if photos.unreadable and warn is not None:
         warn(f"photos left out because they cannot be read: {photos.unreadable}")
-    for name, image in zip(photos.names, photos.images, strict=True):
+    for name, image in islice(zip(photos.names, photos.images, strict=True), limit):
         scale = SHORT_SIDE / min(image.shape[:2])
         size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         picture = np.asarray(cv2.resize(image, size, interpolation=how), np.uint8)
         yield make_case(name, picture, working_size(*size, Fraction(1), short_side))
+
+
+def _load(sources: Sequence[Path], limit: int | None) -> PhotoSet:
+    try:
+        return load_photos(sources, short_side=SHORT_SIDE, limit=limit, grey_chroma=0.0)
+    except VidcolorError:
+        raise  # Some of ours are OSError too.
+    except (OSError, UnicodeDecodeError, cv2.error) as error:
+        named = ", ".join(str(source) for source in sources)
+        raise SourceError(f"{named}: cannot read these photos: {error}") from error
 
 
 def shown(case: Case, ab: Float32) -> tuple[Float32, Float32]:

@@ -1,4 +1,4 @@
-"""L*a*b* and sRGB on tensors, in float32, on whichever device they lie.
+"""L*a*b*, sRGB and Y'UV on tensors, in float32, on whichever device they lie.
 
 The same display model as `vidcolor.color`: sRGB's transfer, BT.709 primaries, D65. That module
 works in double precision with numpy and cannot follow the photos onto a device.
@@ -17,6 +17,13 @@ _XYZ_FROM_RGB = (
     (0.019334, 0.119193, 0.950227),
 )
 """BT.709 primaries and D65, as in skimage and OpenCV. The rows' sums are the white point."""
+
+AB_SCALE = 110.0
+"""ab in shares of this lies within -1 … 1, for every colour of sRGB."""
+SPACES = ("lab", "yuv")
+"""What colours may be told in, besides the lightness: a*b*, or U and V of BT.601's Y'UV."""
+_LUMA = (0.299, 0.587, 0.114)
+_CORRECTIONS = 4
 
 
 def lab_from_rgb(encoded: Tensor) -> Tensor:
@@ -41,14 +48,41 @@ def rgb_from_lab(lab: Tensor) -> Tensor:
     )
 
 
+def chroma_of(lightness: Tensor, ab: Tensor, space: str) -> Tensor:
+    """Colours in ``space``, in shares of its largest, of L* (N, 1, H, W) and ab (N, 2, H, W)."""
+    if space == "lab":
+        return ab / AB_SCALE
+    rgb = rgb_from_lab(torch.cat((lightness, ab), 1))
+    luma = _luma(rgb)
+    # U is B' - Y' and V is R' - Y', each in shares of the most it can be.
+    blue, red = (rgb[:, 2:] - luma) / (1 - _LUMA[2]), (rgb[:, :1] - luma) / (1 - _LUMA[0])
+    return torch.cat((blue, red), 1)
+
+
+def ab_of(lightness: Tensor, chroma: Tensor, space: str) -> Tensor:
+    """The reverse of `chroma_of`: ab (N, 2, H, W).
+
+    A lightness alone does not tell Y', which in saturated colours differs from that of an equally
+    light grey; it is found in a few steps of correction.
+    """
+    if space == "lab":
+        return chroma * AB_SCALE
+    blue, red = chroma[:, :1] * (1 - _LUMA[2]), chroma[:, 1:] * (1 - _LUMA[0])
+    green = -(_LUMA[2] * blue + _LUMA[0] * red) / _LUMA[1]
+    away = torch.cat((red, green, blue), 1)
+    luma = wanted = grey_of(lightness)
+    for _ in range(_CORRECTIONS):
+        lab = lab_from_rgb((luma + away).clamp(0, 1))
+        luma = luma + wanted - grey_of(lab[:, :1])
+    return lab_from_rgb((luma + away).clamp(0, 1))[:, 1:]
+
+
 def grey_of(lightness: Tensor) -> Tensor:
-    """L* (N, 1, H, W) to the code of that grey in sRGB, 0 … 1, of the same shape."""
-    return rgb_from_lab(
-        torch.cat((lightness, torch.zeros_like(lightness).expand(-1, 2, -1, -1)), 1)
-    )[:, :1]
+    """L* (N, 1, H, W) to the code, 0 … 1, of a grey as light."""
+    return rgb_from_lab(torch.cat((lightness, lightness * 0, lightness * 0), 1))[:, :1]
 
 
-def chroma_of(pictures: Tensor) -> Tensor:
+def picture_ab(pictures: Tensor) -> Tensor:
     """a*b* (N, 2, H, W) of what a network made of a grey picture, put under that picture's luma.
 
     ``pictures`` (N, 4, H, W), 0 … 1, are its R'G'B' and the grey it was shown. Of the answer the
@@ -56,9 +90,11 @@ def chroma_of(pictures: Tensor) -> Tensor:
     came back lighter or darker changes no hue.
     """
     rgb, grey = pictures[:, :3].clamp(0, 1), pictures[:, 3:]
-    red, green, blue = rgb.split(1, 1)
-    luma = 0.299 * red + 0.587 * green + 0.114 * blue
-    return lab_from_rgb((rgb - luma + grey).clamp(0, 1))[:, 1:]
+    return lab_from_rgb((rgb - _luma(rgb) + grey).clamp(0, 1))[:, 1:]
+
+
+def _luma(rgb: Tensor) -> Tensor:
+    return sum(share * rgb[:, [n]] for n, share in enumerate(_LUMA))  # type: ignore[return-value]
 
 
 def _linear(encoded: Tensor) -> Tensor:

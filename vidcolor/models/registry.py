@@ -11,10 +11,13 @@ from vidcolor.models import (
     chromanet,
     deoldify,
     eccv16,
+    fusionnet,
     onnx,
     plugins,
     siggraph17,
     spandrel_net,
+    tanhnet,
+    unet,
 )
 from vidcolor.models.architecture import Architecture, ColorNet
 from vidcolor.models.catalog import CATALOG
@@ -24,6 +27,10 @@ ARCHITECTURES = (
     Architecture("chromanet", chromanet.detect, chromanet.load, chromanet.load_graph),
     Architecture("eccv16", eccv16.detect, eccv16.load, hinted=False),
     Architecture("siggraph17", siggraph17.detect, siggraph17.load),
+    Architecture("tanhnet", tanhnet.detect, tanhnet.load, hinted=False),
+    Architecture("fusionnet", fusionnet.detect, fusionnet.load, hinted=False),
+    Architecture("unet", unet.detect, unet.load, hinted=False),
+    Architecture("palettenet", unet.detect_palette, unet.load),
     Architecture("deoldify", deoldify.detect, deoldify.load, hinted=False),
     Architecture(
         "onnx",

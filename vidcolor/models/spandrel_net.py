@@ -57,7 +57,7 @@ def _wrapped(model: Any) -> ColorNet:
     import torch
     from torch import Tensor, nn
 
-    from vidcolor.models.lab import chroma_of, grey_of
+    from vidcolor.models.lab import grey_of, picture_ab
 
     class SpandrelNet(nn.Module):
         """Lightness (N, 1, H, W), L*, to pictures (N, 4, H, W): R'G'B' and the grey shown."""
@@ -78,6 +78,6 @@ def _wrapped(model: Any) -> ColorNet:
             return torch.cat((torch.cat(shown), grey), 1)
 
         def decode(self, logits: Tensor) -> Tensor:
-            return chroma_of(logits)
+            return picture_ab(logits)
 
     return SpandrelNet().requires_grad_(False)

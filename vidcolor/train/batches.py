@@ -9,15 +9,13 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from vidcolor.train.examples import Augment, Example, make_example
+from vidcolor.train.examples import Batch, Example, make_example
+from vidcolor.train.network import augmentation
 from vidcolor.train.photos import PhotoSet
 from vidcolor.train.recipe import Recipe
 from vidcolor.train.resident import ResidentPhotos
 
-Batch: TypeAlias = tuple[Tensor, Tensor, Tensor]
-"""Lightness (N, 1, S, S), ab (N, 2, S/4, S/4) and hints (N, 3, S, S)."""
 Progress: TypeAlias = Callable[[int], float]
 """The share of the schedule that is done when a step begins."""
 
@@ -53,26 +51,23 @@ def stage(recipe: Recipe, share: float) -> tuple[int, int]:
     return size, count
 
 
-def collate(examples: list[Example]) -> Batch:
-    """Examples of one size to tensors: lightness, ab, hints."""
-    return (
+def collate(examples: list[Example], numbers: list[int]) -> Batch:
+    """Examples of one size, of the photos with these numbers, to tensors."""
+    return Batch(
         torch.from_numpy(np.stack([item.lightness for item in examples])),
         torch.from_numpy(np.stack([item.ab for item in examples])),
         torch.from_numpy(np.stack([item.hints for item in examples])),
+        torch.tensor(numbers),
     )
-
-
-def _augment(recipe: Recipe) -> Augment:
-    return Augment(recipe.smallest_crop, recipe.degraded, recipe.points, recipe.dense)
 
 
 def _resident(
     first: int, photos: ResidentPhotos, recipe: Recipe, progress: Progress, rows: slice
 ) -> Generator[tuple[int, Batch]]:
-    step = first
+    step, augment = first, augmentation(recipe)
     while True:
         size, count = stage(recipe, progress(step))
-        yield step, photos.batch(recipe.seed, step, size, count, _augment(recipe), rows)
+        yield step, photos.batch(recipe.seed, step, size, count, augment, rows)
         step += 1
 
 
@@ -90,16 +85,16 @@ def _ahead(
     lock, and threads share the decoded photos and hand over a batch without copying it. About a
     quarter is Python, so more than three or four threads gain little.
     """
-    augment = _augment(recipe)
+    augment = augmentation(recipe)
 
     def make(step: int, size: int, count: int) -> Batch:
-        examples = []
+        examples, numbers = [], []
         # By picture, not by batch: however many processes share a batch, it stays the same.
         for row in range(count)[rows]:
             rng = np.random.default_rng((recipe.seed, step, row))
-            image = photos.images[rng.integers(len(photos.images))]
-            examples.append(make_example(image, size, augment, rng))
-        return collate(examples)
+            numbers.append(int(rng.integers(len(photos.images))))
+            examples.append(make_example(photos.images[numbers[-1]], size, augment, rng))
+        return collate(examples, numbers)
 
     waiting: deque[tuple[int, Future[Batch]]] = deque()
     step = first
@@ -112,7 +107,6 @@ def _ahead(
                 waiting.append((step, pool.submit(make, step, size, count)))
                 step += 1
             number, future = waiting.popleft()
-            lightness, ab, hints = (part.to(device, non_blocking=True) for part in future.result())
-            yield number, (lightness, ab, hints)
+            yield number, Batch(*(part.to(device, non_blocking=True) for part in future.result()))
     finally:
         pool.shutdown(cancel_futures=True)

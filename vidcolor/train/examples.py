@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +20,30 @@ class Augment:
     degraded: float = 0.5
     points: float = 0.3
     dense: float = 0.15
+    rotate: float = 0.0
+    """Degrees by which a crop is turned at most, either way; its edges are mirrored."""
+    shrink: int = 4
+    """How much smaller than the crop the true colours are told."""
+    mirror: float = 0.5
+    stretch: float = 0.1
+    """A crop is at most this much, in log units, wider or higher than a square."""
+
+
+class Batch(NamedTuple):
+    """Lightness (N, 1, S, S), ab (N, 2, s, s), hints (N, 3, S, S), and the photos' numbers (N,)."""
+
+    lightness: Tensor
+    ab: Tensor
+    hints: Tensor
+    number: Tensor
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """``lightness`` (1, S, S) L*, ``ab`` (2, S/4, S/4), ``hints`` (3, S, S): a*, b*, mask."""
+    """``lightness`` (1, S, S) L*, ``ab`` (2, s, s), ``hints`` (3, S, S): a*, b*, mask.
+
+    s is S / ``Augment.shrink``.
+    """
 
     lightness: NDArray[np.float32]
     ab: NDArray[np.float32]
@@ -32,27 +53,31 @@ class Example:
 def make_example(
     image: NDArray[np.uint8], size: int, augment: Augment, rng: np.random.Generator
 ) -> Example:
-    """Crop, mirror, convert, age the lightness and draw hints. ``size`` is a multiple of 32."""
+    """Crop, mirror, turn, convert, age the lightness, draw hints. ``size``: a multiple of 32."""
     height, width = image.shape[:2]
     side = min(height, width) * rng.uniform(augment.smallest_crop, 1)
-    aspect = np.exp(rng.uniform(-0.1, 0.1))
+    aspect = np.exp(rng.uniform(-augment.stretch, augment.stretch))
     crop_h = round(min(height, side * aspect))
     crop_w = round(min(width, side / aspect))
     top, left = rng.integers(height - crop_h + 1), rng.integers(width - crop_w + 1)
     crop = image[top : top + crop_h, left : left + crop_w]
     way = cv2.INTER_AREA if crop_h > size else cv2.INTER_LINEAR
     rgb = cv2.resize(crop, (size, size), interpolation=way)
-    if rng.random() < 0.5:
-        rgb = rgb[:, ::-1]
+    if rng.random() < augment.mirror:
+        rgb = np.ascontiguousarray(rgb[:, ::-1])
+    if augment.rotate:
+        angle = float(rng.uniform(-augment.rotate, augment.rotate))
+        about = cv2.getRotationMatrix2D(((size - 1) / 2, (size - 1) / 2), angle, 1)
+        rgb = cv2.warpAffine(rgb, about, (size, size), borderMode=cv2.BORDER_REFLECT)
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
     lightness = np.ascontiguousarray(lab[..., 0], np.float32)
     ab = np.ascontiguousarray(lab[..., 1:], np.float32)
     hints = _draw_hints(ab, augment, rng)
     if rng.random() < augment.degraded:
         lightness = age(lightness, rng)
-    small = cv2.resize(ab, (size // 4, size // 4), interpolation=cv2.INTER_AREA)
-    quarter = np.asarray(small, np.float32)
-    return Example(lightness[None], quarter.transpose(2, 0, 1), hints.transpose(2, 0, 1))
+    side = size // augment.shrink
+    small = np.asarray(cv2.resize(ab, (side, side), interpolation=cv2.INTER_AREA), np.float32)
+    return Example(lightness[None], small.transpose(2, 0, 1), hints.transpose(2, 0, 1))
 
 
 def age(lightness: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ to compare with other work, use ``vidcolor eval``.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -17,7 +18,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vidcolor.models.chromanet.net import ChromaNet
+from vidcolor.models.architecture import ColorNet
 from vidcolor.models.lab import lab_from_rgb, rgb_from_lab
 from vidcolor.train.photos import PhotoSet
 
@@ -59,10 +60,12 @@ def _hash(name: str) -> float:
 @dataclass(frozen=True, slots=True)
 class Figures:
     """Means over photos: ``gain`` is PSNR over leaving it grey, in dB; ``colour`` is mean
-    colourfulness over the truth's."""
+    colourfulness over the truth's; ``rmse`` is the distance in a*b*, ``grey_rmse`` that of grey."""
 
     gain: float
     colour: float
+    rmse: float = 0.0
+    grey_rmse: float = 0.0
 
     @property
     def score(self) -> float:
@@ -70,29 +73,36 @@ class Figures:
         colourfulness below 0.78. The gain alone would choose sepia."""
         return self.gain + _PENALTY * min(0.0, self.colour - _WANTED)
 
+    def rank(self, by: str) -> float:
+        """More for the better state, ``by`` the ``score`` or by the ``rmse`` alone."""
+        return -self.rmse if by == "rmse" else self.score
+
 
 class HeldOut:
-    """Squares of photos, ready to be coloured, ``SIDE`` pixels a side."""
+    """Squares of photos, ready to be coloured, ``side`` pixels a side."""
 
-    def __init__(self, photos: PhotoSet, most: int) -> None:
-        squares = [_square(image) for image in photos.images[:most]]
-        self._rgb = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2)
+    def __init__(self, photos: PhotoSet, most: int, side: int = SIDE) -> None:
+        self._rgb = as_batch([square(image, side) for image in photos.images[:most]])
 
     def __len__(self) -> int:
         return len(self._rgb)
 
-    def measure(self, net: ChromaNet, device: torch.device, dtype: torch.dtype) -> Figures:
+    def measure(self, net: ColorNet, device: torch.device, dtype: torch.dtype) -> Figures:
         """Colour all photos with ``net`` as it decodes; ``net`` is in eval mode."""
-        gains, found, true = [], [], []
+        gains, found, true, near, grey_near = [], [], [], [], []
         for start in range(0, len(self), _BATCH):
             rgb, grey, coloured = self._coloured(net, slice(start, start + _BATCH), device, dtype)
             gains.append(_psnr(coloured, rgb) - _psnr(grey, rgb))
             found.append(_colourfulness(coloured))
             true.append(_colourfulness(rgb))
-        gain, some, all_ = (float(torch.cat(part).mean()) for part in (gains, found, true))
-        return Figures(gain, some / max(all_, 1e-6))
+            near.append(_ab_rmse(coloured, rgb))
+            grey_near.append(_ab_rmse(grey, rgb))
+        gain, some, all_, rmse, grey_rmse = (
+            float(torch.cat(part).mean()) for part in (gains, found, true, near, grey_near)
+        )
+        return Figures(gain, some / max(all_, 1e-6), rmse, grey_rmse)
 
-    def sheet(self, net: ChromaNet, device: torch.device, dtype: torch.dtype) -> NDArray[np.uint8]:
+    def sheet(self, net: ColorNet, device: torch.device, dtype: torch.dtype) -> NDArray[np.uint8]:
         """The first 8 photos, a row each: grey, coloured by ``net``, true: (h, w, 3) uint8 RGB."""
         rgb, grey, coloured = self._coloured(net, slice(0, 8), device, dtype)
         rows = torch.cat((grey, coloured, rgb), 3).permute(0, 2, 3, 1).flatten(0, 1)
@@ -100,29 +110,47 @@ class HeldOut:
 
     @torch.no_grad()
     def _coloured(
-        self, net: ChromaNet, part: slice, device: torch.device, dtype: torch.dtype
+        self, net: ColorNet, part: slice, device: torch.device, dtype: torch.dtype
     ) -> tuple[Tensor, Tensor, Tensor]:
         rgb = self._rgb[part].to(device).float() / 255
         lightness = lab_from_rgb(rgb)[:, :1]
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             logits = net(lightness)
-        ab = F.interpolate(net.decode(logits.float()), scale_factor=4.0, mode="bilinear")
+        ab = enlarged(net.decode(logits.float()), lightness.shape[-2:])
         coloured = rgb_from_lab(torch.cat((lightness, ab), 1))
         return rgb, rgb_from_lab(torch.cat((lightness, 0 * ab), 1)), coloured
 
 
-def _square(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def square(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """The middle of a picture (h, w, 3) as a square of ``size`` pixels a side."""
     height, width = image.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     middle = image[top : top + side, left : left + side]
-    way = cv2.INTER_AREA if side > SIDE else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(middle, (SIDE, SIDE), interpolation=way), np.uint8)
+    way = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(middle, (size, size), interpolation=way), np.uint8)
+
+
+def as_batch(squares: Sequence[NDArray[np.uint8]]) -> Tensor:
+    """Pictures (S, S, 3) of one size to a tensor (N, 3, S, S)."""
+    return torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2)
+
+
+def enlarged(ab: Tensor, size: torch.Size) -> Tensor:
+    """``ab`` (N, 2, h, w) at ``size``, linear between the centres of pixels, as films have it."""
+    if ab.shape[-2:] == size:
+        return ab
+    return F.interpolate(ab, size=tuple(size), mode="bilinear")
 
 
 def _psnr(picture: Tensor, truth: Tensor) -> Tensor:
     error = (picture - truth).square().mean((1, 2, 3)).clamp_min(1e-10)
     return -10 * error.log10()
+
+
+def _ab_rmse(picture: Tensor, truth: Tensor) -> Tensor:
+    away = lab_from_rgb(picture)[:, 1:] - lab_from_rgb(truth)[:, 1:]
+    return away.square().sum(1).mean((1, 2)).sqrt()
 
 
 def _colourfulness(rgb: Tensor) -> Tensor:

@@ -20,17 +20,26 @@ from torch import Tensor, nn
 
 from vidcolor.device import OutOfMemory, describe, pick_dtype
 from vidcolor.errors import DeviceError, ModelError
-from vidcolor.models.chromanet.net import ChromaNet
 from vidcolor.textfile import write_text, writing
 from vidcolor.train.batches import batches
+from vidcolor.train.costs import Costs, terms_of
+from vidcolor.train.critic import Adversary
 from vidcolor.train.heldout import HeldOut
 from vidcolor.train.journal import Log
-from vidcolor.train.network import build_net, follow, freeze_norms, parameter_groups, prepare
-from vidcolor.train.objectives import ColorLoss
+from vidcolor.train.known import find_out
+from vidcolor.train.network import (
+    build_net,
+    color_loss,
+    follow,
+    freeze_norms,
+    parameter_groups,
+    prepare,
+)
+from vidcolor.train.photos import PhotoSet
 from vidcolor.train.ranks import Ranks, joined
 from vidcolor.train.recipe import Recipe
-from vidcolor.train.results import TERMS, Results
-from vidcolor.train.saved import State, restore, save
+from vidcolor.train.results import Results
+from vidcolor.train.saved import State, Trained, restore, save
 from vidcolor.train.sets import photo_sets
 from vidcolor.train.shares import Shares
 
@@ -38,8 +47,8 @@ _STALL = 10.0
 """Seconds: a step that seems longer than this was suspended, and does not use up the minutes."""
 
 
-def train(recipe: Recipe, log: Log = print) -> Path:
-    """Train, or continue training, as the recipe says.
+def train(recipe: Recipe, log: Log = print, photos: PhotoSet | None = None) -> Path:
+    """Train, or continue training, as the recipe says; on ``photos`` alone, where they are given.
 
     Returns the path of the final weights; of the checkpoint to go on from, where ``stop_after``
     ended the call before the schedule was done, though weights are written then too. Started by
@@ -50,7 +59,7 @@ def train(recipe: Recipe, log: Log = print) -> Path:
     """
     with joined(recipe.device) as ranks:
         try:
-            return _train(recipe, ranks, log if ranks.first else lambda line: None)
+            return _train(recipe, ranks, log if ranks.first else lambda line: None, photos)
         except OutOfMemory as error:
             raise DeviceError(
                 f"{describe(ranks.device)}: not enough memory for these batches; make those in "
@@ -58,9 +67,8 @@ def train(recipe: Recipe, log: Log = print) -> Path:
             ) from error
 
 
-def _train(recipe: Recipe, ranks: Ranks, log: Log) -> Path:
+def _train(recipe: Recipe, ranks: Ranks, log: Log, given: PhotoSet | None) -> Path:
     called = time.monotonic()
-    torch.manual_seed(recipe.seed)
     device, dtype = ranks.device, pick_dtype(ranks.device)
     on_cpu = device.type == "cpu"
     # On a CPU the threads divide the batch, not each operation: see `Shares`.
@@ -74,21 +82,26 @@ def _train(recipe: Recipe, ranks: Ranks, log: Log) -> Path:
             run.mkdir(parents=True, exist_ok=True)
         write_text(run / "recipe.json", json.dumps(asdict(recipe), indent=1), "recipe")
 
-    photos, held = photo_sets(recipe, recipe.threads)
+    photos, held = (given, None) if given else photo_sets(recipe, recipe.threads)
     log(
         f"{len(photos.images)} photos, {len(held.images) if held else 0} held out; left out "
         f"{photos.unreadable} unreadable, {photos.grey} grey, {photos.unwanted} excluded"
     )
     where = f"{ranks.count} × {describe(device)}" if ranks.count > 1 else describe(device)
     log(f"training on {where} in {str(dtype).removeprefix('torch.')}")
-    net = build_net(recipe, photos).to(device)
+    known = ranks.in_turn(lambda: find_out(recipe, photos, device, log))
+    # Only now: what was found out, or found in a cache, may have drawn numbers of its own.
+    torch.manual_seed(recipe.seed)
+    net = build_net(recipe, photos, known.kinds).to(device)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = deepcopy(net).eval().requires_grad_(False)
     optimiser = torch.optim.AdamW(parameter_groups(net, recipe), lr=recipe.rate, betas=(0.9, 0.98))
-    state, sums = State(), torch.zeros(len(TERMS), device=device)
+    adversary = Adversary(recipe, device) if recipe.adversarial else None
+    trained = Trained(net, average, optimiser, terms_of(recipe), adversary)
+    state, sums = State(), torch.zeros(len(trained.terms), device=device)
     last = run / "last.pt"
     if last.is_file():
-        state, saved_sums = restore(last, net, average, optimiser)
+        state, saved_sums = restore(last, trained)
         sums.copy_(saved_sums)
         log(f"continuing from step {state.step}")
     elif recipe.start_from:
@@ -96,18 +109,9 @@ def _train(recipe: Recipe, ranks: Ranks, log: Log) -> Path:
     else:
         prepare(net, photos, recipe, device)
         average.load_state_dict(net.state_dict())
-    ranks.agree(net, average)
+    ranks.agree(net, average, *([adversary.critic] if adversary else []))
     freeze_norms(net)
-    loss_of = ColorLoss(
-        net.nodes,
-        net.log_prior.exp(),
-        recipe.rebalance,
-        regression=recipe.regression,
-        vividness=recipe.vividness,
-        edges=recipe.edges,
-        temperature=recipe.temperature,
-        gain=recipe.chroma_gain,
-    )
+    costs = Costs(recipe, color_loss(recipe, net, photos), known, adversary, device, dtype)
     judge = HeldOut(held, recipe.val_photos) if held else None
     painted = judge or HeldOut(photos, 8)
 
@@ -118,25 +122,38 @@ def _train(recipe: Recipe, ranks: Ranks, log: Log) -> Path:
             begun, photos, recipe, device, lambda step: _progress(step, state.spent, recipe), rows
         )
         stack.enter_context(closing(stream))
-        results = Results(run, recipe, ranks, average, dtype, log, state)
+        results = Results(run, recipe, ranks, trained, dtype, log, state)
         stack.enter_context(closing(results))
-        shares = stack.enter_context(Shares(net, recipe.threads if on_cpu else 1, dtype))
-        for step, (lightness, ab, hints) in stream:
+        shares = stack.enter_context(Shares(net, recipe.threads if on_cpu else 1))
+        for step, batch in stream:
             if progress >= 1 or stopped or _given_up(state, recipe):
                 break
-            for number, group in enumerate(optimiser.param_groups):
-                group["lr"] = _rate(step, progress, recipe) * (1, recipe.encoder_rate)[number]
-            terms = shares.backward(loss_of, lightness, ab, hints)
-            ranks.average(net)
-            nn.utils.clip_grad_norm_(net.parameters(), recipe.clip)
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
-            follow(average, net, min(recipe.ema, (1 + step) / (10 + step)))
+            rate = _rate(step, progress, recipe)
+            rests = False
+            if adversary is not None:
+                costs.opposed = adversary.opposes(progress)
+                rests = adversary.learns(progress) and not costs.opposed
+            if rests:
+                terms = costs.look(net, batch)
+            else:
+                for number, group in enumerate(optimiser.param_groups):
+                    group["lr"] = rate * (1, recipe.encoder_rate)[number]
+                terms = shares.backward(costs, batch)
+                ranks.average(net)
+                nn.utils.clip_grad_norm_(net.parameters(), recipe.clip)
+                optimiser.step()
+                optimiser.zero_grad(set_to_none=True)
+                follow(average, net, min(recipe.ema, (1 + step) / (10 + step)))
+            if adversary is not None and adversary.learns(progress):
+                terms = terms + costs.teach_critic(net, batch)
+                ranks.average(adversary.critic)
+                adversary.step(rate)
 
             sums += terms
             state.step = step + 1
             state.counted += 1
-            state.images += len(lightness) * ranks.count
+            seen = state.images
+            state.images += len(batch.number) * ranks.count
             now = time.monotonic()
             state.spent += min(now - clock, _STALL)
             clock = now
@@ -148,21 +165,20 @@ def _train(recipe: Recipe, ranks: Ranks, log: Log) -> Path:
                 stopped = ranks.told(waited) >= 60 * recipe.stop_after and progress < 1
 
             if state.step % recipe.log_every == 0:
-                rate = optimiser.param_groups[0]["lr"]
-                results.mark(state, ranks.mean(sums), progress, rate, lightness.shape[-1])
+                results.mark(state, ranks.mean(sums), progress, rate, batch.lightness.shape[-1])
                 sums.zero_()
                 state.counted = 0
             if judge and state.step % recipe.val_every == 0:
                 results.validate(state, judge)
-            if recipe.sheet_every and state.step % recipe.sheet_every == 0:
+            if _sheet_due(state, seen, len(photos.images), recipe):
                 results.sheet(state.step, painted)
             if state.step % recipe.save_every == 0 and ranks.first:
-                _save_sound(last, state, sums, net, average, optimiser)
+                _save_sound(last, state, sums, trained)
         if judge and not stopped:
             results.validate(state, judge)
         if state.step > begun and ranks.first:
-            _save_sound(last, state, sums, net, average, optimiser)
-        if recipe.sheet_every:
+            _save_sound(last, state, sums, trained)
+        if recipe.sheet_every or recipe.sheet_epochs:
             results.sheet(state.step, painted)
         counts = {
             "photos": len(photos.images),
@@ -185,21 +201,22 @@ def _given_up(state: State, recipe: Recipe) -> bool:
     return bool(recipe.patience) and state.stale >= recipe.patience
 
 
-def _save_sound(
-    path: Path,
-    state: State,
-    sums: Tensor,
-    net: ChromaNet,
-    average: ChromaNet,
-    optimiser: torch.optim.Optimizer,
-) -> None:
+def _sheet_due(state: State, seen: int, photos: int, recipe: Recipe) -> bool:
+    """``seen`` are the crops that had been seen before this step."""
+    if recipe.sheet_epochs:
+        span = recipe.sheet_epochs * photos
+        return state.images // span > seen // span
+    return bool(recipe.sheet_every) and state.step % recipe.sheet_every == 0
+
+
+def _save_sound(path: Path, state: State, sums: Tensor, trained: Trained) -> None:
     """Save, unless the loss has become infinite: the checkpoint before it is worth keeping."""
-    if not all(bool(value.isfinite().all()) for value in (sums, net.head.weight)):
+    if not (bool(sums.isfinite().all()) and trained.sound()):
         raise ModelError(
             f"{path}: the loss is no longer a number at step {state.step}; nothing was saved since "
             "the last checkpoint. Give the same command with a lower rate in the recipe"
         )
-    save(path, state, sums, net, average, optimiser)
+    save(path, state, sums, trained)
 
 
 def _progress(step: int, spent: float, recipe: Recipe) -> float:

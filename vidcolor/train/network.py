@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from vidcolor.errors import TargetError
 from vidcolor.models.checkpoint import write_checkpoint
+from vidcolor.models.chromanet.bins import nodes
 from vidcolor.models.chromanet.config import NetConfig
 from vidcolor.models.chromanet.net import ChromaNet, InvertedResidual
 from vidcolor.models.chromanet.pretrained import encoder_stages, load_imagenet_encoder
+from vidcolor.models.eccv16.net import EccvNet
+from vidcolor.models.fusionnet.classifier import published
+from vidcolor.models.fusionnet.net import FusionConfig, FusionNet
+from vidcolor.models.lab import AB_SCALE
+from vidcolor.models.siggraph17.net import SiggraphNet
+from vidcolor.models.tanhnet.net import TanhNet
+from vidcolor.models.trainable import TrainableNet
+from vidcolor.models.unet.net import PaletteNet, UNet
 from vidcolor.train.examples import Augment, Example, make_example
-from vidcolor.train.objectives import node_prior
+from vidcolor.train.objectives import ColorLoss, node_prior
 from vidcolor.train.photos import PhotoSet
 from vidcolor.train.recipe import Recipe
-from vidcolor.train.start import continue_from
+from vidcolor.train.start import continue_from, fill
+
+_KINDS: dict[str, type[TrainableNet]] = {
+    kind.architecture: kind
+    for kind in (ChromaNet, EccvNet, SiggraphNet, TanhNet, FusionNet, UNet, PaletteNet)
+}
+
+_SAMPLE = 768
+"""Photos that colours and norms are measured on."""
 
 
 def net_config(recipe: Recipe) -> NetConfig:
-    """The network's shape, and the decoding its weights begin with."""
+    """The default network's shape, and the decoding its weights begin with."""
     w32, w16, w8, w4 = recipe.widths
     variant = "lite0" if recipe.encoder == "none" else recipe.encoder
     # What the class weights raised, the decoder takes back: see ColorLoss.
@@ -32,13 +48,64 @@ def net_config(recipe: Recipe) -> NetConfig:
         widths=(w32, w16, w8, w4),
         attention=recipe.attention,
         temperature=recipe.temperature,
-        rebalance=-recipe.rebalance,
+        rebalance=-recipe.rebalance if recipe.loss == "distribution" else 0.0,
         chroma_gain=recipe.chroma_gain,
     )
 
 
-def build_net(recipe: Recipe, photos: PhotoSet) -> ChromaNet:
-    """The recipe's network on the CPU, filled with what it starts from. Raises ModelError."""
+def augmentation(recipe: Recipe) -> Augment:
+    """How photos are varied, and what the recipe's network is told and asked of them."""
+    kind = _KINDS[recipe.network]
+    vary = float(recipe.vary)
+    return Augment(
+        smallest_crop=recipe.smallest_crop if recipe.vary else 1.0,
+        degraded=vary * recipe.degraded,
+        points=recipe.points if kind.hinted else 0.0,
+        dense=recipe.dense if kind.hinted else 0.0,
+        rotate=vary * recipe.rotate,
+        shrink=kind.shrink,
+        mirror=vary * Augment().mirror,
+        stretch=vary * Augment().stretch,
+    )
+
+
+def build_net(recipe: Recipe, photos: PhotoSet, labels: int = 0) -> TrainableNet:
+    """The recipe's network on the CPU, filled with what it starts from. Raises ModelError.
+
+    ``labels`` is how many kinds of photos it is to tell apart.
+    """
+    if recipe.network == "chromanet":
+        return _build_chromanet(recipe, photos)
+    net = _build_plain(recipe, labels)
+    if recipe.start_from:
+        fill(net, Path(recipe.start_from))
+    return net
+
+
+def _build_plain(recipe: Recipe, labels: int) -> TrainableNet:
+    match recipe.network:
+        case "eccv16":
+            colours = nodes()
+            net = EccvNet(recipe.width, len(colours), recipe.temperature)
+            net.model_out.weight = nn.Parameter(
+                (colours.T / AB_SCALE)[:, :, None, None], requires_grad=False
+            )
+            return net
+        case "siggraph17":
+            return SiggraphNet(recipe.width)
+        case "fusionnet":
+            # What is computed once for each whole photo needs no classifier, but films do.
+            fusion = FusionNet(
+                FusionConfig(recipe.width, recipe.embedding, recipe.encoder, labels, recipe.space)
+            )
+            if recipe.embedding != "learned":
+                fusion.classifier = published(recipe.encoder)
+            return fusion
+    kind = {"tanhnet": TanhNet, "unet": UNet, "palettenet": PaletteNet}[recipe.network]
+    return kind(recipe.width, recipe.space)
+
+
+def _build_chromanet(recipe: Recipe, photos: PhotoSet) -> ChromaNet:
     net = ChromaNet(net_config(recipe))
     nn.init.zeros_(net.head.bias)  # type: ignore[arg-type]
     if recipe.start_from:
@@ -49,7 +116,7 @@ def build_net(recipe: Recipe, photos: PhotoSet) -> ChromaNet:
         )
         continue_from(Path(recipe.start_from), net, pictures)
     elif recipe.encoder != "none":
-        load_imagenet_encoder(net, recipe.encoder)
+        load_imagenet_encoder(net.encoder, recipe.encoder)
     return net
 
 
@@ -60,12 +127,44 @@ def _sample(photos: PhotoSet, recipe: Recipe, count: int) -> list[Example]:
     return [make_example(photos.images[i], 128, plain, rng) for i in chosen]
 
 
-def parameter_groups(net: ChromaNet, recipe: Recipe) -> list[dict[str, Any]]:
-    """Decoder and encoder; the encoder's depthwise filters stay as ImageNet made them.
+def color_loss(recipe: Recipe, net: TrainableNet, photos: PhotoSet) -> ColorLoss | None:
+    """The loss of ``net``, on its device, if it answers with a distribution."""
+    if recipe.loss != "distribution":
+        return None
+    if isinstance(net, ChromaNet):
+        grid, prior = net.nodes, net.log_prior.exp()
+    else:
+        assert isinstance(net, EccvNet), "the recipe's check lets no other through"
+        grid = net.model_out.weight[:, :, 0, 0].T * AB_SCALE
+        prior = _prior(_sample(photos, recipe, _SAMPLE)).to(grid.device)
+    return ColorLoss(
+        grid,
+        prior,
+        recipe.rebalance,
+        uniform=recipe.uniform,
+        regression=recipe.regression,
+        vividness=recipe.vividness,
+        edges=recipe.edges,
+        temperature=recipe.temperature,
+        gain=recipe.chroma_gain,
+    )
 
-    Its first blocks, large maps with general filters, can be left as they are altogether, which
-    spares a third of a step.
+
+def _prior(examples: list[Example]) -> Tensor:
+    ab = torch.from_numpy(np.stack([item.ab for item in examples]))
+    return node_prior(ab, len(nodes()))
+
+
+def parameter_groups(net: TrainableNet, recipe: Recipe) -> list[dict[str, Any]]:
+    """The default network's decoder and encoder apart, of any other all that is trained.
+
+    The encoder's depthwise filters stay as ImageNet made them. Its first blocks, large maps with
+    general filters, can be left as they are altogether, which spares a third of a step.
     """
+    decay = recipe.weight_decay
+    if not isinstance(net, ChromaNet):
+        trained = [p for p in net.parameters() if p.requires_grad]
+        return [{"params": trained, "weight_decay": decay}]
     if recipe.frozen_blocks:
         for part in (net.encoder.stem, *list(net.encoder.blocks)[: recipe.frozen_blocks]):
             part.requires_grad_(False)
@@ -79,19 +178,19 @@ def parameter_groups(net: ChromaNet, recipe: Recipe) -> list[dict[str, Any]]:
     encoder = [p for p in net.encoder.parameters() if p.requires_grad]
     inside = {id(p) for p in net.encoder.parameters()}
     decoder = [p for p in net.parameters() if id(p) not in inside]
-    decay = recipe.weight_decay
     return [
         {"params": decoder, "weight_decay": decay},
         {"params": encoder, "weight_decay": decay},
     ]
 
 
-def prepare(net: ChromaNet, photos: PhotoSet, recipe: Recipe, device: torch.device) -> None:
-    """Measure how common each colour is, and let the encoder's norms see grey pictures."""
-    examples = _sample(photos, recipe, 768)
-    ab = torch.from_numpy(np.stack([item.ab for item in examples]))
-    prior = node_prior(ab, len(net.nodes))
-    net.log_prior.copy_((prior + 1e-5).log())
+def prepare(net: TrainableNet, photos: PhotoSet, recipe: Recipe, device: torch.device) -> None:
+    """Of the default network: tell it how common each colour is, and let the encoder's norms see
+    grey pictures. Any other needs nothing."""
+    if not isinstance(net, ChromaNet):
+        return
+    examples = _sample(photos, recipe, _SAMPLE)
+    net.log_prior.copy_((_prior(examples) + 1e-5).log())
     # The head starts from how common each colour is, which saves it the first hundred steps.
     with torch.no_grad():
         net.head.bias.copy_(net.log_prior * (1 - recipe.rebalance))  # type: ignore[union-attr]
@@ -102,11 +201,13 @@ def prepare(net: ChromaNet, photos: PhotoSet, recipe: Recipe, device: torch.devi
             net.encoder(torch.from_numpy(batch).to(device) / 50 - 1)
 
 
-def freeze_norms(net: ChromaNet) -> None:
+def freeze_norms(net: TrainableNet) -> None:
+    """To training mode, but for the norms of the default network's encoder."""
     net.train()
-    for module in net.encoder.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.eval()
+    if isinstance(net, ChromaNet):
+        for module in net.encoder.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
 
 
 @torch.no_grad()
@@ -123,11 +224,11 @@ def follow(average: nn.Module, net: nn.Module, keep: float) -> None:
     torch._foreach_lerp_(means, news, 1 - keep)
 
 
-def export(net: ChromaNet, path: Path, card: dict[str, Any]) -> None:
-    """Write ``net`` folded, in float32, as a vidcolor checkpoint. Raises TargetError."""
-    folded = deepcopy(net).eval().fold()
-    state = {name: value.float().cpu() for name, value in folded.state_dict().items()}
+def export(net: TrainableNet, path: Path, card: dict[str, Any]) -> None:
+    """Write ``net`` as films need it, in float32, as a vidcolor checkpoint. Raises TargetError."""
+    ready = net.for_films()
+    state = {name: value.float().cpu() for name, value in ready.state_dict().items()}
     try:
-        write_checkpoint(path, "chromanet", net.config.to_dict(), state, card)
+        write_checkpoint(path, net.architecture, net.shape(), state, card)
     except Exception as error:  # safetensors has one of its own for a full disk.
         raise TargetError(f"{path}: cannot write the weights: {error}") from error

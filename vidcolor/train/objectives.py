@@ -21,13 +21,15 @@ def node_prior(samples: Tensor, count: int) -> Tensor:
     return prior / prior.sum()
 
 
-def class_weights(prior: Tensor, power: float) -> Tensor:
+def class_weights(prior: Tensor, power: float, uniform: float = 0.0) -> Tensor:
     """Weights that raise rare colours, prior**-power, with mean 1 over what occurs.
 
-    A gentler form of Zhang et al.'s class rebalancing (ECCV 2016): a power of 0 leaves the
-    distribution calibrated, and whatever was raised here can be taken back when decoding.
+    A power of 1 of a prior with a ``uniform`` share of 0.5 is Zhang et al.'s class rebalancing
+    (ECCV 2016). Gentler ones leave the distribution nearly calibrated, and whatever was raised here
+    can be taken back when decoding.
     """
-    weights = (prior + 1e-5) ** -power
+    mixed = (1 - uniform) * prior + uniform / len(prior)
+    weights = (mixed + 1e-5) ** -power
     return weights / (weights * prior).sum()
 
 
@@ -61,6 +63,7 @@ class ColorLoss:
         prior: Tensor,
         power: float,
         *,
+        uniform: float = 0.0,
         regression: float = 0.7,
         vividness: float = 0.7,
         edges: float = 0.3,
@@ -68,7 +71,7 @@ class ColorLoss:
         gain: float = 1.15,
     ) -> None:
         self.nodes = nodes
-        self.weights = class_weights(prior, power)
+        self.weights = class_weights(prior, power, uniform)
         self.raised = self.weights.log()
         self.regression, self.vividness, self.edges = regression, vividness, edges
         self.temperature, self.gain = temperature, gain

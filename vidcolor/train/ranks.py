@@ -7,10 +7,11 @@ averaged, so that every process takes the very same step; the process of rank 0 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
@@ -18,6 +19,8 @@ from torch import Tensor, nn
 
 from vidcolor.device import pick_device
 from vidcolor.errors import SettingsError
+
+Result = TypeVar("Result")
 
 _PATIENCE = timedelta(minutes=30)
 """How long the others wait for one process, which may be decoding photos or validating."""
@@ -79,6 +82,15 @@ class Ranks:
             dist.all_reduce(value)
             value /= self.count
         return value
+
+    def in_turn(self, work: Callable[[], Result]) -> Result:
+        """Do ``work``, the others once the first process has done it: they find what it keeps."""
+        if not self.first:
+            self.told(0.0)
+        result = work()
+        if self.first:
+            self.told(0.0)
+        return result
 
     def told(self, value: float) -> float:
         """What the first process says; clocks differ, and all must do the same."""

@@ -8,9 +8,7 @@ from typing import Any
 
 from vidcolor.errors import SettingsError
 from vidcolor.settings import read_toml
-
-ENCODERS = ("none", "lite0", "lite1", "lite2")
-RESIDENT = ("auto", "on", "off")
+from vidcolor.train.combinations import check
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +17,28 @@ class Recipe:
 
     photos: tuple[str, ...] = ()
     """Folders, tar shards, list files or single photos to train on."""
+    include: tuple[str, ...] = ()
+    """Where not empty, only these of the photos: list files of names, and patterns, as for
+    ``exclude``."""
+    limit: int = 0
+    """Where above 0, at most so many of the photos."""
     run: str = "runs/train"
     """The run's folder: checkpoint, log and weights."""
+    network: str = "chromanet"
+    """What is trained: the name of an architecture, see docs/recipes.md."""
+    width: int = 64
+    """Channels of the first stage of any network but chromanet."""
+    space: str = "lab"
+    """The colours a network behind a tanh answers in: a*b* (``lab``), or U and V (``yuv``)."""
+    embedding: str = "learned"
+    """What a fusionnet knows of the whole picture: ``learned``, or what the frozen classifier
+    ``encoder`` says: its ``logits`` or its last ``features``."""
+    cache: str = ""
+    """Folder for such an embedding of each whole photo, computed once; empty computes that of every
+    crop."""
     encoder: str = "lite0"
     """The encoder's shape and ImageNet weights, ``lite0`` to ``lite2``; ``none``: lite0's shape,
-    random weights."""
+    random weights. Also the classifier of ``embedding``, ``labels`` and ``perceptual``."""
     widths: tuple[int, ...] = (160, 160, 112, 72)
     """The decoder's channels at 1/32, 1/16, 1/8 and 1/4, see NetConfig."""
     start_from: str = ""
@@ -42,6 +57,9 @@ class Recipe:
     """Steps between validations; 0 for none, and nothing is held out."""
     patience: int = 0
     """Stop after so many validations without a better score; 0 goes on to the end."""
+    best_by: str = "score"
+    """What makes one validation better than another: ``score``, the gain less a penalty for missing
+    colour, or ``rmse``, the distance in ab alone."""
     frozen_blocks: int = 0
     """How many of the encoder's first blocks, and its stem, are not trained."""
     steps: int = 10_000
@@ -61,14 +79,38 @@ class Recipe:
     weight_decay: float = 0.02
     clip: float = 1.0
     ema: float = 0.999
+    loss: str = "distribution"
+    """What is asked of each place's colour: that its ``distribution`` be right (`ColorLoss`), or a
+    single answer near in ``l1``, ``l2`` or ``huber`` distance, in shares of the largest colour."""
     rebalance: float = 0.25
+    uniform: float = 0.0
+    """Share of a uniform prior in the one that ``rebalance`` is a power of."""
     regression: float = 0.7
     vividness: float = 0.7
     edges: float = 0.3
     temperature: float = 0.75
     chroma_gain: float = 1.15
     """Decoding that the loss looks at, and the weights begin with; see NetConfig."""
+    perceptual: float = 0.0
+    """Weight of the distance in features of the frozen ``encoder`` (Johnson et al., 2016)."""
+    adversarial: float = 0.0
+    """Weight of fooling a critic that is trained beside (Isola et al., 2017)."""
+    critic_width: int = 64
+    """Channels of the critic's first layer."""
+    critic_from: float = 0.0
+    """Share of the schedule at which the critic begins to learn, on a network that rests."""
+    adversary_from: float = 0.0
+    """Share of the schedule at which the network goes on, now against the critic."""
+    classification: float = 0.0
+    """Weight of telling the kinds of photos apart by a learned embedding (Iizuka et al., 2016)."""
+    labels: str = "auto"
+    """Which kinds: ``folders`` the photos lie in, the ``classifier``'s own best guesses, or
+    ``auto``: folders where there are at least two."""
+    vary: bool = True
+    """Whether crops are varied at all, or photos shown as they are."""
     smallest_crop: float = 0.55
+    rotate: float = 0.0
+    """Degrees by which crops are turned at most, either way."""
     degraded: float = 0.5
     points: float = 0.3
     dense: float = 0.15
@@ -85,6 +127,10 @@ class Recipe:
     save_every: int = 250
     sheet_every: int = 1000
     """Steps between contact sheets: grey, ours, truth. 0 for none."""
+    sheet_epochs: float = 0.0
+    """Where above 0, there is a sheet each time so many times the number of photos were seen."""
+    gallery: bool = False
+    """Whether ``vidcolor train`` ends with a page of the best and worst photos held out."""
 
     def card(self) -> dict[str, Any]:
         """The recipe as it is published with weights: names of files, not where they lay."""
@@ -92,11 +138,12 @@ class Recipe:
         for key in ("photos", "val"):
             values[key] = [Path(item).name for item in values[key]]
         # A pattern may name a photo's source before its name; a list file lay somewhere.
-        values["exclude"] = [
-            "/".join(Path(item).parts[-2:]) if "*" in item or "?" in item else Path(item).name
-            for item in values["exclude"]
-        ]
-        for key in ("run", "start_from"):
+        for key in ("include", "exclude"):
+            values[key] = [
+                "/".join(Path(item).parts[-2:]) if "*" in item or "?" in item else Path(item).name
+                for item in values[key]
+            ]
+        for key in ("run", "start_from", "cache"):
             values[key] = Path(values[key]).name
         return values
 
@@ -112,7 +159,7 @@ def load_recipe(path: Path, changes: dict[str, Any] | None = None) -> Recipe:
             )
         table[key] = _fitted(path, key, value, known[key])
     recipe = Recipe(**table)
-    _check(path, recipe)
+    check(path, recipe)
     return recipe
 
 
@@ -122,49 +169,9 @@ def _fitted(path: Path, key: str, value: Any, default: Any) -> Any:
         value = float(value)
     elif isinstance(default, tuple) and isinstance(value, list):
         value = tuple(tuple(item) if isinstance(item, list) else item for item in value)
-    elif key == "exclude" and isinstance(value, str):
+    elif key in ("include", "exclude") and isinstance(value, str):
         value = (value,)
     if type(value) is not type(default):
         kind = "list" if isinstance(default, tuple) else type(default).__name__
         raise SettingsError(f"{path}: {key} must be a {kind}, not {value!r}")
     return value
-
-
-def _check(path: Path, recipe: Recipe) -> None:
-    """Raises SettingsError for values that cannot be meant."""
-
-    def need(fine: bool, message: str) -> None:
-        if not fine:
-            raise SettingsError(f"{path}: {message}")
-
-    need(bool(recipe.photos), "photos is empty: name folders or tar files of photos")
-    for key in ("photos", "val", "exclude"):
-        texts = getattr(recipe, key)
-        need(all(isinstance(item, str) for item in texts), f"{key} must be a list of names")
-    stages = recipe.stages
-    need(
-        bool(stages) and all(len(item) == 3 for item in stages),
-        "stages must be a list of [share, crop size, batch size]",
-    )
-    need(
-        stages[0][0] == 0 and all(size > 0 and size % 32 == 0 for _, size, _ in stages),
-        "stages must begin at 0.0 and have crop sizes that are multiples of 32",
-    )
-    need(
-        all(isinstance(count, int) and count > 0 for _, _, count in stages),
-        "stages must have batch sizes of at least 1",
-    )
-    need(
-        len(recipe.widths) == 4 and all(isinstance(w, int) and w > 0 for w in recipe.widths),
-        "widths must be four numbers of channels",
-    )
-    for key, choices in (("encoder", ENCODERS), ("resident", RESIDENT)):
-        value = getattr(recipe, key)
-        need(value in choices, f"{key} {value!r}: unknown; valid are {', '.join(choices)}")
-    for key in ("steps", "threads", "workers", "log_every", "save_every", "warmup", "val_photos"):
-        need(getattr(recipe, key) > 0, f"{key} must be at least 1")
-    for key in ("minutes", "stop_after", "val_every", "sheet_every", "patience", "attention"):
-        need(getattr(recipe, key) >= 0, f"{key} must not be negative")
-    for key in ("val_share", "smallest_crop", "degraded", "points", "dense", "ema", "last_rate"):
-        need(0 <= getattr(recipe, key) <= 1, f"{key} must lie in 0 to 1")
-    need(recipe.smallest_crop > 0, "smallest_crop must be above 0")

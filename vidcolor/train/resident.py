@@ -17,12 +17,11 @@ from vidcolor.device import OutOfMemory, describe, free_cache
 from vidcolor.errors import DeviceError
 from vidcolor.models.lab import lab_from_rgb
 from vidcolor.train.ageing import Chance, age_batch, around, square
-from vidcolor.train.examples import Augment
+from vidcolor.train.examples import Augment, Batch
 from vidcolor.train.photos import PhotoSet
 from vidcolor.train.resampling import resize_matrix, smooth_field
 
-_STRETCH = 0.1
-"""A crop is at most this much, in log units, wider or higher than a square."""
+_MOST_STRETCH = Augment().stretch
 _POINTS = 99
 _POINT_REACH = 4
 
@@ -52,7 +51,9 @@ class ResidentPhotos:
         self._starts = torch.from_numpy(ends - sizes.prod(1)).to(device)
         self._sizes = torch.from_numpy(sizes).to(device)
         sides = np.sort(sizes, 1)
-        self._widest = int(np.minimum(sides[:, 1], np.ceil(sides[:, 0] * np.exp(_STRETCH))).max())
+        self._widest = int(
+            np.minimum(sides[:, 1], np.ceil(sides[:, 0] * np.exp(_MOST_STRETCH))).max()
+        )
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -65,8 +66,8 @@ class ResidentPhotos:
         count: int,
         augment: Augment,
         rows: slice = slice(None),
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Lightness (n, 1, S, S) L*, ab (n, 2, S/4, S/4) and hints (n, 3, S, S), S = ``size``.
+    ) -> Batch:
+        """``count`` pictures of ``size`` pixels a side.
 
         A function of the arguments alone, on one kind of device: ``rows`` are this process's share
         of the ``count`` pictures.
@@ -75,18 +76,18 @@ class ResidentPhotos:
         # Mixed as numpy does it: neighbouring seeds give unrelated draws.
         generator.manual_seed(int(np.random.SeedSequence((seed, step)).generate_state(1)[0]))
         chance = Chance(generator, count, rows)
-        lab = self._crops(size, augment, chance)
+        number = chance.whole(0, len(self))
+        lab = self._crops(number, size, augment, chance)
         lightness, ab = lab[:, 0], lab[:, 1:]
         hints = draw_hints(ab, augment, chance)
         aged = age_batch(lightness, chance)
         lightness = torch.where(chance.happens(augment.degraded, 1, 1), aged, lightness)
-        return lightness[:, None], F.avg_pool2d(ab, 4), hints
+        return Batch(lightness[:, None], F.avg_pool2d(ab, augment.shrink), hints, number)
 
-    def _crops(self, size: int, augment: Augment, chance: Chance) -> Tensor:
-        """Random crops, mirrored in half of the cases, scaled to a square: (n, 3, S, S) Lab."""
-        number = chance.whole(0, len(self))
+    def _crops(self, number: Tensor, size: int, augment: Augment, chance: Chance) -> Tensor:
+        """Random crops of these photos, some mirrored, scaled to a square: (n, 3, S, S) Lab."""
         side = self._sizes[number].min(1).values * chance.uniform(augment.smallest_crop, 1)
-        aspect = torch.exp(chance.uniform(-_STRETCH, _STRETCH))
+        aspect = torch.exp(chance.uniform(-augment.stretch, augment.stretch))
         height, width = self._sizes[number].unbind(1)
         crop_h = torch.minimum(height, (side * aspect).round().long())
         crop_w = torch.minimum(width, (side / aspect).round().long())
@@ -99,9 +100,21 @@ class ResidentPhotos:
         x = torch.minimum(left[:, None] + step, width[:, None] - 1)
         place = (self._starts[number, None] + y * width[:, None])[:, :, None] + x[:, None, :]
         down = resize_matrix(crop_h, size, self._widest)
-        across = resize_matrix(crop_w, size, self._widest, chance.happens(0.5)).mT
+        across = resize_matrix(crop_w, size, self._widest, chance.happens(augment.mirror)).mT
         planes = [down @ plane[place].float() @ across for plane in self._planes]
-        return lab_from_rgb(torch.stack(planes, 1) / 255)
+        rgb = torch.stack(planes, 1) / 255
+        if augment.rotate:
+            rgb = turned(rgb, chance.uniform(-augment.rotate, augment.rotate))
+        return lab_from_rgb(rgb)
+
+
+def turned(pictures: Tensor, degrees: Tensor) -> Tensor:
+    """``pictures`` (n, C, S, S), each turned about its middle by its angle, its edges mirrored."""
+    cosine, sine = torch.cos(torch.deg2rad(degrees)), torch.sin(torch.deg2rad(degrees))
+    none = torch.zeros_like(cosine)
+    rows = torch.stack((cosine, -sine, none, sine, cosine, none), 1).view(-1, 2, 3)
+    grid = F.affine_grid(rows, list(pictures.shape), align_corners=False)
+    return F.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
 
 
 def draw_hints(ab: Tensor, augment: Augment, chance: Chance) -> Tensor:

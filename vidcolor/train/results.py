@@ -12,21 +12,17 @@ import torch
 from torch import Tensor
 
 from vidcolor.device import describe
-from vidcolor.models.chromanet.net import ChromaNet
 from vidcolor.textfile import write_text, writing
 from vidcolor.train.heldout import HeldOut
 from vidcolor.train.journal import Journal, Log
 from vidcolor.train.network import export
 from vidcolor.train.ranks import Ranks
 from vidcolor.train.recipe import Recipe
-from vidcolor.train.saved import State, read_average, write_tensors
-
-TERMS = ("cross_entropy", "error", "vividness", "edges", "total")
-"""The parts of the loss, by their names in `vidcolor.train.objectives.Terms`."""
+from vidcolor.train.saved import State, Trained, read_average, write_tensors
 
 
 class Results:
-    """The run's folder, seen from the loop. ``average`` is the network that is measured and kept.
+    """The run's folder, seen from the loop. The averaged network is measured and kept.
 
     Every process calls every method, because some of them wait for one another; the first alone
     writes. Raises TargetError when the folder cannot be written.
@@ -37,13 +33,13 @@ class Results:
         run: Path,
         recipe: Recipe,
         ranks: Ranks,
-        average: ChromaNet,
+        trained: Trained,
         dtype: torch.dtype,
         log: Log,
         state: State,
     ) -> None:
         self._run, self._recipe, self._ranks, self._log = run, recipe, ranks, log
-        self._average, self._dtype = average, dtype
+        self._average, self._terms, self._dtype = trained.average, trained.terms, dtype
         self._journal = Journal(run, state.step, log) if ranks.first else None
         self._marked, self._seen = time.monotonic(), state.images
 
@@ -53,15 +49,15 @@ class Results:
 
     def mark(self, state: State, sums: Tensor, progress: float, rate: float, size: int) -> None:
         """One line of figures for the steps since the last."""
-        means = dict(zip(TERMS, (sums / state.counted).tolist(), strict=True))
+        means = dict(zip(self._terms, (sums / state.counted).tolist(), strict=True))
         now = time.monotonic()
         speed = (state.images - self._seen) / max(now - self._marked, 1e-9)
         self._marked, self._seen = now, state.images
         left = state.spent / max(progress, 1e-6) * (1 - progress)
         self._log(
-            f"step {state.step} ({progress:.1%}) ce {means['cross_entropy']:.3f} "
-            f"error {means['error']:.3f} vivid {means['vividness']:.3f} "
-            f"edges {means['edges']:.3f} {size}px {speed:.1f} images/s, {left / 60:.0f} min left"
+            f"step {state.step} ({progress:.1%}) "
+            + "".join(f"{name} {value:.4g} " for name, value in means.items())
+            + f"{size}px {speed:.1f} images/s, {left / 60:.0f} min left"
         )
         if self._journal is not None:
             figures = {"progress": progress, **means, "rate": rate}
@@ -76,15 +72,14 @@ class Results:
         score = 0.0
         if self._journal is not None:
             found = judge.measure(self._average, self._ranks.device, self._dtype)
-            score = found.score
+            score = found.rank(self._recipe.best_by)
             self._log(
                 f"step {state.step} held out: {found.gain:+.2f} dB over grey, colour "
-                f"{found.colour:.0%}, score {score:.2f} (best {max(score, state.best):.2f})"
+                f"{found.colour:.0%}, ab RMSE {found.rmse:.2f}, "
+                f"score {score:.2f} (best {max(score, state.best):.2f})"
             )
-            self._journal.write(
-                state.step,
-                {"val_gain": found.gain, "val_colour": found.colour, "val_score": score},
-            )
+            figures = {"val_gain": found.gain, "val_colour": found.colour, "val_rmse": found.rmse}
+            self._journal.write(state.step, {**figures, "val_score": score})
         score = self._ranks.told(score)
         if score > state.best:
             state.best, state.best_step, state.stale = score, state.step, 0
@@ -133,7 +128,7 @@ class Results:
             "minutes": round(state.spent / 60, 2),
             "photos": counts,
             "parameters": sum(value.numel() for value in net.parameters()),
-            "network": net.config.to_dict(),
+            "network": {"architecture": net.architecture, **net.shape()},
             "device": describe(self._ranks.device),
             "processes": self._ranks.count,
             "dtype": str(self._dtype).removeprefix("torch."),

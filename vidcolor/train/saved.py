@@ -14,7 +14,8 @@ from torch.optim import Optimizer
 
 from vidcolor.disk import put_in_place
 from vidcolor.errors import ModelError, TargetError
-from vidcolor.models.chromanet.net import ChromaNet
+from vidcolor.models.trainable import TrainableNet
+from vidcolor.train.critic import Adversary
 
 _BROKEN = (
     OSError,
@@ -27,6 +28,26 @@ _BROKEN = (
     pickle.UnpicklingError,
 )
 """What torch raises when a file is not what it was saved as."""
+
+
+_DECODING = frozenset({"temperature", "rebalance", "chroma_gain"})
+"""What may be changed of a network at any time; the rest of its shape may not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What training changes. ``terms`` are the loss's, ``adversary`` is None without a critic."""
+
+    net: TrainableNet
+    average: TrainableNet
+    optimiser: Optimizer
+    terms: tuple[str, ...]
+    adversary: Adversary | None = None
+
+    def sound(self) -> bool:
+        """Whether all weights are numbers."""
+        nets = [self.net, *([self.adversary.critic] if self.adversary else [])]
+        return all(bool(value.isfinite().all()) for net in nets for value in net.parameters())
 
 
 @dataclass(slots=True)
@@ -50,14 +71,7 @@ class State:
     """Steps whose losses are in ``sums``, since the last log line."""
 
 
-def save(
-    path: Path,
-    state: State,
-    sums: Tensor,
-    net: ChromaNet,
-    average: ChromaNet,
-    optimiser: Optimizer,
-) -> None:
+def save(path: Path, state: State, sums: Tensor, trained: Trained) -> None:
     """Write the checkpoint beside ``path``, make sure it is on the disk, then replace ``path``.
 
     Raises TargetError when it cannot be written; what was at ``path`` is then still there.
@@ -67,10 +81,11 @@ def save(
         {
             "state": {item.name: getattr(state, item.name) for item in fields(state)},
             "sums": sums,
-            "config": net.config.to_dict(),
-            "net": net.state_dict(),
-            "average": average.state_dict(),
-            "optimiser": optimiser.state_dict(),
+            "config": _config(trained),
+            "net": trained.net.state_dict(),
+            "average": trained.average.state_dict(),
+            "optimiser": trained.optimiser.state_dict(),
+            "adversary": trained.adversary.state_dict() if trained.adversary else None,
         },
     )
 
@@ -93,10 +108,8 @@ def write_tensors(path: Path, content: dict[str, Any]) -> None:
         ) from error
 
 
-def restore(
-    path: Path, net: ChromaNet, average: ChromaNet, optimiser: Optimizer
-) -> tuple[State, Tensor]:
-    """Fill networks and optimiser from a checkpoint, made on whichever device.
+def restore(path: Path, trained: Trained) -> tuple[State, Tensor]:
+    """Fill networks and optimisers from a checkpoint, made on whichever device.
 
     Returns the state and the sums of losses. Raises ModelError when the checkpoint is broken or of
     another network.
@@ -105,10 +118,12 @@ def restore(
         # To the CPU first: each tensor then goes where its owner wants it, and the optimiser's
         # step counts, which it reads every step, stay off the device.
         saved = torch.load(path, map_location="cpu", weights_only=True)
-        _check(path, saved.get("config"), net.config.to_dict())
-        net.load_state_dict(saved["net"])
-        average.load_state_dict(saved["average"])
-        optimiser.load_state_dict(saved["optimiser"])
+        _check(path, saved.get("config"), _config(trained))
+        trained.net.load_state_dict(saved["net"])
+        trained.average.load_state_dict(saved["average"])
+        trained.optimiser.load_state_dict(saved["optimiser"])
+        if trained.adversary:
+            trained.adversary.load_state_dict(saved["adversary"])
         return State(**saved["state"]), saved["sums"]
     except _BROKEN as error:
         raise ModelError(
@@ -117,7 +132,7 @@ def restore(
         ) from error
 
 
-def read_average(path: Path, net: ChromaNet) -> None:
+def read_average(path: Path, net: TrainableNet) -> None:
     """Fill ``net`` with the averaged weights of a ``.pt`` file. Raises ModelError."""
     try:
         net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["average"])
@@ -138,13 +153,21 @@ def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
+def _config(trained: Trained) -> dict[str, Any]:
+    name = trained.net.architecture
+    return {"network": name, "terms": trained.terms, **trained.net.shape()}
+
+
 def _check(path: Path, there: dict[str, Any] | None, here: dict[str, Any]) -> None:
-    # Decoding may be changed at any time; the shape may not.
-    for key in ("stem", "stages", "widths", "attention"):
-        if there is not None and _listed(there.get(key)) != _listed(here[key]):
+    if there is None:
+        return
+    for key in (key for key in here if key not in _DECODING):
+        # What an older version did not write is compared by the arrays' shapes alone.
+        if _listed(there.get(key, here[key])) != _listed(here[key]):
             raise ModelError(
                 f"{path}: this checkpoint does not fit the recipe: its network has {key} "
-                f"{_listed(there.get(key))}, the recipe's {_listed(here[key])}"
+                f"{_listed(there.get(key))}, the recipe's {_listed(here[key])}. "
+                "Use another run folder, or remove it"
             )
 
 

@@ -19,10 +19,22 @@ _SHORT_SIDE = 256
 def photo_sets(recipe: Recipe, threads: int) -> tuple[PhotoSet, PhotoSet | None]:
     """The photos to train on, and those held out, None where there are none.
 
-    Raises SourceError when nothing is left to train on, SettingsError for a wrong ``exclude``.
+    Raises SourceError when nothing is left to train on, SettingsError for a wrong ``include`` or
+    ``exclude``.
     """
-    wanted = Exclusion(recipe.exclude).wants
-    photos = load_photos(map(Path, recipe.photos), _SHORT_SIDE, wanted=wanted, threads=threads)
+    outside = Listing(recipe.exclude, "exclude")
+    inside = Listing(recipe.include, "include") if recipe.include else None
+
+    def wanted(name: str, source: str) -> bool:
+        return not outside.holds(name, source) and (inside is None or inside.holds(name, source))
+
+    photos = load_photos(
+        map(Path, recipe.photos),
+        _SHORT_SIDE,
+        limit=recipe.limit or None,
+        wanted=wanted,
+        threads=threads,
+    )
     if recipe.val_every == 0:
         return photos, None
     if not recipe.val:
@@ -39,15 +51,15 @@ def photo_sets(recipe: Recipe, threads: int) -> tuple[PhotoSet, PhotoSet | None]
     return photos, held
 
 
-class Exclusion:
-    """Photos to leave out: names, patterns such as ``portrait-*``, and list files of both.
+class Listing:
+    """The photos of a recipe's ``key``: names, patterns (``portrait-*``), list files of both.
 
     A pattern is compared with a photo's name and with ``SOURCE/NAME``, the source being the tar
-    file or folder it came from: ``train-03.tar/*`` leaves out a whole shard. Raises SettingsError
-    when an entry is neither a list file nor a pattern.
+    file or folder it came from: ``train-03.tar/*`` is a whole shard. Raises SettingsError when an
+    entry is neither a list file nor a pattern.
     """
 
-    def __init__(self, entries: Iterable[str]) -> None:
+    def __init__(self, entries: Iterable[str], key: str) -> None:
         names: set[str] = set()
         for entry in entries:
             path = Path(entry)
@@ -56,7 +68,7 @@ class Exclusion:
                     lines = path.read_text(encoding="utf-8").splitlines()
                 except (OSError, UnicodeDecodeError) as error:
                     raise SettingsError(
-                        f"exclude: {entry!r} is neither a list file that can be read nor a pattern "
+                        f"{key}: {entry!r} is neither a list file that can be read nor a pattern "
                         "with * or ?"
                     ) from error
                 names.update(line.strip() for line in lines if line.strip())
@@ -65,11 +77,11 @@ class Exclusion:
         self._patterns = [name for name in names if not _WILD.isdisjoint(name)]
         self._names = names.difference(self._patterns)
 
-    def wants(self, name: str, source: str) -> bool:
-        """False for a photo that is to be left out."""
+    def holds(self, name: str, source: str) -> bool:
+        """Whether a photo is one of them."""
         place = f"{source}/{name}"
         if name in self._names or place in self._names:
-            return False
-        return not any(
+            return True
+        return any(
             fnmatchcase(name, pattern) or fnmatchcase(place, pattern) for pattern in self._patterns
         )

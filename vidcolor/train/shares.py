@@ -14,9 +14,9 @@ from types import TracebackType
 import torch
 from torch import Tensor, nn
 
-from vidcolor.models.chromanet.net import ChromaNet
-from vidcolor.train.objectives import ColorLoss
-from vidcolor.train.results import TERMS
+from vidcolor.models.trainable import TrainableNet
+from vidcolor.train.costs import Costs
+from vidcolor.train.examples import Batch
 
 
 class Shares:
@@ -27,8 +27,8 @@ class Shares:
     first. A context manager, for its threads.
     """
 
-    def __init__(self, net: ChromaNet, count: int, dtype: torch.dtype) -> None:
-        self._net, self._dtype = net, dtype
+    def __init__(self, net: TrainableNet, count: int) -> None:
+        self._net = net
         self._weights = [value for value in net.parameters() if value.requires_grad]
         shared = {id(value): value for value in net.parameters()}
         self._nets = [net] + [deepcopy(net, dict(shared)) for _ in range(count - 1)]
@@ -46,42 +46,28 @@ class Shares:
         if self._pool is not None:
             self._pool.shutdown()
 
-    def backward(self, loss: ColorLoss, lightness: Tensor, ab: Tensor, hints: Tensor) -> Tensor:
-        """Set the gradients of the weights; returns the loss's terms in the order of `TERMS`."""
-        if self._pool is None or len(lightness) < len(self._nets):
-            total, terms = self._terms(self._net, loss, (lightness, ab, hints))
+    def backward(self, costs: Costs, batch: Batch) -> Tensor:
+        """Set the gradients of the weights; returns the loss's parts, as in ``costs.terms``."""
+        count = len(self._nets)
+        if self._pool is None or len(batch.lightness) < count:
+            total, terms = costs(self._net, batch)
             total.backward()
             return terms
-        count = len(self._nets)
-        parts = zip(*(value.tensor_split(count) for value in (lightness, ab, hints)), strict=True)
-        weights = [len(part) / len(lightness) for part in lightness.tensor_split(count)]
-        done = list(self._pool.map(self._part, self._nets, parts, weights, [loss] * count))
+        parts = [Batch(*part) for part in zip(*(v.tensor_split(count) for v in batch), strict=True)]
+        weights = [len(part.number) / len(batch.number) for part in parts]
+        done = list(self._pool.map(self._part, self._nets, parts, weights, [costs] * count))
         for number, weight in enumerate(self._weights):
             weight.grad = sum(grads[number] for _, grads in done)  # type: ignore[assignment]
         self._join_norms()
-        return sum((terms for terms, _ in done), torch.zeros(len(TERMS)))
+        return torch.stack([terms for terms, _ in done]).sum(0)
 
     def _part(
-        self,
-        net: ChromaNet,
-        batch: tuple[Tensor, Tensor, Tensor],
-        weight: float,
-        loss: ColorLoss,
+        self, net: TrainableNet, batch: Batch, weight: float, costs: Costs
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        total, terms = self._terms(net, loss, batch)
-        return weight * terms, torch.autograd.grad(weight * total, self._weights)
-
-    def _terms(
-        self, net: ChromaNet, loss: ColorLoss, batch: tuple[Tensor, Tensor, Tensor]
-    ) -> tuple[Tensor, Tensor]:
-        lightness, ab, hints = batch
-        # Here, as autocast holds for the thread that enters it.
-        with torch.autocast(
-            lightness.device.type, self._dtype, enabled=self._dtype != torch.float32
-        ):
-            logits = net(lightness, hints)
-        terms = loss(logits, ab)
-        return terms.total, torch.stack([getattr(terms, name) for name in TERMS]).detach()
+        total, terms = costs(net, batch)
+        # A part that the loss does not reach has gradients of 0.
+        grads = torch.autograd.grad(weight * total, self._weights, materialize_grads=True)
+        return weight * terms, grads
 
     @torch.no_grad()
     def _join_norms(self) -> None:

@@ -22,10 +22,7 @@ def continue_from(path: Path, net: ChromaNet, pictures: Iterable[Tensor]) -> Non
     nothing at first and then trains as it did. Raises ModelError when the shapes do not fit.
     """
     if path.suffix == ".pt":
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)["average"]
-        except (OSError, RuntimeError, KeyError, EOFError) as error:
-            raise ModelError(f"{path}: cannot continue from this: {error}") from error
+        state = _average(path)
     else:
         checkpoint = read_checkpoint(path)
         try:
@@ -33,7 +30,30 @@ def continue_from(path: Path, net: ChromaNet, pictures: Iterable[Tensor]) -> Non
         except (RuntimeError, TypeError, KeyError) as error:
             raise ModelError(f"{path}: cannot continue from this: {error}") from error
         state = _unfold(folded, pictures)
+    new = {name: value for name, value in net.state_dict().items() if name.startswith("mixers.")}
+    _fill(net, new | state, path)
+
+
+def fill(net: nn.Module, path: Path) -> None:
+    """Fill ``net``, of an architecture whose weights are as they were trained, with those in
+    ``path``. Raises ModelError when they do not fit."""
+    if path.suffix == ".pt":
+        state = _average(path)
+    else:
+        arrays = read_checkpoint(path).state
+        state = {name: torch.from_numpy(value) for name, value in arrays.items()}
     _fill(net, state, path)
+
+
+def _average(path: Path) -> dict[str, Tensor]:
+    """The averaged weights of a run. Raises ModelError."""
+    try:
+        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)[
+            "average"
+        ]
+    except (OSError, RuntimeError, KeyError, EOFError) as error:
+        raise ModelError(f"{path}: cannot continue from this: {error}") from error
+    return state
 
 
 @torch.no_grad()
@@ -81,9 +101,8 @@ def _unfold(folded: ChromaNet, pictures: Iterable[Tensor]) -> dict[str, Tensor]:
     return state
 
 
-def _fill(net: ChromaNet, state: dict[str, Tensor], path: Path) -> None:
-    new = {name: value for name, value in net.state_dict().items() if name.startswith("mixers.")}
+def _fill(net: nn.Module, state: dict[str, Tensor], path: Path) -> None:
     try:
-        net.load_state_dict(new | state, strict=True)
+        net.load_state_dict(state, strict=True)
     except RuntimeError as error:
         raise ModelError(f"{path}: does not fit the recipe's network: {error}") from error

@@ -11,6 +11,8 @@ head classifies over ab nodes (Zhang et al., ECCV 2016).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +21,7 @@ from torch import Tensor, nn
 from vidcolor.models.chromanet.bins import nodes
 from vidcolor.models.chromanet.config import HEADS, HINT_CHANNELS, NetConfig
 from vidcolor.models.chromanet.depthwise import FrozenDepthwise
+from vidcolor.models.trainable import TrainableNet
 
 
 class ConvUnit(nn.Module):
@@ -108,11 +111,11 @@ class InvertedResidual(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Lightness to features at 1/4, 1/8, 1/16 and 1/32 of the input's size."""
+    """A picture of so many ``planes`` to features at 1/4, 1/8, 1/16 and 1/32 of its size."""
 
-    def __init__(self, config: NetConfig, *, folded: bool) -> None:
+    def __init__(self, config: NetConfig, *, folded: bool, planes: int = 1) -> None:
         super().__init__()
-        self.stem = ConvUnit(1, config.stem, 3, stride=2, folded=folded)
+        self.stem = ConvUnit(planes, config.stem, 3, stride=2, folded=folded)
         blocks: list[nn.Module] = []
         taps, channels = [], []
         scale, inputs = 2, config.stem
@@ -201,13 +204,14 @@ class GlobalMixer(nn.Module):
         return mixed
 
 
-class ChromaNet(nn.Module):
+class ChromaNet(TrainableNet):
     """Lightness (N, 1, H, W) and hints (N, 3, H, W) to logits (N, Q, H/4, W/4).
 
     Lightness is L* (0 … 100); hints are a*, b* (where the mask is 1) and the mask (0 or 1). H and W
     are multiples of 32. ``folded=True`` builds the network without batch norm, as it ships.
     """
 
+    architecture = "chromanet"
     nodes: Tensor
     log_prior: Tensor
 
@@ -249,6 +253,12 @@ class ChromaNet(nn.Module):
         rows = torch.sub(rows, config.rebalance * self.log_prior).mul_(1 / config.temperature)
         ab = torch.softmax(rows, 1) @ (self.nodes * config.chroma_gain)
         return ab.reshape(count, height, width, 2).permute(0, 3, 1, 2)
+
+    def shape(self) -> dict[str, Any]:
+        return self.config.to_dict()
+
+    def for_films(self) -> ChromaNet:
+        return deepcopy(self).eval().fold()
 
     def units(self) -> Iterator[ConvUnit]:
         return (module for module in self.modules() if isinstance(module, ConvUnit))

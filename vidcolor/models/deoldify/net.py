@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from vidcolor.models.lab import chroma_of, grey_of
+from vidcolor.models.lab import grey_of, picture_ab
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's, of R'G'B'; the network sees and answers in these terms."""
@@ -102,7 +102,7 @@ class Generator(nn.Module):
 
     def decode(self, pictures: Tensor) -> Tensor:
         """ab (N, 2, s, s) float32, of the chroma of ``pictures`` under the luma of their grey."""
-        return chroma_of(pictures)
+        return picture_ab(pictures)
 
     def _through(self, picture: Tensor) -> Tensor:
         encoder, norm, relu, middle = self.layers[:4]

@@ -20,11 +20,12 @@ def detect(names: Iterable[str]) -> bool:
 
 
 def load(state: Mapping[str, NDArray[Any]], config: Mapping[str, Any]) -> EccvNet:
-    """The network with ``state``, in eval mode and float32; it has nothing to configure.
+    """The network with ``state``, in eval mode and float32; the arrays tell its width and colours.
 
-    Raises RuntimeError when the state does not fit exactly.
+    Raises RuntimeError or TypeError when state and config do not fit exactly.
     """
     from vidcolor.models.eccv16.net import EccvNet
     from vidcolor.models.torch_state import filled
 
-    return filled(EccvNet, state)
+    width, colours = len(state["model1.0.weight"]), state["model_out.weight"].shape[1]
+    return filled(lambda: EccvNet(width, colours, **config), state)

@@ -7,15 +7,18 @@ release of its weights (github.com/richzhang/colorization, BSD-2-Clause), which 
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-AB_SCALE = 110.0
-"""ab of the networks' output, and of hints, is in shares of this."""
+from vidcolor.models.lab import AB_SCALE
+from vidcolor.models.trainable import TrainableNet
 
-_STAGES = ((2, 64, 1), (2, 128, 1), (3, 256, 1), (3, 512, 1), (3, 512, 2), (3, 512, 2), (3, 512, 1))
-"""(convolutions, channels, dilation) of ``model1`` to ``model7``."""
+WIDTH = 64
+"""Channels of the first stage, as published; all others are multiples of them."""
+_STAGES = ((2, 1, 1), (2, 2, 1), (3, 4, 1), (3, 8, 1), (3, 8, 2), (3, 8, 2), (3, 8, 1))
+"""(convolutions, channels in widths, dilation) of ``model1`` to ``model7``."""
 
 
 def scale_lightness(lightness: Tensor) -> Tensor:
@@ -44,20 +47,33 @@ def doubling(inputs: int, outputs: int) -> nn.ConvTranspose2d:
     return nn.ConvTranspose2d(inputs, outputs, 4, 2, 1)
 
 
-class Trunk(nn.Module):
-    """``model1`` to ``model7``, which ECCV16 and SIGGRAPH17 have in common.
+def classes(width: int, outputs: int) -> nn.Sequential:
+    """``model8``: from the trunk's features at 1/8 to ``outputs`` maps at 1/4."""
+    return nn.Sequential(
+        doubling(8 * width, 4 * width),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(4 * width, 4 * width, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(4 * width, 4 * width, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(4 * width, outputs, 1),
+    )
+
+
+class Trunk(TrainableNet):
+    """``model1`` to ``model7``, which ECCV16 and SIGGRAPH17 have in common, of so much ``width``.
 
     The first three halve the size: by a strided last convolution, if ``strided``; otherwise whoever
     calls leaves out every second pixel behind them.
     """
 
-    def __init__(self, inputs: int, *, strided: bool) -> None:
+    def __init__(self, inputs: int, width: int, *, strided: bool) -> None:
         super().__init__()
-        for number, (count, channels, dilation) in enumerate(_STAGES, 1):
+        for number, (count, times, dilation) in enumerate(_STAGES, 1):
             stride = 2 if strided and number <= 3 else 1
-            widths = (inputs, *(channels,) * count)
+            widths = (inputs, *(times * width,) * count)
             self.add_module(f"model{number}", stage(widths, stride=stride, dilation=dilation))
-            inputs = channels
+            inputs = times * width
 
     def through(self, x: Tensor, first: int, last: int) -> Tensor:
         """``x`` through ``model{first}`` to ``model{last}``."""
@@ -67,20 +83,19 @@ class Trunk(nn.Module):
 
 
 class EccvNet(Trunk):
-    """Lightness (N, 1, H, W), L*, to logits (N, 313, H/4, W/4); H and W are multiples of 8."""
+    """Lightness (N, 1, H, W), L*, to logits (N, Q, H/4, W/4); H and W are multiples of 8.
 
-    def __init__(self) -> None:
-        super().__init__(1, strided=True)
-        self.model8 = nn.Sequential(
-            doubling(512, 256),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(256, 256, 3, padding=1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(256, 256, 3, padding=1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(256, 313, 1),
-        )
-        self.model_out = nn.Conv2d(313, 2, 1, bias=False)
+    As published it is 64 wide and knows 313 colours.
+    """
+
+    architecture = "eccv16"
+    hinted = False
+
+    def __init__(self, width: int = WIDTH, colours: int = 313, temperature: float = 1.0) -> None:
+        super().__init__(1, width, strided=True)
+        self.temperature = temperature
+        self.model8 = classes(width, colours)
+        self.model_out = nn.Conv2d(colours, 2, 1, bias=False)
 
     def forward(self, lightness: Tensor, hints: Tensor | None = None) -> Tensor:
         """Raises ValueError for hints: this network cannot be told colours."""
@@ -90,10 +105,14 @@ class EccvNet(Trunk):
         return logits
 
     def decode(self, logits: Tensor) -> Tensor:
-        """The distribution's mean over the 313 colours in ``model_out``: ab (N, 2, H/4, W/4).
+        """The distribution's mean over the colours in ``model_out``: ab (N, 2, H/4, W/4).
 
-        The paper's annealed mean, softmax at a lower temperature; as released, the last
+        The paper's annealed mean, softmax at a lower ``temperature``; as released, the last
         convolution gives logits to which a plain softmax is applied.
         """
-        ab: Tensor = self.model_out(torch.softmax(logits.float(), 1)) * AB_SCALE
+        shares = torch.softmax(logits.float() / self.temperature, 1)
+        ab: Tensor = self.model_out(shares) * AB_SCALE
         return ab
+
+    def shape(self) -> dict[str, Any]:
+        return {"temperature": self.temperature}

@@ -21,11 +21,11 @@ def detect(names: Iterable[str]) -> bool:
 
 
 def load(state: Mapping[str, NDArray[Any]], config: Mapping[str, Any]) -> SiggraphNet:
-    """The network with ``state``, in eval mode and float32; it has nothing to configure.
+    """The network with ``state``, in eval mode and float32; the arrays tell its width.
 
     Raises RuntimeError when the state does not fit exactly.
     """
     from vidcolor.models.siggraph17.net import SiggraphNet
     from vidcolor.models.torch_state import filled
 
-    return filled(SiggraphNet, state)
+    return filled(lambda: SiggraphNet(len(state["model1.0.weight"])), state)

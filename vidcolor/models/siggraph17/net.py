@@ -11,7 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vidcolor.models.eccv16.net import AB_SCALE, Trunk, doubling, scale_lightness, stage
+from vidcolor.models.eccv16.net import WIDTH, Trunk, doubling, scale_lightness, stage
+from vidcolor.models.lab import AB_SCALE
 
 
 class SiggraphNet(Trunk):
@@ -21,21 +22,25 @@ class SiggraphNet(Trunk):
     are multiples of 8.
     """
 
-    def __init__(self) -> None:
-        super().__init__(4, strided=False)
-        self.model8up = nn.Sequential(doubling(512, 256))
-        self.model3short8 = nn.Sequential(nn.Conv2d(256, 256, 3, padding=1))
-        self.model8 = stage((256, 256, 256), after_sum=True)
-        self.model9up = nn.Sequential(doubling(256, 128))
-        self.model2short9 = nn.Sequential(nn.Conv2d(128, 128, 3, padding=1))
-        self.model9 = stage((128, 128), after_sum=True)
-        self.model10up = nn.Sequential(doubling(128, 128))
-        self.model1short10 = nn.Sequential(nn.Conv2d(64, 128, 3, padding=1))
+    architecture = "siggraph17"
+    shrink = 1
+
+    def __init__(self, width: int = WIDTH) -> None:
+        super().__init__(4, width, strided=False)
+        twice, wide = 2 * width, 4 * width
+        self.model8up = nn.Sequential(doubling(8 * width, wide))
+        self.model3short8 = nn.Sequential(nn.Conv2d(wide, wide, 3, padding=1))
+        self.model8 = stage((wide, wide, wide), after_sum=True)
+        self.model9up = nn.Sequential(doubling(wide, twice))
+        self.model2short9 = nn.Sequential(nn.Conv2d(twice, twice, 3, padding=1))
+        self.model9 = stage((twice, twice), after_sum=True)
+        self.model10up = nn.Sequential(doubling(twice, twice))
+        self.model1short10 = nn.Sequential(nn.Conv2d(width, twice, 3, padding=1))
         self.model10 = nn.Sequential(
-            nn.ReLU(), nn.Conv2d(128, 128, 3, padding=1), nn.LeakyReLU(0.2)
+            nn.ReLU(), nn.Conv2d(twice, twice, 3, padding=1), nn.LeakyReLU(0.2)
         )
-        self.model_class = nn.Sequential(nn.Conv2d(256, 529, 1))
-        self.model_out = nn.Sequential(nn.Conv2d(128, 2, 1))
+        self.model_class = nn.Sequential(nn.Conv2d(wide, 529, 1))
+        self.model_out = nn.Sequential(nn.Conv2d(twice, 2, 1))
 
     def forward(self, lightness: Tensor, hints: Tensor | None = None) -> Tensor:
         full, half, quarter = self._encode(lightness, hints)

@@ -1,0 +1,137 @@
+"""Which values a recipe's keys may have, and which of them go together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vidcolor.errors import SettingsError
+
+if TYPE_CHECKING:
+    from vidcolor.train.recipe import Recipe
+
+_BEHIND_TANH = ("tanhnet", "fusionnet", "unet", "palettenet")
+_PLAIN = ("eccv16", "siggraph17", *_BEHIND_TANH)
+NETWORKS = ("chromanet", *_PLAIN)
+_CHOICES = {
+    "network": NETWORKS,
+    "space": ("lab", "yuv"),
+    "embedding": ("learned", "logits", "features"),
+    "encoder": ("none", "lite0", "lite1", "lite2"),
+    "resident": ("auto", "on", "off"),
+    "best_by": ("score", "rmse"),
+    "loss": ("distribution", "l1", "l2", "huber"),
+    "labels": ("auto", "folders", "classifier"),
+}
+_POSITIVE = ("steps", "threads", "workers", "log_every", "save_every", "warmup", "val_photos")
+_NOT_NEGATIVE = (
+    *("minutes", "stop_after", "val_every", "sheet_every", "sheet_epochs", "patience", "limit"),
+    *("attention", "frozen_blocks", "rotate", "perceptual", "adversarial", "classification"),
+)
+_SHARES = (
+    *("val_share", "smallest_crop", "degraded", "points", "dense", "ema", "last_rate", "uniform"),
+    *("critic_from", "adversary_from"),
+)
+_BELONGS = {
+    "widths": ("network", ("chromanet",)),
+    "attention": ("network", ("chromanet",)),
+    "frozen_blocks": ("network", ("chromanet",)),
+    "width": ("network", _PLAIN),
+    "space": ("network", _BEHIND_TANH),
+    "embedding": ("network", ("fusionnet",)),
+    "cache": ("embedding", ("logits", "features")),
+    "classification": ("embedding", ("learned",)),
+    "uniform": ("loss", ("distribution",)),
+    "regression": ("loss", ("distribution",)),
+    "vividness": ("loss", ("distribution",)),
+    "edges": ("loss", ("distribution",)),
+}
+"""Keys that mean something only with some values of another."""
+_NEEDS = {
+    "labels": "classification",
+    "critic_width": "adversarial",
+    "critic_from": "adversarial",
+    "adversary_from": "adversarial",
+    "patience": "val_every",
+    "gallery": "val_every",
+}
+"""Keys that mean something only where another is not 0."""
+
+
+def check(path: Path, recipe: Recipe) -> None:
+    """Raises SettingsError, naming ``path``, for values that cannot be meant."""
+    for fault in _faults(recipe):
+        raise SettingsError(f"{path}: {fault}")
+
+
+def _faults(recipe: Recipe) -> Iterator[str]:
+    if not recipe.photos:
+        yield "photos is empty: name folders or tar files of photos"
+    for key in ("photos", "val", "include", "exclude"):
+        if not all(isinstance(item, str) for item in getattr(recipe, key)):
+            yield f"{key} must be a list of names"
+    yield from _shape_faults(recipe)
+    for key, choices in _CHOICES.items():
+        value = getattr(recipe, key)
+        if value not in choices:
+            yield f"{key} {value!r}: unknown; valid are {', '.join(choices)}"
+    for key in _POSITIVE:
+        if getattr(recipe, key) <= 0:
+            yield f"{key} must be at least 1"
+    for key in _NOT_NEGATIVE:
+        if getattr(recipe, key) < 0:
+            yield f"{key} must not be negative"
+    for key in _SHARES:
+        if not 0 <= getattr(recipe, key) <= 1:
+            yield f"{key} must lie in 0 to 1"
+    if recipe.smallest_crop == 0:
+        yield "smallest_crop must be above 0"
+    yield from _contradictions(recipe)
+
+
+def _shape_faults(recipe: Recipe) -> Iterator[str]:
+    stages = recipe.stages
+    if not stages or any(len(item) != 3 for item in stages):
+        yield "stages must be a list of [share, crop size, batch size]"
+    if stages[0][0] != 0 or any(size <= 0 or size % 32 for _, size, _ in stages):
+        yield "stages must begin at 0.0 and have crop sizes that are multiples of 32"
+    if not all(isinstance(count, int) and count > 0 for _, _, count in stages):
+        yield "stages must have batch sizes of at least 1"
+    if len(recipe.widths) != 4 or not all(isinstance(w, int) and w > 0 for w in recipe.widths):
+        yield "widths must be four numbers of channels"
+    for key in ("width", "critic_width"):
+        if getattr(recipe, key) <= 0 or getattr(recipe, key) % 8:
+            yield f"{key} must be a multiple of 8"
+
+
+def _contradictions(recipe: Recipe) -> Iterator[str]:
+    default: dict[str, Any] = {item.name: item.default for item in fields(recipe)}
+    for key, other in _NEEDS.items():
+        if getattr(recipe, key) != default[key] and not getattr(recipe, other):
+            yield f"{key} = {getattr(recipe, key)!r} means nothing while {other} is 0"
+    for key, (other, values) in _BELONGS.items():
+        value, chosen = getattr(recipe, key), getattr(recipe, other)
+        if value != default[key] and chosen not in values:
+            yield (
+                f"{key} = {value!r} means nothing with {other} = {chosen!r}; it is for "
+                f"{other} {' or '.join(values)}"
+            )
+    distributes = ("chromanet", "eccv16")
+    if recipe.loss == "distribution" and recipe.network not in distributes:
+        yield (
+            f"loss 'distribution' is for network {' or '.join(distributes)}; {recipe.network} "
+            "gives a single answer: set loss to l1, l2 or huber"
+        )
+    if recipe.loss != "distribution" and recipe.network == "eccv16":
+        yield f"loss {recipe.loss!r}: eccv16 gives a distribution; use tanhnet, the same blocks"
+    if recipe.network == "fusionnet" and recipe.embedding == "learned":
+        wanted = recipe.classification > 0 and recipe.labels == "classifier" and "labels"
+    else:
+        wanted = recipe.network == "fusionnet" and "embedding"
+    wanted = wanted or (recipe.perceptual > 0 and "perceptual")
+    if wanted and recipe.encoder == "none":
+        yield f"{wanted} needs a pretrained encoder: set encoder to lite0, lite1 or lite2"
+    if recipe.critic_from > recipe.adversary_from:
+        yield "adversary_from must not come before critic_from: the critic would know nothing"
