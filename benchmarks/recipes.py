@@ -95,14 +95,15 @@ def write_grid(
     path: Path, models: Sequence[tuple[str, Colorizer]], chosen: argparse.Namespace
 ) -> None:
     """Rows of photos held out: grey, truth, then each recipe's."""
-    photos = load_photos([chosen.held], TILE, limit=chosen.held_photos)
-    step = max(1, len(photos.images) // SHOWN)
+    photos = load_photos([chosen.pictures or chosen.held], TILE, limit=chosen.held_photos)
+    count = min(SHOWN, len(photos.images))
+    step = len(photos.images) // count
     size = working_size(TILE, TILE, Fraction(1), chosen.side)
     names = ["grey", "truth", *(name for name, _ in models)]
     tile = len(names) * (TILE + 4) + 100
-    grid = arrange(SHOWN, len(names), (TILE, TILE), tile)
+    grid = arrange(count, len(names), (TILE, TILE), tile)
     sheet = grid.blank()
-    for cell, image in enumerate(photos.images[::step][:SHOWN]):
+    for cell, image in enumerate(photos.images[::step][:count]):
         case = make_case(str(cell), square(image, TILE), size)
         pictures = [rgb_of(case.lab[..., 0], 0 * case.lab[..., 1:]), case.rgb]
         for _, colorizer in models:
@@ -116,6 +117,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photos", action="append", required=True)
     parser.add_argument("--held", type=Path, required=True)
+    parser.add_argument("--pictures", type=Path, help="photos for the picture, instead of those")
     parser.add_argument("--held-photos", type=int, default=300)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=5.0)
