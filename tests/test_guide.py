@@ -177,11 +177,13 @@ def test_a_run_in_chunks_is_the_same_as_one_without(
         np.abs(one.astype(int) - other).max()
         for one, other in zip(colors[0], colors[1], strict=True)
     ]
-    assert max(apart) <= 1
     plain = tmp_path / "plain.mkv"
     colorize_video(source, plain, base.replace(hints=()), colorizer=tiny)
-    first = next(iter(decode(probe(plain)))).owner.to_ndarray()[48:]
-    assert np.abs(first.astype(int) - colors[0][0]).max() > 3
+    unaided = [frame.owner.to_ndarray()[48:].astype(int) for frame in decode(probe(plain))]
+    effect = [np.abs(one - other).max() for one, other in zip(unaided, colors[1], strict=True)]
+    assert effect[0] > 3
+    # A split within a shot begins anew after a warm-up: nearly the same, not to the last bit.
+    assert max(apart) <= 0.05 * max(effect)
 
 
 def test_the_very_frame_as_a_still_gives_its_colours_back(tmp_path: Path) -> None:

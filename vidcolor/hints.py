@@ -23,9 +23,9 @@ PATCH = 5
 """Side of the square a point covers, in pixels of the picture the network sees."""
 _MOST = 500
 """Points that one solution takes into account; more are merged by neighbourhood first."""
-_NOISE = 0.1
+_NOISE = 0.06
 """Variance of a point's colour against that of the difference, both as shares of the latter."""
-_KERNELS = ((0.5, 0.5, 30.0, np.inf), (0.5, 0.25, 25.0, 20.0))
+_KERNELS = ((0.35, 0.8, 30.0, np.inf), (0.65, 0.5, 25.0, 30.0))
 """(share, reach in short sides of the picture, in L*, in ab units): the whole scene's light, and
 things of one tone and colour. Chosen on training photographs."""
 
