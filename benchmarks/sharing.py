@@ -6,20 +6,21 @@ bookkeeping of a large batch costs.
     python benchmarks/sharing.py scale [--films 250,500,1000,2000]
 
 ``workers`` runs the same job by itself and with ``--workers``, alternately; start-up is included.
-``cluster`` wants vidcolor[cluster]: it starts a head without CPUs and nodes of one CPU, first one
-and then two, and colours the film on either. ``scale`` plans, claims and writes down films that 64
-workers finish at once, so that what is left is our own cost.
+``cluster`` wants vidcolor[cluster], and Linux: it starts a head without CPUs and nodes that keep to
+one core each, first one and then two, and colours the film on either. ``scale`` plans, claims and
+writes down films that 64 workers finish at once, so that what is left is our own cost.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -57,8 +58,9 @@ def cluster(film: Path, folder: Path) -> None:
     seconds = []
     for count in (1, 2):
         nodes: Any = Nodes(initialize_head=True, head_node_args={"num_cpus": 0})
-        for _ in range(count):
-            nodes.add_node(num_cpus=1)
+        for number in range(count):
+            with on_core(number):
+                nodes.add_node(num_cpus=1)
         try:
             with Cluster(nodes.address, "cpu") as hands:
                 begun = time.perf_counter()
@@ -68,6 +70,17 @@ def cluster(film: Path, folder: Path) -> None:
             nodes.shutdown()
         print(f"{count} nodes of one CPU: {seconds[-1]:.1f} s", flush=True)
     print(f"two nodes: {seconds[0] / seconds[1]:.2f} times as fast")
+
+
+@contextmanager
+def on_core(number: int) -> Iterator[None]:
+    """What is started within keeps to one core, as if its machine had no other."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {sorted(before)[number]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def scale(films: int, folder: Path) -> None:
