@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from networks import tiny_checkpoint
 from PIL import Image, ImageCms, ImageOps
+from PIL.TiffImagePlugin import IFDRational
 
 from vidcolor.color import ColorSpec
 from vidcolor.errors import SourceError, TargetError, TargetExistsError, UsageError
@@ -355,6 +356,16 @@ def test_a_grey_profile_is_left_out_and_text_is_kept(
     image = opened(tmp_path / "out.png")
     assert "icc_profile" not in image.info
     assert image.info["Title"] == "A cat"
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+def test_a_resolution_that_is_none_is_left_out(
+    suffix: str, colorizer: Colorizer, settings: Settings, tmp_path: Path
+) -> None:
+    none = IFDRational(0, 0)
+    path = save(tmp_path / "in.tif", scene(), tiffinfo={282: none, 283: none})
+    colorize_photo(path, tmp_path / f"out.{suffix}", settings, colorizer=colorizer)
+    assert "dpi" not in opened(tmp_path / f"out.{suffix}").info or suffix == "tif"
 
 
 def test_a_turned_tiff_of_sixteen_bits(
