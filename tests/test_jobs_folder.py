@@ -133,6 +133,8 @@ def test_what_the_studio_saves_lies_beside_the_film(source: Path) -> None:
     (source / "a.look.toml").write_text("[look]\nwarmth = 0.5")
     (source / "a.references").mkdir()
     (source / "a.references/1.png").write_bytes(b"a still")
+    (source / "b.references/removed").mkdir(parents=True)
+    (source / "b.references/.DS_Store").touch()
     (source / "broken.hints.json").write_text("{}")
     films = plan(source)
     assert films["a.mkv"].settings.shots == (0, 9)
