@@ -133,6 +133,8 @@ def test_what_the_studio_saves_lies_beside_the_film(source: Path) -> None:
     (source / "a.look.toml").write_text("[look]\nwarmth = 0.5")
     (source / "a.references").mkdir()
     (source / "a.references/1.png").write_bytes(b"a still")
+    (source / "b.references/removed").mkdir(parents=True)
+    (source / "b.references/.DS_Store").touch()
     (source / "broken.hints.json").write_text("{}")
     films = plan(source)
     assert films["a.mkv"].settings.shots == (0, 9)
@@ -140,7 +142,7 @@ def test_what_the_studio_saves_lies_beside_the_film(source: Path) -> None:
     assert films["a.mkv"].settings.look.warmth == 0.5
     assert len(films["a.mkv"].settings.references) == 1
     assert films["a.mkv"].digest != before
-    assert films["b.mkv"].settings == Settings()
+    assert (films["b.mkv"].state, films["b.mkv"].settings) == ("todo", Settings())
     assert films["broken.mkv"].state == "failed"
     assert "broken.hints.json" in films["broken.mkv"].why
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from networks import tiny_checkpoint
 from PIL import Image, ImageCms, ImageOps
+from PIL.TiffImagePlugin import IFDRational
 
 from vidcolor.color import ColorSpec
 from vidcolor.errors import SourceError, TargetError, TargetExistsError, UsageError
@@ -355,6 +356,18 @@ def test_a_grey_profile_is_left_out_and_text_is_kept(
     image = opened(tmp_path / "out.png")
     assert "icc_profile" not in image.info
     assert image.info["Title"] == "A cat"
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+def test_a_resolution_that_is_none_keeps_no_photo_from_being_written(
+    suffix: str, colorizer: Colorizer, settings: Settings, tmp_path: Path
+) -> None:
+    none = IFDRational(0, 0)
+    path = save(tmp_path / "in.tif", scene(), tiffinfo={282: none, 283: none})
+    target = tmp_path / f"out.{suffix}"
+    colorize_photo(path, target, settings, colorizer=colorizer)
+    off = np.abs(luma(pixels(target)) - scene())
+    assert off.max() == 0 or (suffix == "jpg" and off.mean() < 2)
 
 
 def test_a_turned_tiff_of_sixteen_bits(

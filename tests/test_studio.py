@@ -266,6 +266,20 @@ def test_what_was_not_saved_outlives_the_server(
         assert "not a JSON file" in last.opened().notes[0]
 
 
+def test_changes_are_kept_where_the_film_they_are_to_give_way_to_cannot_be_opened(
+    page: TestClient, session: Session, folder: Path
+) -> None:
+    opened(page, session)
+    step(page, do="add hint", hint=HINT)
+    (folder / "none.mp4").write_bytes(b"no film")
+    refused(page.post("/api/open", json={"path": "none.mp4", "discard": True}), 400, "none.mp4")
+    assert session.opened().history.changed
+    assert (folder / "film.unsaved.json").exists()
+    page.post("/api/open", json={"path": "film.mp4", "discard": True})
+    assert not session.opened().history.changed
+    assert not (folder / "film.unsaved.json").exists()
+
+
 def test_a_look_file_with_more_than_a_look_in_it_is_left_alone(
     page: TestClient, session: Session, folder: Path
 ) -> None:
@@ -523,6 +537,30 @@ def test_a_still_is_kept_for_its_shot_and_a_grey_one_refused(
     assert page.get("/api/references/..%2f..%2fsecret.mp4").status_code == 404
 
 
+def test_references_that_cannot_be_read_are_told_of_and_hide_no_others(
+    page: TestClient, session: Session, folder: Path
+) -> None:
+    place = folder / "film.references"
+    place.write_text("no folder")
+    opened(page, session)
+    state = step(page, do="add hint", hint=HINT)["state"]
+    assert "film.references: cannot be read" in state["notes"][0]
+    place.unlink()
+    place.mkdir()
+    (place / "1.png").write_bytes(still(200, 90, 40))
+    (place / "2.png").symlink_to(folder / "nowhere.png")
+    refused(page.get("/api/frames/2/after.jpg"), 400, "2.png", "link")
+    (place / "2.png").unlink()
+    assert [it["name"] for it in step(page, do="undo")["state"]["references"]] == ["1.png"]
+
+
+def test_pictures_are_coloured_in_the_tiles_that_the_settings_name(
+    session: Session, settings: Settings
+) -> None:
+    described = Networks(settings.replace("color", tiles="64:32")).colorizer.description
+    assert described["tiles"] == "64:32"
+
+
 def test_a_film_that_is_gone_is_told_of_and_what_was_set_can_be_saved(
     page: TestClient, session: Session, folder: Path
 ) -> None:
@@ -571,6 +609,23 @@ def test_nothing_outside_the_folder_is_read_or_written(
     (folder / "film.references" / "1.png").unlink()
     (folder / "target.mp4").symlink_to(folder.parent / "elsewhere.mp4")
     refused(page.post("/api/work", json={"kind": "film", "name": "target.mp4"}), 403, "link")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_names_with_a_colon_are_opened_and_names_that_are_no_text_left_out(
+    page: TestClient, session: Session, folder: Path
+) -> None:
+    (folder / "film.mp4").rename(folder / "M: the film.mp4")
+    with suppress(OSError):  # There are file systems that refuse it.
+        Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.mp4")).touch()
+    (folder / "a\\b.mp4").touch()
+    assert page.get("/api/folder").json()["films"] == ["M: the film.mp4"]
+    opened(page, session, "M: the film.mp4")
+    step(page, do="add hint", hint=HINT)
+    assert "M: the film.hints.json" in page.post("/api/save", json={}).json()["files"]
+    add = "/api/references?frame=0&name=still.png"
+    assert page.post(add, content=still(200, 90, 40)).status_code == 200
+    assert page.get("/api/references/ref_000000.png").content == still(200, 90, 40)
 
 
 def test_an_upload_is_bounded_and_whole(

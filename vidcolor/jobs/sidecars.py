@@ -47,8 +47,11 @@ class Sidecars:
             settings = with_shots(settings, shots)
         if hints.is_file():
             settings = settings.replace(hints=read_hints(hints))
-        # The studio leaves the folder where its last still was taken away.
-        if stills.is_dir() and any(item.is_file() for item in stills.iterdir()):
+        # The studio leaves the folder where its last still was taken away, and file managers leave
+        # hidden files in what they showed.
+        if stills.is_dir() and any(
+            item.is_file() and not item.name.startswith(".") for item in stills.iterdir()
+        ):
             settings = settings.replace(references=find_references(stills))
         return settings
 

@@ -99,14 +99,12 @@ def read_photo(
         if planar and image.mode == "RGB":
             # The decoder's own planes, without a way over R'G'B' and back.
             image.draft("YCbCr", image.size)
-        if image.format == "TIFF":
-            # Its directories cannot be read any more once its pixels are.
-            tags, grey_profile = read_tags(path, image, orientation)
+        # A PNG's tags may come behind its pixels; a TIFF's cannot be read any more once those are.
+        if image.format != "TIFF":
+            image.load()
+        tags, grey_profile = read_tags(path, image, orientation)
         # Also where its pixels are read otherwise: this tells whether all of them are there.
         image.load()
-        if image.format != "TIFF":
-            # A PNG's may come behind its pixels.
-            tags, grey_profile = read_tags(path, image, orientation)
         planes = None if deep else _planes(path, image, planar=planar)
         kind, planar = str(image.format), planar and image.mode == "YCbCr"
     if planes is None:

@@ -28,6 +28,8 @@ _OWN_CHUNKS = frozenset(
 )
 """PNG's chunks that go with the pixels as they were stored."""
 _METRES = 39.37007874
+_MOST_DPI = 0xFFFF
+"""What JPEG can hold; more, or none, or 0/0 in a TIFF, is no resolution."""
 _EXIF_HEAD = b"Exif\0\0"
 
 
@@ -70,6 +72,10 @@ def read_tags(path: Path, image: Image.Image, orientation: int) -> tuple[Tags, b
         exif = _EXIF_HEAD + exif  # WebP's has none, and JPEG's needs it.
     profile = info.get("icc_profile") or None
     grey = profile is not None and profile[16:20] == b"GRAY"
+    # Of a TIFF that does not tell, Pillow makes one up.
+    dpi = info.get("dpi") if image.format != "TIFF" or _RESOLUTION in found else None
+    if dpi is not None and not all(0 < value <= _MOST_DPI for value in dpi):
+        dpi = None
     jpeg: dict[str, Any] = {}
     # One that holds R'G'B' gives nothing that could be used again.
     if isinstance(image, JpegImagePlugin.JpegImageFile) and image.mode in ("L", "YCbCr"):
@@ -86,8 +92,7 @@ def read_tags(path: Path, image: Image.Image, orientation: int) -> tuple[Tags, b
         directory,
         None if grey else profile,
         xmp.encode() if isinstance(xmp, str) else xmp,
-        # Of a TIFF that does not tell, Pillow makes one up.
-        info.get("dpi") if image.format != "TIFF" or _RESOLUTION in found else None,
+        dpi,
         b"".join(_kept_chunks(path, grey=grey)) if image.format == "PNG" else b"",
         jpeg,
     )

@@ -16,6 +16,8 @@ from vidcolor.studio.faults import ForbiddenError
 
 _MOST = 2000
 """Entries of a folder that are listed."""
+_SPECIAL = frozenset("\\\0" + (":" if os.name == "nt" else ""))
+"""What no name has here; with a colon Windows names drives and streams."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Folder:
 
         Raises ForbiddenError, SourceNotFoundError.
         """
-        if "\0" in name or "\\" in name or ":" in name or name.startswith("/"):
+        if _SPECIAL & set(name) or name.startswith("/"):
             raise ForbiddenError(f"{name}: not a path within {self.root}")
         try:
             found = (self.root / name).resolve(strict=True)
@@ -63,8 +65,7 @@ class Folder:
 
         Raises ForbiddenError for a name that is no plain one, or a link to elsewhere.
         """
-        plain = name not in ("", ".", "..") and not set("/\\:\0") & set(name)
-        if not plain or name.startswith(".") or not name.isprintable():
+        if not name or "/" in name or not _plain(name):
             raise ForbiddenError(f"{name!r}: give a plain file name, without folders")
         target = path.parent / name
         if target.is_symlink():
@@ -74,8 +75,8 @@ class Folder:
         return target
 
     def listing(self, name: str) -> Listing:
-        """The folders and films in the folder ``name``, hidden ones and links to elsewhere left
-        out. Raises as `path` does."""
+        """The folders and films in the folder ``name``, hidden ones, links to elsewhere and names
+        that are no text left out. Raises as `path` does."""
         where = self.path(name)
         if not where.is_dir():
             raise SourceNotFoundError(f"{name}: not a folder")
@@ -85,7 +86,7 @@ class Folder:
         except OSError as error:
             raise UsageError(f"{name or '.'}: cannot be read: {error.strerror}") from error
         for item in entries:
-            if item.name.startswith(".") or not _within(item, self.root):
+            if not (_plain(item.name) and _within(item, self.root)):
                 continue
             if item.is_dir():
                 folders.append(item.name)
@@ -94,6 +95,11 @@ class Folder:
         cut = len(folders) > _MOST or len(films) > _MOST
         path = "" if where == self.root else where.relative_to(self.root).as_posix()
         return Listing(path, tuple(folders[:_MOST]), tuple(films[:_MOST]), cut)
+
+
+def _plain(name: str) -> bool:
+    """Whether a name is one for the page: not hidden, and text that can be shown and sent."""
+    return name.isprintable() and not name.startswith(".") and not _SPECIAL & set(name)
 
 
 def _within(item: Path, root: Path) -> bool:

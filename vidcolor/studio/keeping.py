@@ -113,16 +113,18 @@ class Kept:
 
     def stills(self) -> tuple[Reference, ...]:
         """The references there are. Raises SettingsError."""
+        state = []
         try:
-            entries = [
-                item for item in self.references.iterdir() if item.suffix.lower() in SUFFIXES
-            ]
-            state = [(item, item.stat().st_mtime_ns, item.stat().st_size) for item in entries]
-        except FileNotFoundError:
-            state = []
-        for item, _, _ in state:
-            if item.is_symlink():
-                raise SettingsError(f"{item}: is a link; put the picture itself there")
+            for item in self.references.iterdir() if self.references.exists() else ():
+                if item.suffix.lower() not in SUFFIXES:
+                    continue
+                if item.is_symlink():
+                    raise SettingsError(f"{item}: is a link; put the picture itself there")
+                with suppress(FileNotFoundError):  # Taken away a moment ago.
+                    found = item.stat()
+                    state.append((item, found.st_mtime_ns, found.st_size))
+        except OSError as error:
+            raise SettingsError(f"{self.references}: cannot be read: {error.strerror}") from error
         if state != self._stills[0]:
             self._stills = (state, find_references(self.references) if state else ())
         return self._stills[1]
@@ -137,14 +139,17 @@ class Kept:
             raise SettingsError(f"{picture.name}: not a picture; give a JPEG or PNG file")
         read_still(picture, short_side)
         target = self.references / f"ref_{frame:06}{suffix}"
+        # Beside it at first: the picture may be on another disk.
+        part = self.references / f".{target.name}.part"
         with writing(target, "reference"):
             self.references.mkdir(exist_ok=True)
-            for other in self.references.glob(f"ref_{frame:06}.*"):
-                self._set_aside(other)
-            # Beside it at first: the picture may be on another disk.
-            part = self.references / f".{target.name}.part"
-            shutil.copyfile(picture, part)
-            put_in_place(part, target)
+            try:
+                shutil.copyfile(picture, part)
+                for other in self.references.glob(f"ref_{frame:06}.*"):
+                    self._set_aside(other)
+                put_in_place(part, target)
+            finally:
+                part.unlink(missing_ok=True)
         return target.name
 
     def remove_still(self, name: str) -> None:

@@ -44,7 +44,7 @@ class Networks:
 
     def __init__(self, settings: Settings) -> None:
         color = settings.color
-        self.colorizer = RecentColors(open_colorizer(color.model, color.device))
+        self.colorizer = RecentColors(open_colorizer(color.model, color.device, color.tiles))
         self.features = RecentFeatures()
         self.likely = LikelyColors(color.model)
 

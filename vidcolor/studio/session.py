@@ -65,7 +65,8 @@ class Session:
         self._count = 0
         self._made: dict[str, Path] = {}
         self._painter = ThreadPoolExecutor(1, "vidcolor-pictures")
-        self._scratch = Path(tempfile.mkdtemp(prefix="vidcolor-studio-"))
+        self.scratch = Path(tempfile.mkdtemp(prefix="vidcolor-studio-"))
+        """A folder for what is not to stay."""
 
     def __enter__(self) -> Session:
         return self
@@ -74,12 +75,7 @@ class Session:
         self.worker.stop(wait=True)
         self._painter.submit(self._close).result()
         self._painter.shutdown()
-        shutil.rmtree(self._scratch, ignore_errors=True)
-
-    @property
-    def scratch(self) -> Path:
-        """A folder for what is not to stay."""
-        return self._scratch
+        shutil.rmtree(self.scratch, ignore_errors=True)
 
     @property
     def base(self) -> Settings:
@@ -109,9 +105,7 @@ class Session:
                 raise ConflictError("something is under way; wait for that, or stop it")
             if self.now is not None and self.now.history.changed and not discard:
                 raise ConflictError(f"{self.now.film.path.name}: has changes that are not saved")
-            if discard and self.now is not None:
-                self.now.kept.draft(None)
-            opened = self._painter.submit(self._open, path).result()
+            opened = self._painter.submit(self._open, path, discard).result()
         if opened.history.now.shots is None:
             self.find_shots(opened.number)
 
@@ -191,7 +185,7 @@ class Session:
         """Begin a clip of the shot of ``frame``, or of a part of it about the frame."""
         opened = self.opened(number)
         opened.film.check()
-        target = self._scratch / f"clip-{secrets.token_hex(4)}.mp4"
+        target = self.scratch / f"clip-{secrets.token_hex(4)}.mp4"
         clip = orders.clip(
             opened.film, opened.pictures, self.settings(opened), frame, target, split=split
         )
@@ -209,11 +203,11 @@ class Session:
     def _make(self, kind: str, target: Path, order: Order, shown: Shown) -> tuple[str, Any]:
         done = order(shown)
         old, self._made[kind] = self._made.get(kind), target
-        if old is not None and old.parent == self._scratch:
+        if old is not None and old.parent == self.scratch:
             old.unlink(missing_ok=True)
         return done
 
-    def _open(self, path: Path) -> Opened:
+    def _open(self, path: Path, discard: bool) -> Opened:
         stack = ExitStack()
         try:
             film = stack.enter_context(OpenFilm(path, self.base))
@@ -222,6 +216,9 @@ class Session:
             pictures = Pictures(film, self._networks)
             kept, history, notes = Kept(path, self.folder), History(self.base), list[str]()
             files = kept.load(self.base, notes.append)
+            # Only now is it known that there is something to discard them for.
+            if discard and self.now is not None:
+                self.now.kept.draft(None)
             history.begin(files, kept.drafted(self.base, notes.append))
             if history.changed:
                 notes.append(f"{path.name}: taken up again from where it was not saved; or Undo")

@@ -2,10 +2,9 @@
 
 import { $, ask, latest, make, now, on, shotOf, step, tell } from "./api.js";
 import { tried } from "./notes.js";
-import { place, pointAt } from "./picture.js";
+import { place, pointAt, SCOPES } from "./picture.js";
 import { clock, go } from "./time.js";
 
-const NAMES = { shot: "this shot", onward: "this and later shots", film: "the whole film" };
 let gesture = 0;
 let asked = "";
 
@@ -30,20 +29,19 @@ const give = latest(async ({ color, dragging }) => {
 });
 
 function swatch(color, label, title) {
-  const button = make(
+  return make(
     "button",
     {
       className: "swatch",
       title,
       dataset: { color },
       vars: { c: color },
-      aria: { label: `${title}`, pressed: String(chosen()?.color === color) },
+      aria: { label: title, pressed: String(chosen()?.color === color) },
       onclick: () => give({ color }),
     },
     make("i"),
     label ? make("span", { textContent: label }) : null,
   );
-  return button;
 }
 
 async function likely() {
@@ -105,7 +103,7 @@ function drawList() {
     const shot = shotOf(hint.frame) + 1;
     const where = hint.problem ? "" : `${clock(hint.frame).slice(0, -4)} · ${shot ? `shot ${shot}` : `frame ${hint.frame}`}`;
     const text = make("span", { className: "text" }, where || `frame ${hint.frame}`);
-    text.append(make("small", { className: hint.problem ? "bad" : "", textContent: hint.problem ?? `for ${NAMES[hint.scope]}` }));
+    text.append(make("small", { className: hint.problem ? "bad" : "", textContent: hint.problem ?? `for ${SCOPES[hint.scope]}` }));
     return make(
       "li",
       {},

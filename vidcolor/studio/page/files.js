@@ -64,6 +64,7 @@ export function send(file) {
   const request = new XMLHttpRequest();
   request.open("POST", `/api/upload?${new URLSearchParams({ path: here, name: file.name })}`);
   request.setRequestHeader("X-Vidcolor", "1");
+  request.responseType = "json";
   bar.hidden = false;
   bar.value = 0;
   request.upload.onprogress = (event) => (bar.value = event.loaded / event.total);
@@ -73,8 +74,8 @@ export function send(file) {
   };
   request.onload = async () => {
     bar.hidden = true;
-    const told = JSON.parse(request.responseText || "{}");
-    if (request.status !== 200) return complain(new Error(told.error ?? request.statusText));
+    const told = request.response; // null where it is no JSON.
+    if (request.status !== 200) return complain(new Error(told?.error ?? request.statusText));
     await list(here);
     await open(told.path);
   };

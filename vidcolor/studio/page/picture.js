@@ -103,7 +103,8 @@ function shape() {
   document.documentElement.style.setProperty("--shape", `${film.width} / ${film.height}`);
 }
 
-const NAMES = { shot: "this shot", onward: "this and later shots", film: "the whole film" };
+/** What a hint holds for, by its scope. */
+export const SCOPES = { shot: "this shot", onward: "this and later shots", film: "the whole film" };
 
 function drawMarks() {
   const dots = [];
@@ -113,7 +114,7 @@ function drawMarks() {
       const dot = make("button", {
         className: "mark",
         vars: { x: `${x * 100}%`, y: `${y * 100}%`, c: hint.color },
-        aria: { pressed: String(hint.id === now.hint), label: `Hint ${hint.number}, ${hint.color}, for ${NAMES[hint.scope]}` },
+        aria: { pressed: String(hint.id === now.hint), label: `Hint ${hint.number}, ${hint.color}, for ${SCOPES[hint.scope]}` },
         onclick: () => {
           pending = null;
           now.hint = hint.id;
