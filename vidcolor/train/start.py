@@ -72,7 +72,7 @@ def _unfold(folded: ChromaNet, pictures: Iterable[Tensor]) -> dict[str, Tensor]:
         hook.remove()
 
     state = dict(folded.state_dict())
-    for name, unit in units.items():
+    for name in units:
         bias = state.pop(f"{name}.conv.bias")
         if name in sums:
             mean, square = torch.stack(sums[name]).mean(0)
@@ -87,7 +87,6 @@ def _unfold(folded: ChromaNet, pictures: Iterable[Tensor]) -> dict[str, Tensor]:
             f"{name}.norm.running_var": variance,
             f"{name}.norm.num_batches_tracked": torch.tensor(1),
         }
-        del unit
     return state
 
 
