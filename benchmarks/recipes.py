@@ -34,18 +34,7 @@ from vidcolor.train.photos import load_photos
 from vidcolor.train.recipe import Recipe, load_recipe
 
 CONFIGS = Path(__file__).parent.parent / "configs" / "train"
-NAMES = (
-    "default",
-    "embedding",
-    "fusion-yuv",
-    "regression",
-    "eccv16",
-    "siggraph17",
-    "global-local",
-    "gan",
-    "nogan",
-    "palette",
-)
+NAMES = sorted({path.stem for path in CONFIGS.glob("*.toml")} - {"gpu", "finish"})
 SHOWN, TILE = 8, 128
 """Photos in the picture, and their pixels a side."""
 

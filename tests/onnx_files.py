@@ -31,18 +31,18 @@ def _number(place: int, value: int) -> bytes:
     return _varint(place << 3) + _varint(value)
 
 
-def _part(place: int, content: bytes | str) -> bytes:
+def part(place: int, content: bytes | str) -> bytes:
     data = content.encode() if isinstance(content, str) else content
     return _varint(place << 3 | 2) + _varint(len(data)) + data
 
 
-def _tensor(name: str, array: np.ndarray, outside: str | None = None) -> bytes:
+def tensor(name: str, array: np.ndarray, outside: str | None = None) -> bytes:
     kind = 7 if array.dtype == np.int64 else 1
     data = array if kind == 7 else array.astype("<f4")
-    head = b"".join(_number(1, size) for size in array.shape) + _number(2, kind) + _part(8, name)
+    head = b"".join(_number(1, size) for size in array.shape) + _number(2, kind) + part(8, name)
     if outside is None:
-        return head + _part(9, data.tobytes())
-    return head + _part(13, _part(1, "location") + _part(2, outside)) + _number(14, 1)
+        return head + part(9, data.tobytes())
+    return head + part(13, part(1, "location") + part(2, outside)) + _number(14, 1)
 
 
 def _attribute(name: str, value: Any) -> bytes:
@@ -51,17 +51,17 @@ def _attribute(name: str, value: Any) -> bytes:
     elif isinstance(value, int):
         rest = _number(3, value) + _number(20, 2)
     elif isinstance(value, str):
-        rest = _part(4, value) + _number(20, 3)
+        rest = part(4, value) + _number(20, 3)
     else:
         rest = b"".join(_number(8, item) for item in value) + _number(20, 7)
-    return _part(1, name) + rest
+    return part(1, name) + rest
 
 
 def _value(name: str, shape: Shape) -> bytes:
     sizes = b"".join(
-        _part(1, _part(2, size) if isinstance(size, str) else _number(1, size)) for size in shape
+        part(1, part(2, size) if isinstance(size, str) else _number(1, size)) for size in shape
     )
-    return _part(1, name) + _part(2, _part(1, _number(1, 1) + _part(2, sizes)))
+    return part(1, name) + part(2, part(1, _number(1, 1) + part(2, sizes)))
 
 
 @dataclass
@@ -78,16 +78,16 @@ class Onnx:
     def write(self, path: Path) -> Path:
         graph = b""
         for operator, inputs, outputs, attributes, *domain in self.nodes:
-            node = b"".join(_part(1, name) for name in inputs)
-            node += b"".join(_part(2, name) for name in outputs) + _part(4, operator)
-            node += b"".join(_part(5, _attribute(*item)) for item in attributes.items())
-            graph += _part(1, node + b"".join(_part(7, name) for name in domain))
-        graph += _part(2, "net")
+            node = b"".join(part(1, name) for name in inputs)
+            node += b"".join(part(2, name) for name in outputs) + part(4, operator)
+            node += b"".join(part(5, _attribute(*item)) for item in attributes.items())
+            graph += part(1, node + b"".join(part(7, name) for name in domain))
+        graph += part(2, "net")
         for name, array in self.arrays.items():
-            graph += _part(5, _tensor(name, array, self.outside.get(name)))
-        graph += _part(11, _value(*self.input)) + _part(12, _value(*self.output))
+            graph += part(5, tensor(name, array, self.outside.get(name)))
+        graph += part(11, _value(*self.input)) + part(12, _value(*self.output))
         own = {name for *_, name in (node for node in self.nodes if len(node) == 5)}
         opsets = [("", self.opset), *((name, 1) for name in sorted(own))]
-        imports = b"".join(_part(8, _part(1, name) + _number(2, n)) for name, n in opsets)
-        path.write_bytes(_number(1, 8) + _part(7, graph) + imports)
+        imports = b"".join(part(8, part(1, name) + _number(2, n)) for name, n in opsets)
+        path.write_bytes(_number(1, 8) + part(7, graph) + imports)
         return path

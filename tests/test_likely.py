@@ -45,6 +45,12 @@ def test_both_engines_know_the_same_distribution(tmp_path: Path) -> None:
     np.testing.assert_allclose(mean, ab, atol=1e-3)
 
 
+def test_a_plus_may_be_part_of_a_files_name(tmp_path: Path) -> None:
+    path = tiny_checkpoint(tmp_path / "mine+more.safetensors")
+    known = LikelyColors(str(path))
+    assert known.shares(np.full((32, 32), 50, np.float32)).shape[:2] == (8, 8)
+
+
 def test_a_place_is_asked_for_in_shares_of_the_picture(tmp_path: Path) -> None:
     known = LikelyColors(str(tiny_checkpoint(tmp_path / "tiny.safetensors")))
     light = np.random.default_rng(2).uniform(0, 100, (64, 96)).astype(np.float32)

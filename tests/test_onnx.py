@@ -15,7 +15,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from contents import times
-from onnx_files import Onnx
+from onnx_files import Onnx, part, tensor
 from skimage.color import lab2rgb, rgb2lab
 
 from vidcolor.errors import DeviceError, ModelError
@@ -261,10 +261,11 @@ def _outside(name: str) -> Onnx:
     return net
 
 
-def test_arrays_in_a_file_beside_it_are_read(tmp_path: Path) -> None:
-    net = _outside("weights.bin")
+@pytest.mark.parametrize("name", ["weights.bin", "ai.onnx"])
+def test_arrays_in_a_file_beside_it_are_read(name: str, tmp_path: Path) -> None:
+    net = _outside(name)
     path = net.write(tmp_path / "net.onnx")
-    (tmp_path / "weights.bin").write_bytes(net.arrays["weight"].astype("<f4").tobytes())
+    (tmp_path / name).write_bytes(net.arrays["weight"].astype("<f4").tobytes())
     light = _light(224, 224)[0]
     expected = _enlarged(_caffe_answer(net, light), (224, 224))
     assert np.abs(_colors(path, light) - expected).max() < 1e-3
@@ -295,6 +296,12 @@ def _spoil(kind: str, folder: Path) -> Path:
             _outside("../w.bin").write(path)
         case "absolute":
             _outside(str(folder / "w.bin")).write(path)
+        case "in training":
+            hidden = part(20, part(1, part(5, tensor("t", np.zeros(2), "../w.bin"))))
+            path.write_bytes(net.write(path).read_bytes() + hidden)
+        case "in a function":
+            hidden = part(25, part(11, part(5, tensor("t", np.zeros(2), "../w.bin"))))
+            path.write_bytes(net.write(path).read_bytes() + hidden)
         case "link":
             _outside("w.bin").write(path)
             (path.parent / "w.bin").symlink_to(folder / "w.bin")
@@ -326,6 +333,8 @@ def _spoil(kind: str, folder: Path) -> Path:
         ("unknown opset", "opset 99"),
         ("above", r"outside its folder: '\.\./w\.bin'"),
         ("absolute", "outside its folder"),
+        ("in training", "outside its folder"),
+        ("in a function", "outside its folder"),
         ("link", "outside its folder: 'w.bin'"),
         ("arrays missing", "gone.bin.*is missing"),
         ("no bins", "pts_in_hull.npy lists; put"),
@@ -376,6 +385,7 @@ GIVEN, ANSWERED = '[input]\nkind = "lightness"\nmean = 50\n', '[output]\nkind = 
         (GIVEN + "std = 0\n" + ANSWERED, "must not be 0"),
         (GIVEN + "std = [1, 2, 3]\n" + ANSWERED, "std must be"),
         (GIVEN + "std = true\n" + ANSWERED, "std must be"),
+        (GIVEN + "std = nan\n" + ANSWERED, "std must be"),
         (GIVEN + "size = [0, 5]\n" + ANSWERED, "size must be"),
         (GIVEN + "multiple = 1.5\n" + ANSWERED, "multiple must be"),
         (GIVEN + 'layout = "CHW"\n' + ANSWERED, "layout must be"),

@@ -130,6 +130,14 @@ def test_others_are_refused_in_one_line(kind: int | None, mention: str, tmp_path
     assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
 
 
+@pytest.mark.usefixtures("spandrel")
+def test_what_the_package_misses_is_told(tmp_path: Path) -> None:
+    (tmp_path / "site" / "spandrel" / "__init__.py").write_text("import no_such_torchvision")
+    path = _checkpoint(tmp_path / "net.pth")
+    with pytest.raises(ModelError, match="cannot be imported: No module named 'no_such_tor"):
+        Colorizer(str(path), "cpu")
+
+
 def test_without_the_package_its_name_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

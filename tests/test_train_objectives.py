@@ -86,3 +86,14 @@ def test_weights_of_another_shape_are_no_start(tmp_path: Path) -> None:
         continue_from(path, ChromaNet(), [torch.zeros(1, 1, 32, 32)])
     with pytest.raises(ModelError, match="no such checkpoint"):
         continue_from(tmp_path / "none.safetensors", ChromaNet(), [])
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights at all", [1, 2]])
+def test_a_broken_run_is_no_start(content: object, tmp_path: Path) -> None:
+    path = tmp_path / "last.pt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(content, path)
+    with pytest.raises(ModelError, match=r"last\.pt: cannot be read back"):
+        continue_from(path, ChromaNet(TINY), [])

@@ -62,6 +62,8 @@ CONFIGS = Path(__file__).parent.parent / "configs" / "train"
         ),
         ("photos = ['a']\nlabels = 'folders'", "labels = 'folders' means nothing while"),
         ("photos = ['a']\nval_every = 0\ngallery = true", "gallery = True means nothing while val"),
+        ("photos = ['a']\ntemperature = 0", "temperature must be above 0"),
+        ("photos = ['a']\nrate = -1e-3", "rate must be above 0"),
         ("photos = ['a']\nrotate = -3", "rotate must not be negative"),
         ("photos = ['a']\nbest_by = 'looks'", "best_by 'looks': unknown; valid are score, rmse"),
     ],

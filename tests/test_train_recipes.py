@@ -21,17 +21,8 @@ from vidcolor.train.sanity import check_sanity
 from vidcolor_cli.main import run
 
 CONFIGS = Path(__file__).parent.parent / "configs" / "train"
-NAMES = [
-    "embedding",
-    "fusion-yuv",
-    "regression",
-    "eccv16",
-    "siggraph17",
-    "global-local",
-    "gan",
-    "nogan",
-    "palette",
-]
+NAMES = sorted({path.stem for path in CONFIGS.glob("*.toml")} - {"default", "gpu", "finish"})
+"""Those of the default network have tests of their own."""
 
 MORE: dict[str, dict[str, Any]] = {
     # Its classifier looks at every crop anew, 224 pixels wide.

@@ -54,11 +54,16 @@ def open_colorizer(
     return colorizer if tiles == WHOLE else Tiled(colorizer, ways, tiles)
 
 
+def first_of(model: str) -> str:
+    """The name or path of the first of two that are mixed, or of the only one."""
+    return model if _is_file(model) else model.partition("+")[0]
+
+
 def _open(model: str, device: str, warn: Callable[[str], None] | None) -> Colorizer:
-    one, plus, other = model.partition("+")
-    if not plus or _is_file(model):
+    one = first_of(model)
+    if one == model:
         return Colorizer(model, device, warn=warn)
-    share = 0.5
+    other, share = model[len(one) + 1 :], 0.5
     head, _, tail = other.rpartition(":")
     # Drives on Windows have a colon too.
     if head and not _is_file(other):

@@ -20,8 +20,6 @@ _XYZ_FROM_RGB = (
 
 AB_SCALE = 110.0
 """ab in shares of this lies within -1 … 1, for every colour of sRGB."""
-SPACES = ("lab", "yuv")
-"""What colours may be told in, besides the lightness: a*b*, or U and V of BT.601's Y'UV."""
 _LUMA = (0.299, 0.587, 0.114)
 _CORRECTIONS = 4
 
@@ -49,7 +47,10 @@ def rgb_from_lab(lab: Tensor) -> Tensor:
 
 
 def chroma_of(lightness: Tensor, ab: Tensor, space: str) -> Tensor:
-    """Colours in ``space``, in shares of its largest, of L* (N, 1, H, W) and ab (N, 2, H, W)."""
+    """Colours in ``space``, in shares of its largest, of L* (N, 1, H, W) and ab (N, 2, H, W).
+
+    ``space`` is ``lab``, for a*b*, or ``yuv``, for U and V of BT.601's Y'UV.
+    """
     if space == "lab":
         return ab / AB_SCALE
     rgb = rgb_from_lab(torch.cat((lightness, ab), 1))

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidcolor.errors import ModelError
+from vidcolor.models.blend import first_of
 from vidcolor.models.registry import find_model, read_model
 from vidcolor.models.runtime import load_openvino
 
@@ -46,7 +47,7 @@ class LikelyColors:
 
     def __init__(self, model: str = "default") -> None:
         # Of two that are mixed, the default one too.
-        architecture, self._checkpoint = read_model(find_model(model.partition("+")[0]))
+        architecture, self._checkpoint = read_model(find_model(first_of(model)))
         if architecture.name != "chromanet":
             architecture, self._checkpoint = read_model(find_model("default"))
         if architecture.name != "chromanet":

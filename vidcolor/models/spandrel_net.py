@@ -28,15 +28,20 @@ def installed() -> bool:
 def load(state: Mapping[str, NDArray[Any]], config: Mapping[str, Any]) -> ColorNet:
     """The network with ``state``, as spandrel builds it, in eval mode and float32.
 
-    Raises ValueError when spandrel does not know it either, or it is not for colour.
+    Raises ValueError when spandrel cannot be imported, does not know it either, or it is not for
+    colour.
     """
-    import spandrel
     import torch
 
-    if find_spec("spandrel_extra_arches") is not None:
-        import spandrel_extra_arches
+    try:
+        import spandrel
 
-        spandrel_extra_arches.install(ignore_duplicates=True)
+        if find_spec("spandrel_extra_arches") is not None:
+            import spandrel_extra_arches
+
+            spandrel_extra_arches.install(ignore_duplicates=True)
+    except ImportError as error:  # Of what they need themselves, such as torchvision.
+        raise ValueError(f"spandrel cannot be imported: {error}") from error
     tensors = {name: torch.from_numpy(value) for name, value in state.items()}
     try:
         model = spandrel.ModelLoader().load_from_state_dict(tensors)

@@ -34,6 +34,7 @@ _SHARES = (
     *("val_share", "smallest_crop", "degraded", "points", "dense", "ema", "last_rate", "uniform"),
     *("critic_from", "adversary_from"),
 )
+_ABOVE_ZERO = ("smallest_crop", "rate", "clip", "temperature", "chroma_gain")
 _BELONGS = {
     "widths": ("network", ("chromanet",)),
     "attention": ("network", ("chromanet",)),
@@ -86,8 +87,9 @@ def _faults(recipe: Recipe) -> Iterator[str]:
     for key in _SHARES:
         if not 0 <= getattr(recipe, key) <= 1:
             yield f"{key} must lie in 0 to 1"
-    if recipe.smallest_crop == 0:
-        yield "smallest_crop must be above 0"
+    for key in _ABOVE_ZERO:
+        if getattr(recipe, key) <= 0:
+            yield f"{key} must be above 0"
     yield from _contradictions(recipe)
 
 

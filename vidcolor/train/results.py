@@ -18,7 +18,8 @@ from vidcolor.train.journal import Journal, Log
 from vidcolor.train.network import export
 from vidcolor.train.ranks import Ranks
 from vidcolor.train.recipe import Recipe
-from vidcolor.train.saved import State, Trained, read_average, write_tensors
+from vidcolor.train.saved import State, Trained, write_tensors
+from vidcolor.train.start import fill
 
 
 class Results:
@@ -115,7 +116,7 @@ class Results:
         figures: dict[str, float] = {}
         if state.best_step and best.is_file():
             step = state.best_step
-            read_average(best, net)
+            fill(net, best)
             figures = {"score": state.best}
         weights: dict[str, Any] = {"recipe": self._recipe.card(), "steps": step}
         if figures:

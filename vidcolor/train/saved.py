@@ -132,12 +132,15 @@ def restore(path: Path, trained: Trained) -> tuple[State, Tensor]:
         ) from error
 
 
-def read_average(path: Path, net: TrainableNet) -> None:
-    """Fill ``net`` with the averaged weights of a ``.pt`` file. Raises ModelError."""
+def read_average(path: Path) -> dict[str, Tensor]:
+    """The averaged weights in a ``.pt`` file of a run. Raises ModelError."""
     try:
-        net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["average"])
+        average: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)[
+            "average"
+        ]
     except _BROKEN as error:
         raise ModelError(f"{path}: cannot be read back: {_first_line(error)}") from error
+    return average
 
 
 def _reason(error: BaseException) -> str:

@@ -12,6 +12,7 @@ from vidcolor.errors import ModelError
 from vidcolor.models.checkpoint import read_checkpoint
 from vidcolor.models.chromanet import load
 from vidcolor.models.chromanet.net import ChromaNet, ConvUnit
+from vidcolor.train.saved import read_average
 
 
 def continue_from(path: Path, net: ChromaNet, pictures: Iterable[Tensor]) -> None:
@@ -22,7 +23,7 @@ def continue_from(path: Path, net: ChromaNet, pictures: Iterable[Tensor]) -> Non
     nothing at first and then trains as it did. Raises ModelError when the shapes do not fit.
     """
     if path.suffix == ".pt":
-        state = _average(path)
+        state = read_average(path)
     else:
         checkpoint = read_checkpoint(path)
         try:
@@ -38,22 +39,11 @@ def fill(net: nn.Module, path: Path) -> None:
     """Fill ``net``, of an architecture whose weights are as they were trained, with those in
     ``path``. Raises ModelError when they do not fit."""
     if path.suffix == ".pt":
-        state = _average(path)
+        state = read_average(path)
     else:
         arrays = read_checkpoint(path).state
         state = {name: torch.from_numpy(value) for name, value in arrays.items()}
     _fill(net, state, path)
-
-
-def _average(path: Path) -> dict[str, Tensor]:
-    """The averaged weights of a run. Raises ModelError."""
-    try:
-        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)[
-            "average"
-        ]
-    except (OSError, RuntimeError, KeyError, EOFError) as error:
-        raise ModelError(f"{path}: cannot continue from this: {error}") from error
-    return state
 
 
 @torch.no_grad()
@@ -82,7 +72,7 @@ def _unfold(folded: ChromaNet, pictures: Iterable[Tensor]) -> dict[str, Tensor]:
         hook.remove()
 
     state = dict(folded.state_dict())
-    for name, unit in units.items():
+    for name in units:
         bias = state.pop(f"{name}.conv.bias")
         if name in sums:
             mean, square = torch.stack(sums[name]).mean(0)
@@ -97,7 +87,6 @@ def _unfold(folded: ChromaNet, pictures: Iterable[Tensor]) -> dict[str, Tensor]:
             f"{name}.norm.running_var": variance,
             f"{name}.norm.num_batches_tracked": torch.tensor(1),
         }
-        del unit
     return state
 
 

@@ -19,9 +19,10 @@ _NEWEST = 26
 which may have changed their meaning, for what they were."""
 
 _PARTS = {
-    "model": {7: "graph", 8: "opset", 25: "function"},
+    "model": {7: "graph", 8: "opset", 20: "training", 25: "function"},
     "graph": {1: "node", 5: "tensor", 15: "sparse"},
-    "function": {7: "node"},
+    "training": {1: "graph", 2: "graph"},
+    "function": {7: "node", 11: "attribute"},
     "node": {5: "attribute"},
     "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
     "sparse": {1: "tensor", 2: "tensor"},
@@ -90,7 +91,9 @@ def _look(message: memoryview, kind: str, found: _Found) -> None:
         if inner == "opset":
             pair = dict(_fields(value))
             version = pair.get(2, 0)
-            found.opsets[_text(pair.get(1, b""))] = version if isinstance(version, int) else 0
+            domain = _text(pair.get(1, b""))
+            own = domain in ("", "ai.onnx")
+            found.opsets["" if own else domain] = version if isinstance(version, int) else 0
         elif inner == "external":
             entry = dict(_fields(value))
             if _text(entry.get(1, b"")) == "location":
@@ -102,8 +105,7 @@ def _look(message: memoryview, kind: str, found: _Found) -> None:
 def _text(value: int | memoryview | bytes) -> str:
     if isinstance(value, int):
         raise ValueError("a number where a name should be")
-    text = bytes(value).decode()
-    return "" if text == "ai.onnx" else text
+    return bytes(value).decode()
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:

@@ -20,6 +20,7 @@ array of (n, 2) a* and b* as NumPy saves it; the answer is their annealed mean a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,8 +118,7 @@ def _numbers(
 ) -> tuple[float, ...]:
     value = values.get(key, usual)
     numbers = value if isinstance(value, list) else [value]
-    plain = all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers)
-    if not plain or len(numbers) not in counts:
+    if not all(map(_finite, numbers)) or len(numbers) not in counts:
         wanted = "a number" if counts == (1,) else "a number or a list of one for each channel"
         raise SettingsError(f"{where}: {key} must be {wanted}, not {value!r}")
     return tuple(float(number) for number in numbers)
@@ -147,6 +147,11 @@ def _bins(values: Mapping[str, Any], where: str) -> dict[str, Any]:
     if temperature <= 0:
         raise SettingsError(f"{where}: temperature must be above 0, not {temperature:g}")
     return {"bins": name, "temperature": temperature, "probabilities": certain}
+
+
+def _finite(value: Any) -> bool:
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return plain and math.isfinite(value)
 
 
 def _counts(value: Any) -> bool:
