@@ -139,6 +139,11 @@ class VideoInfo:
     metadata: dict[str, str] = field(default_factory=dict)
 
     @property
+    def quarter_turns(self) -> int:
+        """``rotation`` to the nearest quarter: 0 to 3, counter-clockwise."""
+        return round(self.rotation / 90) % 4
+
+    @property
     def interlaced(self) -> bool:
         """Whether its frames, as decoded and as written, may be interlaced."""
         return self.fields is not None and not self.fields.deinterlace

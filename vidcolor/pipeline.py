@@ -257,7 +257,7 @@ class Pipeline:
             self._before,
             info.start_pts or 0,
             info.time_base,
-            round(info.rotation / 90) % 4,
+            info.quarter_turns,
         )
 
         def frames() -> Iterator[SmallFrame]:

@@ -49,7 +49,7 @@ def upright(painted: PaintedFrame, info: VideoInfo) -> Pixels:
     """A frame of ``info`` as R'G'B' (h, w, 3) uint8, turned as players turn it."""
     frame = painted.frame
     picture = rgb(frame.luma, painted.cb, painted.cr, frame.color)
-    return np.rot90(picture, round(info.rotation / 90) % 4)
+    return np.rot90(picture, info.quarter_turns)
 
 
 def panel_size(
@@ -61,7 +61,7 @@ def panel_size(
     # Square pixels by making one side smaller, never the other larger.
     width = info.width * min(aspect, Fraction(1))
     height = info.height / max(aspect, Fraction(1))
-    turned = round(info.rotation / 90) % 2
+    turned = info.quarter_turns % 2
     scale = Fraction(1)
     for side, most in zip(
         (width, height) if turned else (height, width), (tallest, widest), strict=True

@@ -37,7 +37,7 @@ def load_frames(
     displayed, its short side 256 pixels. Raises SourceError when it is no film.
     """
     info = probe(path)
-    turns = round(info.rotation / 90) % 4
+    turns = info.quarter_turns
     small = working_size(info.width, info.height, info.sample_aspect_ratio, short_side)
     with closing(decode(info, RangeSettings(end_frame=limit))) as frames:
         for frame in frames:

@@ -86,7 +86,7 @@ def measure_clip(
     DeviceError when memory does not suffice.
     """
     info, end = probe(clip), settings.range.end_frame
-    turns = round(info.rotation / 90) % 4
+    turns = info.quarter_turns
     height, width = small_size(info, settings)
     half = half_size(np.empty((width, height) if turns % 2 else (height, width)))
     other = None if judge is None else (judge.valid.shape[2], judge.valid.shape[1])

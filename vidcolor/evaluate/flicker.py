@@ -37,7 +37,7 @@ class FlickerVideo:
 
     def __init__(self, target: Path, clip: Path, saturation: float = 1.0) -> None:
         info = probe(clip)
-        self._turns = round(info.rotation / 90) % 4
+        self._turns = info.quarter_turns
         self._size = panel_size(info, TALLEST)
         chroma = (-(-info.height // 2), -(-info.width // 2))
         self._painter = Painter(chroma, saturation)

@@ -132,7 +132,7 @@ def paint_photo(
                 _as_stored(settings, photo),
                 settings.references,
                 settings.color.reference_strength,
-                turns=info.rotation // 90,
+                turns=info.quarter_turns,
             )
             short = settings.color.short_side
             guide = make_guide(marked, wishes, short, colorizer, warn)

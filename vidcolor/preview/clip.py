@@ -52,7 +52,7 @@ def make_clip(
     info = examine(source, settings)
     panels = 1 if split else 1 + len(columns)
     size = panel_size(info, TALLEST, max(2, width // panels))
-    tall, wide = size[::-1] if round(info.rotation / 90) % 2 else size
+    tall, wide = size[::-1] if info.quarter_turns % 2 else size
     labels = [column.label for column in columns] if len(columns) > 1 else [""]
     total, done = expected_frames(info, settings), 0
     with ExitStack() as stack:

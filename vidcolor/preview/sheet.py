@@ -97,7 +97,7 @@ def make_sheet(
         places = [Place(Fraction(0), Fraction(1))]
         if photo is None:
             places = _places(info, columns[0], options, progress, warn)
-        turned = round(info.rotation / 90) % 2
+        turned = info.quarter_turns % 2
         whole = panel_size(info)
         grid = arrange(
             len(places), 1 + len(columns), whole[::-1] if turned else whole, options.width

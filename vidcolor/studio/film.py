@@ -68,14 +68,9 @@ class OpenFilm:
         return len(self._times)
 
     @property
-    def turns(self) -> int:
-        """Quarters counter-clockwise by which a player turns the picture."""
-        return round(self.info.rotation / 90) % 4
-
-    @property
     def shape(self) -> tuple[int, int]:
         """(h, w) of the picture as it is shown, upright."""
-        return self.panel[::-1] if self.turns % 2 else self.panel
+        return self.panel[::-1] if self.info.quarter_turns % 2 else self.panel
 
     def __enter__(self) -> Self:
         self._glimpser.__enter__()

@@ -100,7 +100,7 @@ class Pictures:
         """What the network holds for likely at ``place`` (x, y), in shares of the picture as shown:
         sRGB as it would be shown there, and its share, the likeliest first."""
         light = self._film.frame(number).small.lightness
-        light = np.ascontiguousarray(np.rot90(light, self._film.turns))
+        light = np.ascontiguousarray(np.rot90(light, self._film.info.quarter_turns))
         height, width = light.shape
         x, y = min(int(place[0] * width), width - 1), min(int(place[1] * height), height - 1)
         level = float(light[max(0, y - 2) : y + 3, max(0, x - 2) : x + 3].mean())
@@ -149,7 +149,7 @@ class Pictures:
             settings.color.reference_strength,
             origin=info.start_pts or 0,
             time_base=info.time_base,
-            turns=self._film.turns,
+            turns=self._film.info.quarter_turns,
         )
         short = settings.color.short_side
         frames = self._telling(number, settings, hints)
