@@ -62,16 +62,16 @@ def find_fields(
     marked: Counter[FieldOrder] = Counter()
     seen: Counter[str] = Counter()
     begun: set[int | None] = set()
-    clear = 0
+    window = _middle(first)
+    clear, (frames, places) = 0, _CLEAR
     for place in _PLACES if duration else (0,):
         after = place * (duration or Fraction(0)) / len(_PLACES)
         pictures = _pictures(source, stream, after, begun)
         if not pictures:
             continue
         marked.update(order for picture in pictures if (order := reader.first(picture)))
-        here = _looks(pictures, _middle(first))
+        here = _looks(pictures, window)
         seen.update(here)
-        frames, places = _CLEAR
         clear += here["progressive"] >= frames
         if clear >= places and not marked and not any(seen[name] for name in _ORDERS):
             return None

@@ -120,14 +120,14 @@ class Companions:
     def pull(self, until: Fraction) -> None:
         """Mux what comes before the first packet at or after ``until`` seconds of the source."""
         for packet in self._due(until):
-            self._hand_on(packet.stream_index, self._tracks[packet.stream_index].take(packet))
+            self._take(packet)
 
     def finish(self, end: Fraction | None) -> None:
         """Mux all the packets left, or those before ``end`` seconds of the source's clock."""
         # One stream's packets may be stored behind later ones of another, so read on for a while.
         for packet in self._due(None if end is None else end + _STORED_APART):
             if end is None or time_of(packet) < end:
-                self._hand_on(packet.stream_index, self._tracks[packet.stream_index].take(packet))
+                self._take(packet)
         for index, track in self._tracks.items():
             self._hand_on(index, track.finish(end))
 
@@ -142,10 +142,12 @@ class Companions:
     def _losses(self) -> Iterator[str]:
         for about in (*self.copied, *(stream for stream, _ in self.converted)):
             track = self._tracks.get(about.index)
-            if track is not None and track.refused:
+            if track is None:
+                continue
+            if track.refused:
                 refused = f"{track.refused} packets were refused by encoder or container"
                 yield f"{name_stream(about)}: {refused}"
-            if track is not None and track.undecoded:
+            if track.undecoded:
                 yield f"{name_stream(about)}: {track.undecoded} packets could not be decoded"
         if self._packets is None and self._unreadable is not None:
             yield f"sound and subtitles end where the file cannot be read: {self._unreadable}"
@@ -188,6 +190,10 @@ class Companions:
 
     def _faulty(self, fault: Exception) -> None:
         self._faults += 1
+
+    def _take(self, packet: Packet[Stream]) -> None:
+        index = packet.stream_index
+        self._hand_on(index, self._tracks[index].take(packet))
 
     def _hand_on(self, index: int, made: Iterator[Packet[Stream]]) -> None:
         """Mux the packets a track makes, over those that cannot be made or are refused."""
