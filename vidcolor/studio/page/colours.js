@@ -22,9 +22,9 @@ const give = latest(async ({ color, dragging }) => {
     if (!where) return;
     const item = { frame: now.frame, x: where.x, y: where.y, color, scope: $("scope").value };
     const id = await step({ do: "add hint", hint: item });
-    pointAt(null);
+    // The hint first: with neither it nor a place, the likely colours would be asked for again.
     now.hint = id;
-    tell("hint");
+    pointAt(null);
   });
 });
 

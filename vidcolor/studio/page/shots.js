@@ -8,6 +8,7 @@ import { go } from "./time.js";
 const stills = new Map(); // By shot: { key, address }.
 let seen = new Set();
 let loading = false;
+let rest = 0; // A timer while something was changed a moment ago.
 const watcher = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
     if (isIntersecting) seen.add(target.dataset.shot);
@@ -33,13 +34,22 @@ function keyOf(index) {
   return JSON.stringify([film.number, middle(index), look, shots[index].look, hints.filter(has), stills]);
 }
 
+/** Not yet: what was changed may soon be changed again, and the large picture comes first. */
+function later() {
+  clearTimeout(rest);
+  rest = setTimeout(() => {
+    rest = 0;
+    load();
+  }, 700);
+}
+
 /** One at a time, and only while the large picture needs nothing. */
 async function load() {
   if (loading) return;
   loading = true;
   try {
     for (;;) {
-      if (isBusy()) return; // "picture" tells when to go on.
+      if (rest || isBusy()) return; // The timer or "picture" tells when to go on.
       const shots = now.state.shots ?? [];
       const index = shots.findIndex(
         (shot, place) => seen.has(String(shot.first_frame)) && stills.get(shot.first_frame)?.key !== keyOf(place),
@@ -133,6 +143,7 @@ export function begin() {
       number = now.state.film?.number;
       stills.clear();
     }
+    later();
     draw();
   });
   on("work", () => {
