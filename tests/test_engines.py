@@ -67,9 +67,17 @@ def test_openvino_gives_the_colours_that_torch_gives(
         given = torch.from_numpy(told) if told is not None else None
         ab = net.decode(net(torch.from_numpy(light)[:, None], given))
         expected = F.interpolate(ab, size=size, mode="bilinear", align_corners=False).numpy()
-    found = Colorizer(str(path), "cpu", engine="openvino").colors(light, told)
+    state = {name: value.numpy() for name, value in net.state_dict().items()}
+    exact = OpenVinoNet(
+        lambda height, width, hinted: load_graph(
+            state, config, height, width, hinted=hinted, exact=True
+        )
+    )
     assert expected.std() > 1
-    assert np.abs(found - expected).max() < 1e-3
+    assert np.abs(enlarge(exact.run(light, told), *size) - expected).max() < 1e-3
+    # With integers in the decoder it is another network by a little.
+    found = Colorizer(str(path), "cpu", engine="openvino").colors(light, told)
+    assert 0 < (found - expected).std() < 0.1 * expected.std()
     both = Colorizer(str(path), "cpu", engine="torch", dtype=torch.float32).colors(light, told)
     assert np.abs(both - expected).max() < 1e-3
 
@@ -81,7 +89,17 @@ def test_the_shipped_weights_colour_alike_in_both_engines() -> None:
     ours = Colorizer("default", "cpu", engine="openvino").colors(light)
     theirs = Colorizer("default", "cpu", engine="torch", dtype=torch.float32).colors(light)
     assert np.abs(theirs).max() > 2
-    assert np.abs(ours - theirs).max() < 0.05
+    # Less than what 8 bits of chroma tell apart, but for the few pixels where the network wavers.
+    assert np.abs(ours - theirs).mean() < 0.3
+    assert np.abs(ours - theirs).max() < 4
+
+
+def test_reports_say_which_precision_a_network_has(tiny: Path) -> None:
+    dtypes = {"openvino": "int8 and float32", "torch": "float32"}
+    for engine, dtype in dtypes.items():
+        chosen = torch.float32 if engine == "torch" else None
+        colorizer = Colorizer(str(tiny), "cpu", engine=engine, dtype=chosen)
+        assert colorizer.description["dtype"] == dtype
 
 
 def test_colours_are_enlarged_as_torch_enlarges_them() -> None:

@@ -191,15 +191,22 @@ class Pipeline:
                 "decode",
             )
         )
-        waited = watch.timed("wait for frames", small)
-        pool = stack.enter_context(ThreadPoolExecutor(1, "vidcolor-flow"))
-        linked: Iterator[LinkedFrame] = watch.timed(
-            "flow", keyed(waited, color.stabilize, color.keyframes, pool)
+        linked: Iterator[LinkedFrame] = stack.enter_context(
+            Prefetch(
+                lambda: watch.timed(
+                    "flow",
+                    keyed(watch.timed("wait for frames", small), color.stabilize, color.keyframes),
+                ),
+                _AHEAD,
+                "flow",
+            )
         )
+        linked = watch.timed("wait for flow", linked)
         if guide is not None:
             linked = guide.told(linked)
+        pool = stack.enter_context(ThreadPoolExecutor(1, "vidcolor-network"))
         guessed = watch.timed(
-            "colorize", colorize(linked, colorizer, color.batch_size, self._info.rotation)
+            "colorize", colorize(linked, colorizer, color.batch_size, self._info.rotation, pool)
         )
         steady = watch.timed("stabilize", stabilize(guessed, color.stabilize))
         graded = watch.timed("look", self._grading.apply(kept(steady), self._before))

@@ -76,9 +76,11 @@ def load_engine(
         assert graph is not None
         # The size of films is not known yet, but whether all arrays fit is to be known now.
         with fitting(path, architecture):
-            graph(state, config, 32, 32, hinted=True)
+            tried = graph(state, config, 32, 32, hinted=True)
+        integers = any(part.get_type_name() == "FakeQuantize" for part in tried.get_ops())
         return OpenVinoNet(
-            lambda height, width, hinted: graph(state, config, height, width, hinted=hinted)
+            lambda height, width, hinted: graph(state, config, height, width, hinted=hinted),
+            "int8 and float32" if integers else "float32",
         )
     from vidcolor.models.torch_net import TorchNet
 

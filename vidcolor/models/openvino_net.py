@@ -23,11 +23,13 @@ class OpenVinoNet:
 
     As many pictures are under way at a time as this process has cores, each on one of them: split
     over several, a picture waits for whichever core is busy with decoding or encoding. Precision is
-    float32 also where the CPU knows a shorter one. Raises ImportError where OpenVINO is missing.
+    the graph's own, ``dtype`` in words, also where the CPU knows a shorter one. Raises ImportError
+    where OpenVINO is missing.
     """
 
-    def __init__(self, build: Callable[[int, int, bool], Any]) -> None:
+    def __init__(self, build: Callable[[int, int, bool], Any], dtype: str = "float32") -> None:
         self._build = build
+        self._dtype = dtype
         self._openvino = load_openvino()
         self._core = self._openvino.Core()
         self._compiled: OrderedDict[tuple[int, int, bool], Any] = OrderedDict()
@@ -36,7 +38,7 @@ class OpenVinoNet:
     def description(self) -> dict[str, str]:
         """For reports: what runs the network, where, and in which precision."""
         version = self._openvino.__version__.partition("-")[0]
-        return {"engine": f"openvino {version}", "device": "cpu", "dtype": "float32"}
+        return {"engine": f"openvino {version}", "device": "cpu", "dtype": self._dtype}
 
     def run(self, lightness: Float32, hints: Float32 | None = None) -> Float32:
         """``lightness`` (N, h, w) and ``hints`` (N, 3, h, w) to ab (N, 2, h/s, w/s) float32."""

@@ -40,8 +40,9 @@ def load_graph(
     width: int,
     *,
     hinted: bool,
+    exact: bool = False,
 ) -> Any:
     """The same as an ``openvino.Model`` for one picture of that size; see `graph.build`."""
     from vidcolor.models.chromanet.graph import build
 
-    return build(state, config, height, width, hinted=hinted)
+    return build(state, config, height, width, hinted=hinted, exact=exact)

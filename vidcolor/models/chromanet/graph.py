@@ -29,17 +29,19 @@ def build(
     width: int,
     *,
     hinted: bool,
+    exact: bool = False,
 ) -> Any:
     """An ``openvino.Model``: lightness (1, 1, height, width) L* to ab (1, 2, height/4, width/4).
 
     With ``hinted`` it has a second input, hints (1, 3, height, width) as in `ChromaNet`; without,
     what belongs to hints is left out, as they would all be 0. Height and width are multiples of 32.
+    Unless ``exact``, the decoder's convolutions multiply integers, see `_Graph.unit`.
 
     Raises TypeError, KeyError, ValueError or RuntimeError when state and config do not fit exactly.
     """
     shape = NetConfig.from_dict(dict(config))
     openvino = load_openvino()
-    graph = _Graph(openvino.opset13, state, hinted)
+    graph = _Graph(openvino.opset13, state, exact)
     lightness = graph.ops.parameter([1, 1, height, width], np.float32, name="lightness")
     inputs = [lightness]
     hints = None
@@ -58,7 +60,7 @@ def build_shares(
     (1, height/4, width/4, Q), at temperature 1. Without hints; otherwise as `build`."""
     shape = replace(NetConfig.from_dict(dict(config)), temperature=1.0)
     openvino = load_openvino()
-    graph = _Graph(openvino.opset13, state, hinted=False)
+    graph = _Graph(openvino.opset13, state, exact=True)
     lightness = graph.ops.parameter([1, 1, height, width], np.float32, name="lightness")
     shares, _ = graph.shares(graph.network(shape, lightness, None), shape)
     graph.finish()
@@ -70,20 +72,27 @@ def build_encoder(
 ) -> Any:
     """The encoder alone: an ``openvino.Model`` from lightness to its features at 1/8 and 1/16."""
     openvino = load_openvino()
-    graph = _Graph(openvino.opset13, state, hinted=False)
+    graph = _Graph(openvino.opset13, state, exact=True)
     lightness = graph.ops.parameter([1, 1, height, width], np.float32, name="lightness")
     features, _ = graph.encoder(graph.scaled(lightness), NetConfig.from_dict(dict(config)))
     outputs = [graph.ops.result(item) for item in features[1:3]]
     return openvino.Model(outputs, [lightness], "encoder")
 
 
+_MOST = 6.0
+"""What units clamp their results to."""
+_LEVELS = 63
+"""The largest integer that stands for a weight, whose sign is apart."""
+
+
 class _Graph:
     """Adds the network's parts to a graph, and takes each array of the state exactly once."""
 
-    def __init__(self, ops: Any, state: Mapping[str, NDArray[Any]], hinted: bool) -> None:
+    def __init__(self, ops: Any, state: Mapping[str, NDArray[Any]], exact: bool) -> None:
         self.ops = ops
         self._left = dict(state)
-        self._unused = 0 if hinted else HINT_CHANNELS
+        self._exact = exact
+        self._bounds = ops.constant(np.float32(0)), ops.constant(np.float32(_MOST))
 
     def take(self, name: str, *shape: int) -> Float32:
         """An array of the state as float32. Raises KeyError and ValueError."""
@@ -109,13 +118,12 @@ class _Graph:
         context = ops.reduce_mean(f32, np.array([2, 3]), keep_dims=True)
         context = self.layer(context, "context.0", deepest, w32)
         context = self.layer(ops.relu(context), "context.2", w32, w32)
-        x = self.join([f32], h32)
-        x = ops.add(self.unit(x, "bottom", deepest + HINT_CHANNELS, w32, 3, joined=True), context)
-        x = self.step(x, "step16", f16, h16, w32, sixteenth, w16)
+        x = ops.add(self.unit(f32, "bottom", deepest, w32, 3, joined=True, hints=h32), context)
+        x = self.step(x, "step16", f16, h16, w32, sixteenth, w16, bounded=False)
         for number in range(config.attention):
             x = self.mixer(x, f"mixers.{number}", w16)
-        x = self.step(x, "step8", f8, h8, w16, eighth, w8)
-        return self.step(x, "step4", f4, h4, w8, quarter, w4)
+        x = self.step(x, "step8", f8, h8, w16, eighth, w8, bounded=not config.attention)
+        return self.step(x, "step4", f4, h4, w8, quarter, w4, bounded=True)
 
     def scaled(self, lightness: Node) -> Node:
         """L* as the encoder wants it: -1 … 1."""
@@ -169,12 +177,23 @@ class _Graph:
         groups: int = 1,
         activate: bool = True,
         joined: bool = False,
+        hints: Node | None = None,
+        bounded: bool = False,
     ) -> Node:
-        """A folded ConvUnit; ``joined`` if the last of its inputs are hints."""
-        weight = self.take(f"{name}.conv.weight", outputs, inputs // groups, kernel, kernel)
+        """A folded ConvUnit; ``joined`` if it takes hints beside its inputs.
+
+        Where these are ``bounded``, being results of other units, they and the filters are taken
+        for integers of 8 and 7 bits: the filters of each output have a scale of their own (Jacob et
+        al., "Quantization and training of neural networks for efficient integer-arithmetic-only
+        inference", CVPR 2018). The scale of the inputs need not be found out, as units end with a
+        clamp. 8 bits for both would overflow where a CPU adds up pairs of products in 16 bits.
+        """
+        extras = HINT_CHANNELS if joined else 0
+        weight = self.take(
+            f"{name}.conv.weight", outputs, inputs // groups + extras, kernel, kernel
+        )
         bias = self.take(f"{name}.conv.bias", outputs)
-        if joined:
-            weight = weight[:, : inputs - self._unused]
+        weight, told = np.split(weight, [taken - extras], axis=1)
         # With a stride as TensorFlow pads: more at the end than at the beginning.
         extra = kernel - stride
         before = extra // 2
@@ -183,9 +202,16 @@ class _Graph:
             filters = weight.reshape(groups, outputs // groups, inputs // groups, kernel, kernel)
             x = self.ops.group_convolution(x, self.constant(filters), steps, begin, end, [1, 1])
         else:
-            x = self.ops.convolution(x, self.constant(weight), steps, begin, end, [1, 1])
+            filters = self.constant(weight)
+            if bounded and not self._exact:
+                x = self.ops.fake_quantize(x, *self._bounds, *self._bounds, 256)
+                filters = self.integers(weight)
+            x = self.ops.convolution(x, filters, steps, begin, end, [1, 1])
+        if hints is not None:
+            said = self.ops.convolution(hints, self.constant(told), steps, begin, end, [1, 1])
+            x = self.ops.add(x, said)
         x = self.ops.add(x, self.constant(bias.reshape(1, -1, 1, 1)))
-        return self.ops.clamp(x, 0.0, 6.0) if activate else x
+        return self.ops.clamp(x, 0.0, _MOST) if activate else x
 
     def step(
         self,
@@ -196,6 +222,8 @@ class _Graph:
         inputs: int,
         laterals: int,
         outputs: int,
+        *,
+        bounded: bool,
     ) -> Node:
         """Double the size, join the encoder's features and the hints, and mix."""
         narrow = outputs // 2
@@ -209,14 +237,18 @@ class _Graph:
             nearest_mode="floor",
             axes=np.array([2, 3]),
         )
-        x = self.join([x, self.unit(lateral, f"{name}.lateral", laterals, narrow, 1)], hints)
-        channels = inputs + narrow + HINT_CHANNELS
-        x = self.unit(x, f"{name}.first", channels, outputs, 3, joined=True)
-        return self.unit(x, f"{name}.second", outputs, outputs, 3)
-
-    def join(self, parts: list[Node], hints: Node | None) -> Node:
-        parts = parts if hints is None else [*parts, hints]
-        return parts[0] if len(parts) == 1 else self.ops.concat(parts, 1)
+        x = self.ops.concat([x, self.unit(lateral, f"{name}.lateral", laterals, narrow, 1)], 1)
+        x = self.unit(
+            x,
+            f"{name}.first",
+            inputs + narrow,
+            outputs,
+            3,
+            joined=True,
+            hints=hints,
+            bounded=bounded,
+        )
+        return self.unit(x, f"{name}.second", outputs, outputs, 3, bounded=True)
 
     def mixer(self, x: Node, name: str, channels: int) -> Node:
         """Self-attention over all places of a map, then a small perceptron."""
@@ -271,6 +303,13 @@ class _Graph:
     def constant(self, value: Float32) -> Node:
         # Given an array as an operand, OpenVINO would turn it into a list of Python's numbers.
         return self.ops.constant(np.ascontiguousarray(value, np.float32))
+
+    def integers(self, filters: Float32) -> Node:
+        """``filters`` (outputs, …) as integers of 7 bits and a scale for each output."""
+        scale = np.abs(filters).max(axis=(1, 2, 3), keepdims=True) / _LEVELS
+        scale = np.maximum(scale, np.finfo(np.float32).tiny)
+        whole = self.ops.constant(np.rint(filters / scale).astype(np.int8))
+        return self.ops.multiply(self.ops.convert(whole, np.float32), self.constant(scale))
 
     def shares(self, x: Node, config: NetConfig) -> tuple[Node, Float32]:
         """The distribution over the nodes at every place (1, h, w, Q), and the nodes (Q, 2)."""
