@@ -273,7 +273,7 @@ def test_a_draft_that_cannot_be_read_is_set_aside(
         draft.write_text(text)
         page.post("/api/open", json={"path": "film.mp4"})
         (note,) = session.opened().notes
-        assert "film.mp4.unsaved.json: not a" in note and ".broken now" in note
+        assert "film.mp4.unsaved.json: not a" in note and "renamed to film.mp4.unsaved.json" in note
         assert not draft.exists()
         opened(page, session)
         step(page, do="add hint", hint=HINT)

@@ -68,7 +68,7 @@ class Draft:
         except OSError as error:
             self._ours = False
             return f"it cannot be renamed ({error.strerror}), and no other draft will be kept"
-        return f"it is {aside.name} now"
+        return f"it was renamed to {aside.name}"
 
 
 def _parse(value: Any) -> Decisions:

@@ -16,7 +16,7 @@ from vidcolor.report import Progress
 from vidcolor.studio.faults import ConflictError
 
 _WARNINGS = 20
-"""Of a piece of work that are kept: the first ones; a damaged film has one for every place."""
+"""Of a piece of work that are kept: the first ones."""
 _NAMES = {"shots": "the shots are being found", "clip": "a clip is being made"}
 
 
