@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -9,9 +10,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -33,6 +36,7 @@ from vidcolor.references import find_references
 from vidcolor.settings import Settings, load_settings
 from vidcolor.shots import read_shots
 from vidcolor.studio import serve as server
+from vidcolor.studio import snapshot
 from vidcolor.studio.confinement import Folder
 from vidcolor.studio.faults import ForbiddenError
 from vidcolor.studio.film import OpenFilm
@@ -258,12 +262,69 @@ def test_what_was_not_saved_outlives_the_server(
         later.save(None, replace=False)
         assert not list(folder.glob("*.unsaved.json"))
         later.change(None, {"do": "undo"})
-        assert not history.now.hints and list(folder.glob("*.unsaved.json"))
-    (folder / "film.unsaved.json").write_text("{")
-    with Session(Folder(folder), {"default": settings}) as last:
-        last.open("film.mp4")
-        assert last.opened().history.now == was and not last.opened().history.changed
-        assert "not a JSON file" in last.opened().notes[0]
+        assert not history.now.hints and (folder / "film.mp4.unsaved.json").exists()
+
+
+def test_a_draft_that_cannot_be_read_is_set_aside(
+    page: TestClient, session: Session, folder: Path
+) -> None:
+    draft = folder / "film.mp4.unsaved.json"
+    for text in ("{", '{"look": {"warmth": "hot"}, "hints": null}', "{}"):
+        draft.write_text(text)
+        page.post("/api/open", json={"path": "film.mp4"})
+        (note,) = session.opened().notes
+        assert "film.mp4.unsaved.json: not a" in note and "renamed to film.mp4.unsaved.json" in note
+        assert not draft.exists()
+        opened(page, session)
+        step(page, do="add hint", hint=HINT)
+        assert draft.exists()
+        step(page, do="undo")
+    aside = {item.name: item.read_text() for item in folder.glob("*.broken")}
+    assert aside == {
+        "film.mp4.unsaved.json.broken": "{",
+        "film.mp4.unsaved.json-2.broken": '{"look": {"warmth": "hot"}, "hints": null}',
+        "film.mp4.unsaved.json-3.broken": "{}",
+    }
+
+
+def test_a_draft_that_can_be_neither_read_nor_renamed_is_left(
+    page: TestClient, session: Session, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path, target: Path) -> Path:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    draft = folder / "film.mp4.unsaved.json"
+    draft.write_text("{")
+    monkeypatch.setattr(Path, "rename", refuse)
+    opened(page, session)
+    assert "cannot be renamed (Permission denied)" in session.opened().notes[0]
+    step(page, do="add hint", hint=HINT)
+    assert page.post("/api/save", json={}).status_code == 200
+    assert draft.read_text() == "{" and len(read_hints(folder / "film.hints.json")) == 1
+
+
+def test_films_of_one_name_share_what_is_saved_and_are_told_so_but_no_draft(
+    page: TestClient, session: Session, folder: Path, settings: Settings
+) -> None:
+    (folder / "film.mkv").write_bytes((folder / "film.mp4").read_bytes())
+    (folder / "film.txt").write_text("no film")
+    opened(page, session)
+    (note,) = step(page, do="add hint", hint=HINT)["state"]["notes"]
+    assert note == (
+        "film.mp4: film.shots.json, film.hints.json, film.look.toml and film.references are also "
+        "those of film.mkv; rename one of the films to part them"
+    )
+    with Session(Folder(folder), {"default": settings}) as other:
+        other.open("film.mkv")
+        assert not other.opened().history.now.hints and not other.opened().history.changed
+        assert "also those of film.mp4" in other.opened().notes[0]
+        other.change(None, {"do": "look", "look": {"warmth": 0.5}})
+    assert page.post("/api/save", json={}).json()["notes"] == [note]
+    assert page.post("/api/save", json={}).json() == {"files": [], "notes": []}
+    assert [item.name for item in folder.glob("*.unsaved.json")] == ["film.mkv.unsaved.json"]
+    (folder / "film.mkv").rename(folder / "other.mkv")
+    page.post("/api/open", json={"path": "film.mp4"})
+    assert session.opened().notes == []
 
 
 def test_changes_are_kept_where_the_film_they_are_to_give_way_to_cannot_be_opened(
@@ -274,10 +335,10 @@ def test_changes_are_kept_where_the_film_they_are_to_give_way_to_cannot_be_opene
     (folder / "none.mp4").write_bytes(b"no film")
     refused(page.post("/api/open", json={"path": "none.mp4", "discard": True}), 400, "none.mp4")
     assert session.opened().history.changed
-    assert (folder / "film.unsaved.json").exists()
+    assert (folder / "film.mp4.unsaved.json").exists()
     page.post("/api/open", json={"path": "film.mp4", "discard": True})
     assert not session.opened().history.changed
-    assert not (folder / "film.unsaved.json").exists()
+    assert not (folder / "film.mp4.unsaved.json").exists()
 
 
 def test_a_look_file_with_more_than_a_look_in_it_is_left_alone(
@@ -325,7 +386,9 @@ def test_a_broken_file_is_told_of_and_not_replaced_unasked(
     opened(page, session)
     state = step(page, do="add hint", hint=HINT)["state"]
     assert len(state["notes"]) == 1 and "not a JSON file" in state["notes"][0]
-    refused(page.post("/api/save", json={}), 409, "film.hints.json")
+    answer = page.post("/api/save", json={})
+    refused(answer, 409, "film.hints.json")
+    assert answer.json()["unless"] == "replace"
     assert (folder / "film.hints.json").read_text().endswith("[")
     assert not (folder / "film.shots.json").exists()
     assert page.post("/api/save", json={"replace": True}).status_code == 200
@@ -410,9 +473,52 @@ def test_two_tabs_share_one_state_and_lose_nothing(page: TestClient, session: Se
     # A tab that believes another film to be open is told so.
     later = page.post("/api/open", json={"path": "film.mp4"})
     refused(later, 409, "not saved")
+    assert later.json()["unless"] == "discard"
     page.post("/api/open", json={"path": "film.mp4", "discard": True})
-    refused(page.post(f"/api/steps?film={number}", json={"do": "undo"}), 409, "opened meanwhile")
+    other = page.post(f"/api/steps?film={number}", json={"do": "undo"})
+    refused(other, 409, "opened meanwhile")
+    assert "unless" not in other.json()
     refused(page.get(f"/api/frames/0/after.jpg?film={number}"), 409, "opened meanwhile")
+
+
+def test_while_a_film_is_opened_the_one_before_it_is_still_shown(
+    page: TestClient, session: Session, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(page, session)
+    (folder / "long.mp4").write_bytes((folder / "film.mp4").read_bytes())
+    real, reading, go_on = OpenFilm, threading.Event(), threading.Event()
+
+    def slow(path: Path, settings: Settings) -> OpenFilm:
+        reading.set()
+        go_on.wait(60)
+        return real(path, settings)
+
+    monkeypatch.setattr("vidcolor.studio.session.OpenFilm", slow)
+    with ThreadPoolExecutor(2) as tabs:
+        opening = tabs.submit(session.open, "long.mp4")
+        try:
+            assert reading.wait(60)
+
+            def other_tab() -> None:
+                state = snapshot.state(session)
+                assert state["film"]["name"] == "film.mp4"
+                pixels(page, 3)
+                for asked in (
+                    page.post("/api/steps", json={"do": "add hint", "hint": HINT}),
+                    page.post("/api/save", json={}),
+                    page.post("/api/work", json={"kind": "film", "name": "out.mp4"}),
+                    page.post("/api/work", json={"kind": "shots"}),
+                    page.post("/api/open", json={"path": "film.mp4"}),
+                ):
+                    refused(asked, 409, "long.mp4 is being opened")
+
+            tabs.submit(other_tab).result(30)
+        finally:
+            go_on.set()
+        opening.result(60)
+    finished(session)
+    assert session.opened().film.path.name == "long.mp4"
+    assert step(page, do="add hint", hint=HINT)["state"]["changed"]
 
 
 def test_pages_are_told_of_what_changes(page: TestClient, session: Session) -> None:
@@ -428,8 +534,26 @@ def test_pages_are_told_of_what_changes(page: TestClient, session: Session) -> N
     assert told["work"]["kind"] == "shots" and told["work"]["state"] == "done"
 
 
+@contextmanager
+def held_work(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Work that is begun meanwhile waits before its first frame is done, until this is left."""
+    left = threading.Event()
+    real = Shown.progress
+
+    def waiting(self: Shown, progress: Any, phase: str = "") -> None:
+        left.wait(60)
+        real(self, progress, phase)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Shown, "progress", waiting)
+        try:
+            yield
+        finally:
+            left.set()
+
+
 def test_a_job_runs_once_tells_how_it_goes_and_its_film_is_downloaded(
-    page: TestClient, session: Session, folder: Path
+    page: TestClient, session: Session, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from vidcolor.verify import verify
 
@@ -437,9 +561,12 @@ def test_a_job_runs_once_tells_how_it_goes_and_its_film_is_downloaded(
     step(page, do="add hint", hint=HINT)
     asked = {"kind": "film", "name": "out.mkv", "preset": "archive"}
     refused(page.get("/api/film"), 404)
-    assert page.post("/api/work", json=asked).status_code == 202
-    refused(page.post("/api/work", json=asked), 409, "being coloured")
-    refused(page.post("/api/open", json={"path": "film.mp4", "discard": True}), 409)
+    with held_work(monkeypatch):
+        assert page.post("/api/work", json=asked).status_code == 202
+        refused(page.post("/api/work", json=asked), 409, "being coloured")
+        other = page.post("/api/open", json={"path": "film.mp4"})
+        refused(other, 409, "under way")
+        assert "unless" not in other.json()
     work = finished(session)
     assert (work.state, work.done, work.result) == ("done", 20, {"name": "out.mkv"}), work.message
     answer = page.get("/api/film")
@@ -643,6 +770,9 @@ def test_an_upload_is_bounded_and_whole(
     refused(page.post("/api/upload?name=big.mp4", content=pieces()), 413, "--upload-limit")
     refused(page.post("/api/upload?name=film.mp4", content=film), 409, "exists already")
     refused(page.post("/api/upload?name=none.mp4", content=b""), 400, "empty")
+    for name in ("notes.txt", "film.hints.json", "film", "film.mp4.html"):
+        answer = page.post("/api/upload", params={"name": name}, content=film)
+        refused(answer, 400, f"{name}: not called as a film is", ".mkv")
     answer = page.post("/api/upload?name=new.mp4&path=more", content=film)
     assert answer.json() == {"path": "more/new.mp4"}
     assert (folder / "more" / "new.mp4").read_bytes() == film
@@ -730,6 +860,21 @@ def test_a_second_piece_of_work_waits_for_the_first() -> None:
     assert worker.work.warnings == ("careful",)
     assert worker.start("clip", lambda shown: ("", None)) == 2
     worker.stop(wait=True)
+
+
+def test_of_many_warnings_the_first_are_kept_and_the_others_counted() -> None:
+    worker = Worker()
+
+    def warns(shown: Shown) -> tuple[str, Any]:
+        for number in range(1000):
+            shown.warn(f"at {number}")
+        return "", None
+
+    worker.start("film", warns)
+    worker.stop(wait=True)
+    assert worker.work is not None
+    assert worker.work.warnings == tuple(f"at {number}" for number in range(20))
+    assert worker.work.more_warnings == 980
 
 
 def test_a_port_in_use_is_told_or_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:

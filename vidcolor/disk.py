@@ -28,6 +28,15 @@ def name_for(path: Path) -> str:
     return f"{name[:_CUT_NAME]}.{hashlib.sha256(os.fsencode(name)).hexdigest()[:12]}"
 
 
+def free_name(path: Path) -> Path:
+    """``path``, or with a number before its suffix where something is there."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return free
+
+
 def put_in_place(part: Path, path: Path) -> None:
     """Let the file ``part`` take the place of ``path`` in one step, so that after a power cut one
     of the two is there, whole. Raises OSError."""

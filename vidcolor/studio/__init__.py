@@ -2,7 +2,7 @@
 
 ::
 
-    serve -> guard -> routes -> session -> film, pictures, decisions, keeping, orders, work
+    serve -> guard -> routes -> session -> film, pictures, decisions, keeping, orders, work, made
                       queries, uploads     confinement
 
 All state is the server's, and there is one of it: every tab shows the same film. What a tab asks

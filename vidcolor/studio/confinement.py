@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from vidcolor.errors import SourceNotFoundError, UsageError
 from vidcolor.jobs.folder import FILMS
@@ -90,11 +90,16 @@ class Folder:
                 continue
             if item.is_dir():
                 folders.append(item.name)
-            elif item.suffix.lower() in FILMS and item.is_file():
+            elif called_film(item) and item.is_file():
                 films.append(item.name)
         cut = len(folders) > _MOST or len(films) > _MOST
         path = "" if where == self.root else where.relative_to(self.root).as_posix()
         return Listing(path, tuple(folders[:_MOST]), tuple(films[:_MOST]), cut)
+
+
+def called_film(path: PurePath) -> bool:
+    """Whether a file of this name is taken for a film, as in a batch."""
+    return path.suffix.lower() in FILMS
 
 
 def _plain(name: str) -> bool:

@@ -189,6 +189,15 @@ class History:
         self.revision += 1
 
 
+def parse_hints_file(value: Any) -> dict[str, Any]:
+    """The part of the decisions that a hints file's JSON value is; see `Decisions.hints_file`.
+
+    Raises SettingsError.
+    """
+    parse_hints(value)
+    return {"hints": dict(enumerate(value["hints"], 1)), "palette": value.get("palette", {})}
+
+
 def _changed(look: Mapping[str, Any], changes: Mapping[str, float | None]) -> dict[str, Any]:
     merged = {**look, **changes}
     return {key: value for key, value in merged.items() if value is not None}

@@ -11,7 +11,14 @@ from vidcolor.errors import (
 
 
 class ConflictError(UsageError):
-    """It cannot be done as things are now: something else is under way, or was changed."""
+    """It cannot be done as things are now: something else is under way, or was changed.
+
+    ``unless`` is the field of the request that has it done all the same, if there is one.
+    """
+
+    def __init__(self, message: str, unless: str | None = None) -> None:
+        super().__init__(message)
+        self.unless = unless
 
 
 class ForbiddenError(UsageError):

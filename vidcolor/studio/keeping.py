@@ -7,8 +7,8 @@
     film.look.toml     --config       the film's look
     film.references/   --reference    colour stills, each named after a frame of its shot
 
-A file that somebody else wrote since it was read or written here is not replaced unasked. What is
-not saved yet is in ``film.unsaved.json``, which outlives a crash.
+A file that somebody else wrote since it was read or written here is not replaced unasked. Films
+whose names differ in their suffix alone go by the same files, as they do in a batch.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from vidcolor.disk import put_in_place
-from vidcolor.errors import SettingsError, TargetError, UsageError
+from vidcolor.disk import free_name, put_in_place
+from vidcolor.errors import SettingsError, UsageError
 from vidcolor.guide.still import read_still
-from vidcolor.hintlist import parse_hints
 from vidcolor.listfile import read_list
 from vidcolor.models.checkpoint import digest
 from vidcolor.references import SUFFIXES, Reference, find_references
 from vidcolor.settings import Settings, load_settings
-from vidcolor.shots import parse_shots, read_shots
-from vidcolor.studio.confinement import Folder
-from vidcolor.studio.decisions import LOOK, Decisions
+from vidcolor.shots import read_shots
+from vidcolor.studio.confinement import Folder, called_film
+from vidcolor.studio.decisions import LOOK, Decisions, parse_hints_file
+from vidcolor.studio.draft import Draft
 from vidcolor.studio.faults import ConflictError
 from vidcolor.textfile import write_text, writing
 
@@ -48,7 +48,7 @@ class Kept:
         self.hints = folder.beside(film, f"{film.stem}.hints.json")
         self.look = folder.beside(film, f"{film.stem}.look.toml")
         self.references = folder.beside(film, f"{film.stem}.references")
-        self._draft = folder.beside(film, f"{film.stem}.unsaved.json")
+        self.draft = Draft(film, folder)
         self._known: dict[Path, str | None] = {}
         self._texts: dict[Path, str] = {}
         self._stills: tuple[object, tuple[Reference, ...]] = (None, ())
@@ -78,38 +78,30 @@ class Kept:
         new = {path: text for path, text in texts.items() if text != self._texts.get(path)}
         strange = [path.name for path in new if self._known.get(path) != _digest(path)]
         if strange and not replace:
-            raise ConflictError(f"{', '.join(strange)}: was not written here, or changed since")
+            line = f"{', '.join(strange)}: was not written here, or changed since"
+            raise ConflictError(line, unless="replace")
         for path, text in new.items():
             write_text(path, text, "file")
             self._known[path], self._texts[path] = _digest(path), text
         return [path.name for path in new]
 
-    def draft(self, decisions: Decisions | None) -> None:
-        """Keep ``decisions`` that are not saved yet, or (None) let go of the last ones."""
-        # The step itself is taken; where no draft can be written, it lives in memory alone.
-        with suppress(TargetError, OSError):
-            if decisions is None:
-                self._draft.unlink(missing_ok=True)
-                return
-            shots = decisions.shots
-            value = {
-                "hints": decisions.hints_file(self.film.name),
-                "shots": None if shots is None else json.loads(shots.to_json()),
-                "look": dict(decisions.look),
-            }
-            write_text(self._draft, json.dumps(value, ensure_ascii=False), "draft")
-
-    def drafted(self, base: Settings, note: Callable[[str], None]) -> Decisions | None:
-        """What was not saved the last time, if there is anything that can be used."""
-        try:
-            if not self._draft.is_file():
-                return None
-            found = read_list(self._draft, "this draft", _parse_draft)
-            found.settings(base)
-        except SettingsError as error:
-            note(f"{error}; it was left out")
-            return None
-        return found
+    def shared(self) -> list[str]:
+        """A line to tell where other films beside this one go by the same files, else nothing."""
+        others = []
+        with suppress(OSError):
+            others = sorted(
+                item.name
+                for item in self.film.parent.iterdir()
+                if item.stem == self.film.stem and item != self.film
+                if called_film(item) and item.is_file()
+            )
+        if not others:
+            return []
+        files = ", ".join(path.name for path in (self.shots, self.hints, self.look))
+        return [
+            f"{self.film.name}: {files} and {self.references.name} are also those of "
+            f"{', '.join(others)}; rename one of the films to part them"
+        ]
 
     def stills(self) -> tuple[Reference, ...]:
         """The references there are. Raises SettingsError."""
@@ -182,7 +174,7 @@ class Kept:
     def _load_hints(self, base: Settings) -> dict[str, Any]:
         if not self.hints.exists():
             return {}
-        found = read_list(self.hints, "these hints", _parse_hints)
+        found = read_list(self.hints, "these hints", parse_hints_file)
         self._known[self.hints] = _digest(self.hints)
         return found
 
@@ -201,25 +193,7 @@ class Kept:
     def _set_aside(self, path: Path) -> None:
         folder = self.references / _REMOVED
         folder.mkdir(exist_ok=True)
-        number, target = 1, folder / path.name
-        while target.exists():
-            number += 1
-            target = folder / f"{path.stem}-{number}{path.suffix}"
-        path.rename(target)
-
-
-def _parse_hints(value: Any) -> dict[str, Any]:
-    """The part of the decisions that a hints file is."""
-    parse_hints(value)
-    return {"hints": dict(enumerate(value["hints"], 1)), "palette": value.get("palette", {})}
-
-
-def _parse_draft(value: Any) -> Decisions:
-    if not isinstance(value, dict) or not isinstance(value.get("look"), dict):
-        raise SettingsError("not a draft")
-    shots = value.get("shots")
-    known = None if shots is None else parse_shots(shots)
-    return Decisions(**_parse_hints(value.get("hints")), shots=known, look=value["look"])
+        path.rename(free_name(folder / path.name))
 
 
 def _hints_text(decisions: Decisions, source: str) -> str:

@@ -18,8 +18,10 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from vidcolor.errors import SourceNotFoundError, UsageError, VidcolorError
+from vidcolor.jobs.folder import FILMS
 from vidcolor.studio import snapshot
-from vidcolor.studio.faults import status_of
+from vidcolor.studio.confinement import called_film
+from vidcolor.studio.faults import ConflictError, status_of
 from vidcolor.studio.guard import Guard
 from vidcolor.studio.queries import json_of, share_of, whole_of
 from vidcolor.studio.session import Opened, Session
@@ -118,6 +120,11 @@ class Routes:
         folder = self._session.folder
         where = folder.path(request.query_params.get("path", ""))
         target = folder.beside(where / "film", request.query_params.get("name", ""))
+        if not called_film(target):
+            raise UsageError(
+                f"{target.name}: not called as a film is; names of films end in "
+                f"{', '.join(sorted(FILMS))}"
+            )
         announced = request.headers.get("content-length")
         path = await receive(request.stream(), announced, self._upload_limit, target)
         return JSONResponse({"path": folder.name(path)})
@@ -149,7 +156,7 @@ class Routes:
     async def add_reference(self, request: Request) -> Response:
         session, number = self._session, whole_of(request, "film")
         frame, name = whole_of(request, "frame") or 0, request.query_params.get("name", "")
-        plain = session.folder.beside(session.scratch / "still", name)
+        plain = session.folder.beside(session.made.scratch / "still", name)
         await receive(
             request.stream(), request.headers.get("content-length"), _LARGEST_STILL, plain
         )
@@ -181,10 +188,10 @@ class Routes:
 
     async def save(self, request: Request) -> Response:
         asked = await json_of(request, replace=bool)
-        names = await run_in_threadpool(
+        names, notes = await run_in_threadpool(
             self._session.save, whole_of(request, "film"), replace=asked.get("replace", False)
         )
-        return JSONResponse({"files": names})
+        return JSONResponse({"files": names, "notes": notes})
 
     async def start(self, request: Request) -> Response:
         asked = await json_of(
@@ -215,10 +222,10 @@ class Routes:
         return JSONResponse({}, 202)
 
     async def clip(self, request: Request) -> Response:
-        return FileResponse(self._session.made("clip"), media_type="video/mp4")
+        return FileResponse(self._session.made.last("clip"), media_type="video/mp4")
 
     async def film(self, request: Request) -> Response:
-        path = self._session.made("film")
+        path = self._session.made.last("film")
         return FileResponse(path, filename=path.name, content_disposition_type="attachment")
 
     async def _picture(self, request: Request, make: Callable[[Opened], bytes]) -> Response:
@@ -233,7 +240,10 @@ async def _page(request: Request) -> Response:
 
 async def _failed(request: Request, error: Exception) -> Response:
     assert isinstance(error, VidcolorError)
-    return JSONResponse({"error": " ".join(str(error).split())}, status_of(error))
+    told = {"error": " ".join(str(error).split())}
+    if isinstance(error, ConflictError) and error.unless is not None:
+        told["unless"] = error.unless
+    return JSONResponse(told, status_of(error))
 
 
 def _event(name: str, value: Any) -> str:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import secrets
-import shutil
-import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vidcolor.errors import SettingsError, SourceNotFoundError
+from vidcolor.errors import SettingsError
 from vidcolor.settings import Settings
 from vidcolor.shots import ShotList
 from vidcolor.studio import orders
@@ -22,10 +20,10 @@ from vidcolor.studio.decisions import History
 from vidcolor.studio.faults import ConflictError
 from vidcolor.studio.film import OpenFilm
 from vidcolor.studio.keeping import Kept
-from vidcolor.studio.orders import Order
+from vidcolor.studio.made import Made
 from vidcolor.studio.pictures import Networks, Pictures
 from vidcolor.studio.steps import take
-from vidcolor.studio.work import Shown, Worker
+from vidcolor.studio.work import Worker
 
 Result = TypeVar("Result")
 
@@ -47,7 +45,7 @@ class Session:
     """One film at a time from ``folder``; ``presets`` are the settings by the presets' names.
 
     A context manager. Pictures are made by one thread, one after the other, and long work by
-    another; all else is quick, and one at a time.
+    another; while a film is opened, changes are refused; all else is quick, and one at a time.
     """
 
     def __init__(self, folder: Folder, presets: Mapping[str, Settings]) -> None:
@@ -61,12 +59,11 @@ class Session:
         """Grows with whatever `snapshot` would tell differently."""
         self.now: Opened | None = None
         """The open film."""
+        self._opening: str | None = None
         self._networks: Networks | None = None
         self._count = 0
-        self._made: dict[str, Path] = {}
         self._painter = ThreadPoolExecutor(1, "vidcolor-pictures")
-        self.scratch = Path(tempfile.mkdtemp(prefix="vidcolor-studio-"))
-        """A folder for what is not to stay."""
+        self.made = Made()
 
     def __enter__(self) -> Session:
         return self
@@ -75,7 +72,7 @@ class Session:
         self.worker.stop(wait=True)
         self._painter.submit(self._close).result()
         self._painter.shutdown()
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        self.made.close()
 
     @property
     def base(self) -> Settings:
@@ -95,17 +92,22 @@ class Session:
 
     def open(self, name: str, *, discard: bool = False) -> None:
         """Open the film ``name`` of the folder, with what its files say, and find its shots if they
-        do not. Raises ConflictError if changes would be lost, unless told to ``discard`` them."""
+        do not. Raises ConflictError if changes would be lost, unless told to ``discard`` them.
+
+        Until it is open, which takes a while for a long one, the film before it can be looked at.
+        """
         path = self.folder.path(name)
-        # Not under the lock, which the work may be waiting for.
-        if self.worker.running and self.worker.work and self.worker.work.kind == "shots":
-            self.worker.stop(wait=True)
-        with self.lock:
+        with self._opening_of(path.name):
+            # Not under the lock, which the work may be waiting for.
+            if self.worker.running and self.worker.work and self.worker.work.kind == "shots":
+                self.worker.stop(wait=True)
             if self.worker.running:
                 raise ConflictError("something is under way; wait for that, or stop it")
             if self.now is not None and self.now.history.changed and not discard:
-                raise ConflictError(f"{self.now.film.path.name}: has changes that are not saved")
-            opened = self._painter.submit(self._open, path, discard).result()
+                line = f"{self.now.film.path.name}: has changes that are not saved"
+                raise ConflictError(line, unless="discard")
+            film = OpenFilm(path, self.base)
+            opened = self._painter.submit(self._open, film, discard).result()
         if opened.history.now.shots is None:
             self.find_shots(opened.number)
 
@@ -128,11 +130,10 @@ class Session:
 
     def step(self, number: int | None, take: Callable[[Opened], Result]) -> Result:
         """Have ``take`` change something about the open film."""
-        with self.lock:
-            opened = self.opened(number)
+        with self._held(number) as opened:
             result = take(opened)
             history = opened.history
-            opened.kept.draft(history.now if history.changed else None)
+            opened.kept.draft.keep(history.now if history.changed else None)
             self.version += 1
             return result
 
@@ -153,64 +154,73 @@ class Session:
     def remove_reference(self, number: int | None, name: str) -> None:
         self.step(number, lambda opened: opened.kept.remove_still(name))
 
-    def made(self, kind: str) -> Path:
-        """The file that the last work of this ``kind`` made. Raises SourceNotFoundError."""
-        found = self._made.get(kind)
-        if found is None or not found.is_file():
-            raise SourceNotFoundError(f"no {kind} was made yet, or it is no longer there")
-        return found
+    def save(self, number: int | None, *, replace: bool) -> tuple[list[str], list[str]]:
+        """Write the film's files; see `Kept.save`. Returns their names, and lines to tell."""
 
-    def save(self, number: int | None, *, replace: bool) -> list[str]:
-        """Write the film's files; see `Kept.save`."""
-
-        def save(opened: Opened) -> list[str]:
+        def save(opened: Opened) -> tuple[list[str], list[str]]:
             names = opened.kept.save(opened.history.now, replace=replace)
             opened.history.saved = opened.history.now
-            return names
+            return names, opened.kept.shared() if names else []
 
         return self.step(number, save)
 
     def find_shots(self, number: int | None) -> int:
         """Begin to find the shots of the film."""
-        opened = self.opened(number)
+        with self._held(number) as opened:
 
-        def found(shots: ShotList) -> None:
-            with self.lock:
-                opened.history.found(shots)
-                self.version += 1
+            def found(shots: ShotList) -> None:
+                with self.lock:
+                    opened.history.found(shots)
+                    self.version += 1
 
-        return self.worker.start("shots", orders.shots(opened.film, self.base, found))
+            return self.worker.start("shots", orders.shots(opened.film, self.base, found))
 
     def make_clip(self, number: int | None, frame: int, *, split: bool) -> int:
         """Begin a clip of the shot of ``frame``, or of a part of it about the frame."""
-        opened = self.opened(number)
-        opened.film.check()
-        target = self.scratch / f"clip-{secrets.token_hex(4)}.mp4"
-        clip = orders.clip(
-            opened.film, opened.pictures, self.settings(opened), frame, target, split=split
-        )
-        return self.worker.start("clip", lambda shown: self._make("clip", target, clip, shown))
+        target = self.made.new_clip()
+        with self._held(number) as opened:
+            opened.film.check()
+            clip = orders.clip(
+                opened.film, opened.pictures, self.settings(opened), frame, target, split=split
+            )
+            return self.worker.start("clip", self.made.by(clip, "clip", target))
 
     def run(self, number: int | None, name: str, preset: str, *, overwrite: bool) -> int:
         """Begin to colour the film into ``name``, beside it."""
-        opened = self.opened(number)
-        opened.film.check()
-        target = self.folder.beside(opened.film.path, name)
-        settings = self.settings(opened, preset).replace(overwrite=overwrite)
-        film = orders.film(opened.film.path, target, settings)
-        return self.worker.start("film", lambda shown: self._make("film", target, film, shown))
+        with self._held(number) as opened:
+            opened.film.check()
+            target = self.folder.beside(opened.film.path, name)
+            settings = self.settings(opened, preset).replace(overwrite=overwrite)
+            film = orders.film(opened.film.path, target, settings)
+            return self.worker.start("film", self.made.by(film, "film", target))
 
-    def _make(self, kind: str, target: Path, order: Order, shown: Shown) -> tuple[str, Any]:
-        done = order(shown)
-        old, self._made[kind] = self._made.get(kind), target
-        if old is not None and old.parent == self.scratch:
-            old.unlink(missing_ok=True)
-        return done
-
-    def _open(self, path: Path, discard: bool) -> Opened:
-        stack = ExitStack()
+    @contextmanager
+    def _opening_of(self, name: str) -> Iterator[None]:
+        """Meanwhile nothing else is opened, begun or changed, and the lock is free."""
+        with self.lock:
+            self._check_opening()
+            self._opening = name
         try:
-            film = stack.enter_context(OpenFilm(path, self.base))
+            yield
+        finally:
+            with self.lock:
+                self._opening = None
+
+    @contextmanager
+    def _held(self, number: int | None) -> Iterator[Opened]:
+        """The open film, see `opened`, which nobody else changes meanwhile."""
+        with self.lock:
+            self._check_opening()
+            yield self.opened(number)
+
+    def _check_opening(self) -> None:
+        if self._opening is not None:
+            raise ConflictError(f"{self._opening} is being opened; wait for that")
+
+    def _open(self, film: OpenFilm, discard: bool) -> Opened:
+        stack, path = ExitStack(), film.path
+        try:
+            stack.enter_context(film)
             if self._networks is None:
                 self._networks = Networks(self.base)
             pictures = Pictures(film, self._networks)
@@ -218,17 +228,19 @@ class Session:
             files = kept.load(self.base, notes.append)
             # Only now is it known that there is something to discard them for.
             if discard and self.now is not None:
-                self.now.kept.draft(None)
-            history.begin(files, kept.drafted(self.base, notes.append))
+                self.now.kept.draft.keep(None)
+            history.begin(files, kept.draft.take_up(self.base, notes.append))
             if history.changed:
                 notes.append(f"{path.name}: taken up again from where it was not saved; or Undo")
+            notes += kept.shared()
         except BaseException:
             stack.close()
             raise
-        self._close()
-        self._count += 1
-        self.now = Opened(self._count, film, pictures, kept, history, notes, stack)
-        self.version += 1
+        with self.lock:
+            self._close()
+            self._count += 1
+            self.now = Opened(self._count, film, pictures, kept, history, notes, stack)
+            self.version += 1
         self._painter.submit(pictures.warm, self.base)
         return self.now
 

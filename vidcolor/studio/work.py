@@ -15,6 +15,8 @@ from vidcolor.errors import VidcolorError
 from vidcolor.report import Progress
 from vidcolor.studio.faults import ConflictError
 
+_WARNINGS = 20
+"""Of a piece of work that are kept: the first ones."""
 _NAMES = {"shots": "the shots are being found", "clip": "a clip is being made"}
 
 
@@ -35,6 +37,8 @@ class Work:
     seconds: float = 0.0
     message: str = ""
     warnings: tuple[str, ...] = ()
+    more_warnings: int = 0
+    """How many there were besides."""
     result: Any = None
 
 
@@ -100,8 +104,12 @@ class Worker:
         self.version += 1
 
     def warn(self, line: str) -> None:
-        assert self.work is not None
-        self.tell(warnings=(*self.work.warnings, line))
+        work = self.work
+        assert work is not None
+        if len(work.warnings) < _WARNINGS:
+            self.tell(warnings=(*work.warnings, line))
+        else:
+            self.tell(more_warnings=work.more_warnings + 1)
 
     def _run(self, do: Callable[[Shown], tuple[str, Any]]) -> None:
         try:

@@ -1,10 +1,11 @@
 // Requests to the server, and the one copy of what it tells.
 
-/** What a request was refused for; `message` is one line for people. */
+/** What a request was refused for; `message` is one line for people. `unless` names the field of
+ * the request that has it done all the same, if there is one. */
 export class Refused extends Error {
-  constructor(message, status) {
+  constructor(message, unless) {
     super(message);
-    this.status = status;
+    this.unless = unless;
   }
 }
 
@@ -52,16 +53,17 @@ export async function ask(method, path, { values = {}, body, film = true } = {})
       body: body === undefined || body instanceof Blob ? body : JSON.stringify(body),
     });
   } catch {
-    throw new Refused("The studio does not answer; is it still running?", 0);
+    throw new Refused("The studio does not answer; is it still running?");
   }
   if (answer.ok) return answer;
   const told = await answer.json().catch(() => ({}));
-  throw new Refused(told.error ?? `${answer.status} ${answer.statusText}`, answer.status);
+  throw new Refused(told.error ?? `${answer.status} ${answer.statusText}`, told.unless);
 }
 
-/** One change to what is decided about the film; returns its result. */
-export async function step(asked) {
-  const answer = await ask("POST", "/api/steps", { body: asked });
+/** One change to what is decided about the film, the open one or that of this number; returns its
+ * result. */
+export async function step(asked, film = now.state.film?.number) {
+  const answer = await ask("POST", "/api/steps", { values: { film }, body: asked });
   const { result, state } = await answer.json();
   adopt(state);
   return result;
@@ -74,18 +76,21 @@ function adopt(state) {
   tell("state");
 }
 
-/** Does `work(value)` for the last value it is given, one at a time; those between are left out. */
-export function latest(work) {
-  let waiting = null;
+/** Does `work(value)` for the last value it is given, one at a time; those between are left out.
+ * Where `of(value)` tells what a value is for, that is so for each of those, in the order of their
+ * last values. */
+export function latest(work, of = () => "") {
+  const waiting = new Map();
   let running = false;
   return async (value) => {
-    waiting = { value };
+    waiting.delete(of(value));
+    waiting.set(of(value), value);
     if (running) return;
     running = true;
     try {
-      while (waiting) {
-        const next = waiting.value;
-        waiting = null;
+      while (waiting.size) {
+        const [[key, next]] = waiting;
+        waiting.delete(key);
         await work(next);
       }
     } finally {

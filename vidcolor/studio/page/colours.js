@@ -7,26 +7,37 @@ import { clock, go } from "./time.js";
 
 let gesture = 0;
 let asked = "";
+let target = {}; // What the last colour was for: a hint, or a place until it is one.
 
 const chosen = () => (now.state.hints ?? []).find((hint) => hint.id === now.hint);
 
-/** Give the colour to the hint that is chosen, or to a new one at the place pointed at. */
-const give = latest(async ({ color, dragging }) => {
-  await tried(async () => {
-    const hint = chosen();
-    if (hint) {
-      await step({ do: "change hint", id: hint.id, hint: { color }, gesture: dragging });
-      return;
-    }
-    const where = place();
-    if (!where) return;
-    const item = { frame: now.frame, x: where.x, y: where.y, color, scope: $("scope").value };
-    const id = await step({ do: "add hint", hint: item });
-    // The hint first: with neither it nor a place, the likely colours would be asked for again.
-    now.hint = id;
-    pointAt(null);
-  });
-});
+const send = latest(
+  ({ target, color, scope, dragging }) =>
+    tried(async () => {
+      if (target.hint !== undefined) {
+        await step({ do: "change hint", id: target.hint, hint: { color }, gesture: dragging }, target.film);
+        return;
+      }
+      const { film, frame, where } = target;
+      target.hint = await step({ do: "add hint", hint: { frame, x: where.x, y: where.y, color, scope } }, film);
+      if (place() !== where) return;
+      // The hint first: with neither it nor a place, the likely colours would be asked for again.
+      now.hint = target.hint;
+      pointAt(null);
+    }),
+  ({ target }) => target,
+);
+
+/** Give the colour to the hint that is chosen, or to a new one at the place pointed at: as it is
+ * now, for by the time it is sent something else may be chosen. */
+function give(color, dragging) {
+  const film = now.state.film?.number;
+  const [hint, where] = [chosen()?.id, place()];
+  if (hint === undefined && !where) return;
+  const same = hint !== undefined ? target.hint === hint : target.where === where;
+  if (!same || target.film !== film) target = { film, hint, frame: now.frame, where };
+  send({ target, color, scope: $("scope").value, dragging });
+}
 
 function swatch(color, label, title) {
   return make(
@@ -37,7 +48,7 @@ function swatch(color, label, title) {
       dataset: { color },
       vars: { c: color },
       aria: { label: title, pressed: String(chosen()?.color === color) },
-      onclick: () => give({ color }),
+      onclick: () => give(color),
     },
     make("i"),
     label ? make("span", { textContent: label }) : null,
@@ -165,7 +176,7 @@ export function begin() {
     if (open && window.innerWidth <= 900) $("chooser").scrollIntoView({ block: "nearest" });
   });
   $("color").addEventListener("pointerdown", () => (gesture += 1));
-  $("color").addEventListener("input", () => give({ color: $("color").value, dragging: `color${gesture}` }));
+  $("color").addEventListener("input", () => give($("color").value, `color${gesture}`));
   $("color").addEventListener("change", () => (gesture += 1));
   $("scope").addEventListener("change", () => {
     const hint = chosen();

@@ -46,9 +46,8 @@ async function open(path, discard = false) {
     await ask("POST", "/api/open", { body: { path, discard }, film: false });
     $("files").close();
   } catch (error) {
-    if (error.status === 409 && now.state.changed && !discard) {
-      const yes = await confirmed(`${now.state.film.name} has changes that are not saved.`, "Open without saving");
-      if (yes) await open(path, true);
+    if (error.unless === "discard") {
+      if (await confirmed(`${error.message}.`, "Open without saving")) await open(path, true);
     } else complain(error);
   } finally {
     $("files").inert = false;

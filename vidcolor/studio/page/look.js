@@ -14,12 +14,15 @@ let gesture = 0;
 
 const shot = () => (forShot ? now.state.shots?.[shotOf(now.frame)] : undefined);
 
-const set = latest(async ({ look, dragging }) => {
-  const target = shot();
-  await tried(() =>
-    step({ do: "look", look, gesture: dragging, ...(target ? { shot: target.first_frame } : {}) }),
-  );
-});
+const send = latest(
+  ({ film, ...asked }) => tried(() => step({ do: "look", ...asked }, film)),
+  ({ film, shot, look }) => JSON.stringify([film, shot, Object.keys(look)]),
+);
+
+/** Set some of the look of what is shown now, for by the time it is sent that may be another. */
+function set(look, gesture) {
+  send({ film: now.state.film?.number, shot: shot()?.first_frame, look, gesture });
+}
 
 function draw() {
   const { defaults, look, shots = [] } = now.state;
@@ -63,7 +66,7 @@ export function begin() {
           oninput: (event) => {
             event.target.dataset.moving = "1";
             $(`value-${key}`).textContent = Number(event.target.value).toFixed(2);
-            set({ look: { [key]: Number(event.target.value) }, dragging: `${key}${gesture}` });
+            set({ [key]: Number(event.target.value) }, `${key}${gesture}`);
           },
           onchange: (event) => (event.target.dataset.moving = ""),
         }),
@@ -84,7 +87,7 @@ export function begin() {
     forShot = true;
     draw();
   };
-  $("look-reset").onclick = () => set({ look: Object.fromEntries(SLIDERS.map(([key]) => [key, null])) });
+  $("look-reset").onclick = () => set(Object.fromEntries(SLIDERS.map(([key]) => [key, null])));
   on("state", draw);
   on("frame", draw);
 }

@@ -39,10 +39,11 @@ async function save(replace = false) {
   if (!now.state.film) return;
   try {
     const answer = await ask("POST", "/api/save", { body: { replace } });
-    const { files: written } = await answer.json();
+    const { files: written, notes } = await answer.json();
     note(written.length ? `Saved: ${written.join(", ")}` : "There is nothing to save.", { bad: false });
+    for (const line of notes) note(line);
   } catch (error) {
-    if (error.status !== 409 || replace) return note(error.message);
+    if (error.unless !== "replace") return note(error.message);
     if (await confirmed(`${error.message}.`, "Replace it")) await save(true);
   }
 }

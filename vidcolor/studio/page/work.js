@@ -23,7 +23,8 @@ function draw() {
   else $("work-bar").removeAttribute("value");
   $("work-line").textContent = running ? progress(work) : work.message;
   $("work-line").classList.toggle("error", work.state === "failed");
-  $("work-warnings").replaceChildren(...work.warnings.map((line) => make("li", { textContent: line })));
+  const warnings = [...work.warnings, ...(work.more_warnings ? [`and ${work.more_warnings} more warnings`] : [])];
+  $("work-warnings").replaceChildren(...warnings.map((line) => make("li", { textContent: line })));
   $("download").hidden = !(work.kind === "film" && work.state === "done");
   if (work.kind === "film" && work.state === "done") $("download").textContent = `Download ${work.result.name}`;
   if (work.kind === "clip" && work.state === "done") play(work);
