@@ -189,9 +189,8 @@ class _Graph:
         clamp. 8 bits for both would overflow where a CPU adds up pairs of products in 16 bits.
         """
         extras = HINT_CHANNELS if joined else 0
-        weight = self.take(
-            f"{name}.conv.weight", outputs, inputs // groups + extras, kernel, kernel
-        )
+        taken = inputs // groups + extras
+        weight = self.take(f"{name}.conv.weight", outputs, taken, kernel, kernel)
         bias = self.take(f"{name}.conv.bias", outputs)
         weight, told = np.split(weight, [taken - extras], axis=1)
         # With a stride as TensorFlow pads: more at the end than at the beginning.
