@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from vidcolor.chunks import ChunkLength, check, in_chunks, kept
 from vidcolor.color import prepare, rgb
 from vidcolor.colorize import colorize
+from vidcolor.device import cores
 from vidcolor.errors import UsageError
 from vidcolor.fields import paint_fields
 from vidcolor.flow import single_threaded_cv2
@@ -191,12 +192,11 @@ class Pipeline:
                 "decode",
             )
         )
+        waited = watch.timed("wait for frames", small)
+        flows = stack.enter_context(ThreadPoolExecutor(max(1, cores() // 4), "vidcolor-flow"))
         linked: Iterator[LinkedFrame] = stack.enter_context(
             Prefetch(
-                lambda: watch.timed(
-                    "flow",
-                    keyed(watch.timed("wait for frames", small), color.stabilize, color.keyframes),
-                ),
+                lambda: watch.timed("flow", keyed(waited, color.stabilize, color.keyframes, flows)),
                 _AHEAD,
                 "flow",
             )
