@@ -110,7 +110,7 @@ def _solve_hdr(lightness: Float64, a: Float64, b: Float64, spec: ColorSpec) -> F
     luma = encoded(untoned(luminance, spec.transfer), spec.transfer)
     lit = np.where((luminance > 0)[..., None], shown, 1)  # black has no chromaticity
     film = recoded(lit, luma, _weights(spec.matrix), spec.transfer, spec.primaries)
-    _, u_film, v_film = _signed(film, spec.matrix)
+    _, u_film, v_film = signed_from_rgb(film, spec.matrix)
     share = np.minimum(_greatest_share(luma, u_film, v_film, spec.matrix), 1)
     return np.where((u == 0) & (v == 0), 0, np.stack([u_film * share, v_film * share]))
 
@@ -147,7 +147,7 @@ def _solve(luma: Float64, a: Float64, b: Float64, spec: ColorSpec) -> tuple[Floa
         planes, slope = film(lightness)
         missing = luma - sum(weight * plane for weight, plane in zip(weights, planes, strict=True))
         lightness = np.clip(lightness + missing / np.maximum(slope, 1e-3), -20, 120)
-    _, u, v = _signed(np.stack(film(lightness)[0], axis=-1), spec.matrix)
+    _, u, v = signed_from_rgb(np.stack(film(lightness)[0], axis=-1), spec.matrix)
     return u, v
 
 
@@ -178,7 +178,7 @@ def _weights(matrix: Matrix) -> Float64:
     return np.array([red, 1 - red - blue, blue])
 
 
-def _signed(rgb: Float64, matrix: Matrix) -> tuple[Float64, Float64, Float64]:
+def signed_from_rgb(rgb: Float64, matrix: Matrix) -> tuple[Float64, Float64, Float64]:
     """Y', Cb and Cr of R'G'B' (…, 3)."""
     weights = _weights(matrix)
     y = rgb @ weights

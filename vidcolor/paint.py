@@ -2,11 +2,11 @@
 
 As in a fast guided filter (He, Sun, Tang: Guided Image Filtering, PAMI 2013; He, Sun: Fast Guided
 Filter, arXiv 1505.00996) chroma is taken, in every small window, for a linear function of
-lightness; the slope is found at the small size, scaled up, and applied to the film's own lightness
-at the size of the chroma planes. Unlike there, only what the colour *lacks* comes from the guide:
-networks give colour at a quarter of the small size, so the slope carries over the lightness detail
-finer than that, and all else of the colour stays as it was. The plain filter, which replaces the
-colour by its fit, lost 5 dB of chroma against bilinear scaling; this gains one.
+lightness; the slope is found at half the small size, scaled up, and applied to the film's own
+lightness at the size of the chroma planes. Unlike there, only what the colour *lacks* comes from
+the guide: networks give colour at a quarter of the small size, so the slope carries over the
+lightness detail finer than that, and all else of the colour stays as it was. What it gains and
+costs is in benchmarks/RESULTS.md.
 No full-size RGB or Lab picture exists.
 """
 
@@ -37,9 +37,9 @@ Float32: TypeAlias = NDArray[np.float32]
 
 RADIUS = 2
 """Of the window, in pixels of the half-size small image."""
-COLOR_SCALE = 4
-"""Small pixels per pixel of colour, as the networks give it: finer detail comes from the luma."""
-SMOOTHNESS = 9.0
+COLOR_SCALE = 2
+"""Its pixels per pixel of colour, as the networks give it: finer detail comes from the luma."""
+SMOOTHNESS = 60.0
 """The filter's epsilon, in L* squared: fainter edges than its root do not hold colour."""
 
 
@@ -66,12 +66,16 @@ class Painter:
         if frame.frame.keeps_color:
             return kept(frame.frame, self._shape)
         spec = frame.frame.color
-        ab = frame.ab * self._saturation
-        chroma = chroma_from_lab(frame.lightness, ab, spec)
+        size = half_size(frame.lightness)
+        guide, *colors = (
+            np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.float32)
+            for plane in (frame.lightness, *frame.ab)
+        )
+        chroma = chroma_from_lab(guide, np.stack(colors) * self._saturation, spec)
         luma = self._luma(frame.frame.luma)
         cb, cr, *spare = self._buffers
         _look_up(luma, lightness_table(spec), spare[0])
-        slopes, offsets = _coefficients(frame.lightness, chroma)
+        slopes, offsets = _coefficients(guide, chroma)
         size = self._shape[::-1]
         for plane, slope, offset in zip((cb, cr), slopes, offsets, strict=True):
             cv2.resize(slope, size, dst=plane)
@@ -102,23 +106,20 @@ def paint(
         yield painter.paint(frame)
 
 
-def _coefficients(lightness: Float32, chroma: Float32) -> tuple[list[Float32], list[Float32]]:
-    """Slope and offset, at the small size, of Cb and of Cr as functions of the full-size L*."""
-    size = lightness.shape[::-1]
-    half = half_size(lightness)
-    guide = np.asarray(cv2.resize(lightness, half, interpolation=cv2.INTER_AREA), np.float32)
+def _coefficients(guide: Float32, chroma: Float32) -> tuple[list[Float32], list[Float32]]:
+    """Slope and offset of Cb and of Cr as functions of the full-size L*, from ``guide`` (h, w) and
+    ``chroma`` (2, h, w) at half the small size."""
+    size = guide.shape[::-1]
     mean = _box(guide)
     spread = _box(guide * guide) - mean * mean + np.float32(SMOOTHNESS)
     coarse = tuple(max(1, side // COLOR_SCALE) for side in size)
-    known = cv2.resize(cv2.resize(lightness, coarse, interpolation=cv2.INTER_AREA), size)
+    known = cv2.resize(cv2.resize(guide, coarse, interpolation=cv2.INTER_AREA), size)
     slopes, offsets = [], []
-    for plane in chroma:
-        small = np.asarray(cv2.resize(plane, half, interpolation=cv2.INTER_AREA), np.float32)
+    for small in chroma:
         fit = (_box(guide * small) - mean * _box(small)) / spread
         slope = _box(fit.astype(np.float32, copy=False))
-        slope = np.asarray(cv2.resize(slope, size), np.float32)
         slopes.append(slope)
-        offsets.append(plane - slope * known)
+        offsets.append(small - slope * known)
     return slopes, offsets
 
 
