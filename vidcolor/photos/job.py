@@ -153,7 +153,7 @@ def _as_stored(settings: Settings, photo: Photo) -> tuple[Hint, ...]:
     )
 
 
-def _encoded(photo: Photo, painted: PaintedFrame, kind: str) -> Iterator[bytes]:
+def _encoded(photo: Photo, painted: PaintedFrame, kind: str) -> Iterator[bytes | memoryview]:
     frame, tags = painted.frame, photo.tags
     if kind == "JPEG":
         return write_jpeg(frame.luma, painted.cb, painted.cr, tags)
