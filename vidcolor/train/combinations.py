@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -70,6 +71,9 @@ def check(path: Path, recipe: Recipe) -> None:
 def _faults(recipe: Recipe) -> Iterator[str]:
     if not recipe.photos:
         yield "photos is empty: name folders or tar files of photos"
+    for item in fields(recipe):
+        if not _finite(getattr(recipe, item.name)):
+            yield f"{item.name} must be finite, not nan or inf"
     for key in ("photos", "val", "include", "exclude"):
         if not all(isinstance(item, str) for item in getattr(recipe, key)):
             yield f"{key} must be a list of names"
@@ -91,6 +95,12 @@ def _faults(recipe: Recipe) -> Iterator[str]:
         if getattr(recipe, key) <= 0:
             yield f"{key} must be above 0"
     yield from _contradictions(recipe)
+
+
+def _finite(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return all(map(_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _shape_faults(recipe: Recipe) -> Iterator[str]:
@@ -135,5 +145,16 @@ def _contradictions(recipe: Recipe) -> Iterator[str]:
     wanted = wanted or (recipe.perceptual > 0 and "perceptual")
     if wanted and recipe.encoder == "none":
         yield f"{wanted} needs a pretrained encoder: set encoder to lite0, lite1 or lite2"
+    # What class weights raised, the loss takes out before it judges, and a network not always.
+    if recipe.network == "chromanet" and recipe.uniform:
+        yield (
+            f"uniform = {recipe.uniform!r}: chromanet is decoded by the prior without a uniform "
+            "share; it is for network eccv16"
+        )
+    if recipe.network == "eccv16" and (recipe.regression or recipe.edges):
+        yield (
+            "regression and edges judge colours that eccv16 is not decoded to; set both to 0 as "
+            "in configs/train/eccv16.toml, or use network chromanet"
+        )
     if recipe.critic_from > recipe.adversary_from:
         yield "adversary_from must not come before critic_from: the critic would know nothing"
