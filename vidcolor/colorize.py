@@ -18,14 +18,13 @@ _WAIT = 3
 
 
 def colorize(
-    frames: Iterable[LinkedFrame], colorizer: Colorizer, batch_size: int, rotation: int = 0
+    frames: Iterable[LinkedFrame], colorizer: Colorizer, batch_size: int, turns: int = 0
 ) -> Iterator[tuple[LinkedFrame, Float32 | None]]:
     """Give each frame that the network is asked about its ab (2, h, w), the others None.
 
-    ``rotation`` is the film's display rotation in degrees counter-clockwise: the network is shown
-    the picture upright, as it was shown photos, and its colours are turned back.
+    ``turns`` are the quarters, counter-clockwise, by which a player turns the film: the network is
+    shown the picture upright, as it was shown photos, and its colours are turned back.
     """
-    turns = round(rotation / 90) % 4
     waiting: list[LinkedFrame] = []
     keys = 0
     for frame in frames:

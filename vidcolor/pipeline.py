@@ -199,7 +199,7 @@ class Pipeline:
         if guide is not None:
             linked = guide.told(linked)
         guessed = watch.timed(
-            "colorize", colorize(linked, colorizer, color.batch_size, self._info.rotation)
+            "colorize", colorize(linked, colorizer, color.batch_size, self._info.quarter_turns)
         )
         steady = watch.timed("stabilize", stabilize(guessed, color.stabilize))
         graded = watch.timed("look", self._grading.apply(kept(steady), self._before))
