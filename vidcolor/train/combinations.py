@@ -103,13 +103,18 @@ def _finite(value: Any) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
 
 
+def _is_stage(item: Any) -> bool:
+    kinds = (float | int, int, int)
+    return isinstance(item, tuple) and len(item) == 3 and all(map(isinstance, item, kinds))
+
+
 def _shape_faults(recipe: Recipe) -> Iterator[str]:
     stages = recipe.stages
-    if not stages or any(len(item) != 3 for item in stages):
+    if not stages or not all(_is_stage(item) for item in stages):
         yield "stages must be a list of [share, crop size, batch size]"
     if stages[0][0] != 0 or any(size <= 0 or size % 32 for _, size, _ in stages):
         yield "stages must begin at 0.0 and have crop sizes that are multiples of 32"
-    if not all(isinstance(count, int) and count > 0 for _, _, count in stages):
+    if not all(count > 0 for _, _, count in stages):
         yield "stages must have batch sizes of at least 1"
     if len(recipe.widths) != 4 or not all(isinstance(w, int) and w > 0 for w in recipe.widths):
         yield "widths must be four numbers of channels"
