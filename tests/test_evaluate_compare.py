@@ -37,13 +37,16 @@ def _photo(seed: int) -> np.ndarray:
     return cv2.resize(small, (80, 64), interpolation=cv2.INTER_CUBIC)
 
 
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    folder = tmp_path / "photos"
+def _photos(folder: Path) -> Path:
     for seed, name in enumerate(NAMES):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(folder / name), _photo(seed))
     return folder
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    return _photos(tmp_path / "photos")
 
 
 @pytest.fixture(scope="module")
@@ -254,11 +257,20 @@ class _Reader(HTMLParser):
         self.words.append(data)
 
 
-@pytest.fixture
-def page(photos: Path, tiny: tuple[str, str], tmp_path: Path) -> str:
-    file = tmp_path / "out" / "page.html"
+@pytest.fixture(scope="module")
+def page(tiny: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("page")
+    file = folder / "out" / "page.html"
     file.parent.mkdir()
-    words = ["eval", str(photos), "--hints", "--model", tiny[0], "--model", tiny[1]]
+    words = [
+        "eval",
+        str(_photos(folder / "photos")),
+        "--hints",
+        "--model",
+        tiny[0],
+        "--model",
+        tiny[1],
+    ]
     assert run([*words, "--html", str(file)]) == 0
     assert list(file.parent.iterdir()) == [file]
     return file.read_text(encoding="utf-8")

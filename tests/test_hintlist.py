@@ -13,6 +13,8 @@ from vidcolor.errors import SettingsError
 from vidcolor.hintlist import FORMAT, read_hints
 from vidcolor.references import find_references
 
+HUGE = 10**400
+"""Which JSON can say, and no float can hold."""
 GOOD: dict[str, Any] = {"frame": 3, "x": 0.25, "y": 0.5, "color": "#102030"}
 
 
@@ -44,6 +46,11 @@ def test_points_strokes_and_palettes_are_read(tmp_path: Path) -> None:
         ({"x": None}, "hint 1: a place must be"),
         ({"stroke": [[0, 0], [1, 1]]}, 'hint 1: give either its "x"'),
         ({"scope": "reel"}, "hint 1: its scope must be shot, onward, film"),
+        ({"x": HUGE}, "hint 1: a place must be two numbers, x and y, not [10000"),
+        ({"frame": HUGE}, 'hint 1: "frame" must be'),
+        ({"frame": None, "time": HUGE}, 'hint 1: "time" must be seconds'),
+        ({"frame": None, "time": str(HUGE)}, 'hint 1: "time" must be seconds'),
+        ({"color": [0, 0, HUGE]}, "hint 1: a color is"),
     ],
 )
 def test_a_wrong_hint_is_named(tmp_path: Path, change: dict[str, Any], complaint: str) -> None:
@@ -51,6 +58,7 @@ def test_a_wrong_hint_is_named(tmp_path: Path, change: dict[str, Any], complaint
     with pytest.raises(SettingsError) as error:
         read_hints(path)
     assert str(error.value).startswith(f"{path}: {complaint}")
+    assert len(str(error.value)) < len(str(path)) + 200
 
 
 def test_what_is_no_hints_file_is_refused(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 API = "vidcolor/__init__"
 LAYERS = (
-    ("errors", "frames", "hintlist", "listfile", "references", "settings", "tiling"),
+    ("errors", "frames", "hintlist", "listfile", "references", "scaling", "settings", "tiling"),
     ("transfer",),
     ("gamut",),
     (
@@ -75,6 +75,7 @@ HOMES = {
         "paint",
         "photos",
         "preview",
+        "scaling",
         "scenes",
         "shrink",
         "stabilize",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -28,6 +29,13 @@ def test_size_format_and_time(clip: Clips, name: str) -> None:
     # Where the count is not declared it is an estimate, off where the rate varies.
     exact = info.frame_count_is_exact
     assert info.frame_count == len(ticks) if exact else info.frame_count >= len(ticks)
+
+
+@pytest.mark.parametrize(
+    ("degrees", "quarters"), [(0, 0), (90, 1), (-90, 3), (-180, 2), (270, 3), (359, 0), (91, 1)]
+)
+def test_degrees_are_told_in_quarters(clip: Clips, degrees: int, quarters: int) -> None:
+    assert replace(probe(clip("plain.mp4")), rotation=degrees).quarter_turns == quarters
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,25 @@ def test_odd_sizes() -> None:
     assert painted.cb.shape == (181, 321) and painted.cr.mean() > 132
 
 
+@pytest.mark.parametrize("spec", [PLAIN, SPECS[-1]], ids=str)
+def test_a_large_picture_is_painted_in_rows_as_it_would_be_whole(
+    spec: ColorSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(7)
+    ab = cv2.GaussianBlur(rng.normal(0, 200, (*SIZE, 2)), (0, 0), 6).transpose(2, 0, 1)
+    frame = colored(landscape((301, 533)), ab, spec)
+    whole = Painter((301, 533)).paint(frame)
+    monkeypatch.setattr("vidcolor.paint.MOST", 40 * 533 + 5)
+    painter = Painter((301, 533))
+    assert sum(buffer.size for buffer in painter._buffers) == 6 * 40 * 533
+    parts = painter.paint(frame)
+    off = 1 if spec.depth == 8 else 3
+    for one, other in ((whole.cb, parts.cb), (whole.cr, parts.cr)):
+        assert np.ptp(one) > 20 and one.dtype == other.dtype
+        assert np.abs(one.astype(int) - other).max() <= off
+        assert (one == other).mean() > 0.99 or spec.depth == 16
+
+
 def test_a_painter_keeps_nothing_between_frames() -> None:
     one, other = colored(landscape(), even(30, 5)), colored(landscape(seed=3), even(-20, 25))
     painter = Painter((180, 320))

@@ -385,13 +385,19 @@ def test_a_turned_tiff_of_sixteen_bits(
     assert opened(target).getexif()[0x0112] == 6
 
 
+@pytest.mark.parametrize("bits", [16, 32])
 @pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
 def test_a_turned_tiff_keeps_its_pixels_and_how_they_are_turned(
-    compression: str, tmp_path: Path
+    compression: str, bits: int, tmp_path: Path
 ) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    photo = read_photo(save(tmp_path / "in.tif", scene(), exif=exif, compression=compression))
+    path = save(tmp_path / "in.tif", scene(), exif=exif, compression=compression)
+    if bits == 32:
+        data, short = path.read_bytes(), struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
+        assert data.count(short) == 1
+        path.write_bytes(data.replace(short, struct.pack("<HHII", 0x0112, 4, 1, 6)))
+    photo = read_photo(path)
     np.testing.assert_array_equal(photo.frame.luma, scene())
     assert (photo.info.rotation, photo.tags.directory[0x0112]) == (270, 6)
 
@@ -483,6 +489,19 @@ def test_bad_photos_are_refused_in_a_line(
     assert out == "" and err.count("\n") == 1
     assert re.search(says, err)
     assert sorted(tmp_path.iterdir()) == there
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("no decoder"), ZeroDivisionError("by 0")], ids=str)
+def test_whatever_pillow_raises_is_told_in_a_line(
+    fault: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(image: Image.Image) -> None:
+        raise fault
+
+    path = save(tmp_path / "in.tif", scene())
+    monkeypatch.setattr("PIL.TiffImagePlugin.TiffImageFile.load", broken)
+    with pytest.raises(SourceError, match=rf"in\.tif: this photo is broken .*: {fault}$"):
+        read_photo(path)
 
 
 def test_a_limit_can_be_moved(tmp_path: Path) -> None:

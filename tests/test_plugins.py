@@ -156,6 +156,11 @@ def test_its_checkpoints_are_known_by_their_arrays(site: Path, tmp_path: Path) -
             "net = Architecture('x', lambda names: True)",
             "needs either load or open",
         ),
+        (
+            "from vidcolor.models.architecture import Architecture\n"
+            "net = Architecture('x', lambda names: True, lambda *state: 0, weights='x.pth')",
+            "x: weights must be a Path, not 'x.pth'",
+        ),
     ],
 )
 @pytest.mark.usefixtures("tint")

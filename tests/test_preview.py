@@ -306,6 +306,23 @@ def test_a_clip_has_its_part_of_the_film_with_sound(
         assert picture[:, middle - 1 : middle + 1].mean() > 200
 
 
+def test_a_sheet_takes_no_place_that_is_none(
+    clip: Clips, settings: Settings, tmp_path: Path
+) -> None:
+    film = tmp_path / "film.png"
+    film.write_bytes(clip("plain.mp4").read_bytes())
+    columns = [Column("", replace(settings, overwrite=True))]
+    (tmp_path / "folder.png").mkdir()
+    for name, complaint in (
+        ("film.png", "the target is the source itself"),
+        ("folder.png", "this is a folder"),
+        ("none/s.png", "its folder .*none does not exist; create it first"),
+        ("s.gif", "a sheet is a picture"),
+    ):
+        with pytest.raises(TargetError, match=complaint):
+            make_sheet(film, tmp_path / name, columns)
+
+
 def test_a_split_picture_is_one_model(clip: Clips, settings: Settings, tmp_path: Path) -> None:
     columns = [Column("a", _part(settings, 0, 2))] * 2
     with pytest.raises(UsageError, match="split"):

@@ -13,6 +13,7 @@ import cv2
 import pytest
 import torch
 from training import (
+    KilledError,
     metrics,
     photo_folder,
     quiet,
@@ -30,7 +31,7 @@ from vidcolor.train.batches import batches
 from vidcolor.train.heldout import Figures, HeldOut
 from vidcolor.train.photos import load_photos
 from vidcolor.train.recipe import Recipe
-from vidcolor.train.saved import write_tensors
+from vidcolor.train.saved import State, write_tensors
 
 
 @pytest.fixture
@@ -285,6 +286,31 @@ def test_the_best_validated_weights_are_kept_and_a_run_may_give_up(
     # Another run may start from them.
     again = replace(recipe, run=f"{recipe.run}2", start_from=str(Path(recipe.run) / "best.pt"))
     loop.train(again, quiet)
+
+
+def test_the_card_names_the_step_of_the_weights_whenever_the_run_was_killed(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The last as on a GPU, where what is done again comes out a little different.
+    scores = iter([0.1, 0.5, 0.05])
+    monkeypatch.setattr(HeldOut, "measure", lambda *_: Figures(next(scores), 1.0))
+    recipe = replace(recipe, steps=2, val=recipe.photos, val_every=1, save_every=1)
+    save = loop._save_sound
+
+    def dying(path: Path, state: State, *others: Any) -> None:
+        if state.step == 2:
+            raise KilledError
+        save(path, state, *others)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_save_sound", dying)
+        with pytest.raises(KilledError):
+            loop.train(recipe, quiet)
+    path = loop.train(recipe, quiet)
+    best = torch.load(Path(recipe.run) / "best.pt", weights_only=True)
+    card = json.loads((Path(recipe.run) / "card.json").read_text(encoding="utf-8"))
+    assert (card["steps"], card["validation"]["score"]) == (best["step"], best["score"]) == (2, 0.5)
+    assert torch.equal(_weights(path)["head.bias"], best["average"]["head.bias"])
 
 
 def test_half_precision_trains_too(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:

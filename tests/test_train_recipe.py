@@ -65,6 +65,18 @@ CONFIGS = Path(__file__).parent.parent / "configs" / "train"
         ("photos = ['a']\ntemperature = 0", "temperature must be above 0"),
         ("photos = ['a']\nrate = -1e-3", "rate must be above 0"),
         ("photos = ['a']\nrotate = -3", "rotate must not be negative"),
+        (f"photos = ['a']\nrate = 1{'0' * 400}", "rate must be a float, not 1000"),
+        ("photos = ['a']\nstages = [['all', 64, 2]]", "stages must be a list of"),
+        ("photos = ['a']\nstages = [64]", "stages must be a list of"),
+        ("photos = ['a']\nrate = inf", "rate must be finite, not nan or inf"),
+        ("photos = ['a']\nclip = nan", "clip must be finite, not nan or inf"),
+        ("photos = ['a']\nstages = [[0.0, 64, 2], [nan, 96, 2]]", "stages must be finite"),
+        ("photos = ['a']\nnetwork = 'chromanet'\nuniform = 0.5", "it is for network eccv16"),
+        ("photos = ['a']\nnetwork = 'eccv16'\nedges = 0", "regression and edges judge colours"),
+        (
+            "photos = ['a']\nnetwork = 'eccv16'\nregression = 0.0",
+            "regression and edges judge colours",
+        ),
         ("photos = ['a']\nbest_by = 'looks'", "best_by 'looks': unknown; valid are score, rmse"),
     ],
 )

@@ -143,9 +143,11 @@ def test_in_nogan_the_network_rests_while_the_critic_learns_alone(
         seen.append(torch.load(Path(recipe.run) / "last.pt"))
     loop.train(recipe, quiet)
     seen.append(torch.load(Path(recipe.run) / "last.pt"))
-    heads = [item["net"]["head.weight"] for item in seen]
-    assert torch.equal(heads[0], heads[1])
-    assert not torch.equal(heads[1], heads[2])
+    first, second, last = (item["net"] for item in seen)
+    # The statistics of its norms too.
+    assert any(name.endswith("running_mean") for name in first)
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    assert not torch.equal(second["head.weight"], last["head.weight"])
     critics = [item["adversary"]["critic"]["layers.0.weight"] for item in seen]
     assert not torch.equal(critics[0], critics[1])
     assert [item["adversarial"] > 0 for item in metrics(recipe.run)] == [True]
@@ -223,6 +225,21 @@ def test_a_network_that_learns_nothing_is_told_of(
     monkeypatch.setattr(check_sanity, "__defaults__", (quiet, 1))
     assert run(["train", str(path), "--photos", str(photos), "--sanity"]) == 5
     assert "one photo by heart" in capsys.readouterr().err
+
+
+def test_the_sanity_check_is_for_one_process(
+    tmp_path: Path,
+    photos: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in (("WORLD_SIZE", "2"), ("RANK", "0"), ("LOCAL_RANK", "0")):
+        monkeypatch.setenv(name, value)
+    path = tmp_path / "mine.toml"
+    path.write_text("network = 'unet'\nwidth = 8\nloss = 'l1'\n", encoding="utf-8")
+    assert run(["train", str(path), "--photos", str(photos), "--sanity"]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and "in one process; start it alone" in err
 
 
 def test_a_run_may_end_with_a_gallery(

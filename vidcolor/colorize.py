@@ -22,16 +22,15 @@ def colorize(
     frames: Iterable[LinkedFrame],
     colorizer: Colorizer,
     batch_size: int,
-    rotation: int = 0,
+    turns: int = 0,
     pool: Executor | None = None,
 ) -> Iterator[tuple[LinkedFrame, Float32 | None]]:
     """Give each frame that the network is asked about its ab (2, h, w), the others None.
 
-    ``rotation`` is the film's display rotation in degrees counter-clockwise: the network is shown
-    the picture upright, as it was shown photos, and its colours are turned back. With a ``pool`` of
-    one thread the network sees the next batch while the last one is passed on.
+    ``turns`` are the quarters, counter-clockwise, by which a player turns the film: the network is
+    shown the picture upright, as it was shown photos, and its colours are turned back. With a
+    ``pool`` of one thread the network sees the next batch while the last one is passed on.
     """
-    turns = round(rotation / 90) % 4
     last: tuple[list[LinkedFrame], Future[Float32 | None]] | None = None
     for batch in _batches(frames, batch_size):
         if pool is None:

@@ -31,6 +31,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from reprlib import repr as brief
 from typing import Any, TypeAlias
 
 from vidcolor.errors import SettingsError
@@ -44,6 +45,8 @@ Srgb: TypeAlias = tuple[int, int, int]
 
 _KEYS = ("format", "source", "palette", "hints")
 _HINT_KEYS = ("frame", "time", "x", "y", "stroke", "color", "scope", "note")
+_MOST = 10**9
+"""Numbers are below this; JSON also has such as no float can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +109,11 @@ def parse_hints(value: Any) -> tuple[Hint, ...]:
 def _hint(number: int, item: Any, palette: Mapping[str, Srgb]) -> Hint:
     name = f"hint {number}"
     if not isinstance(item, dict):
-        raise SettingsError(f"{name}: must be a table, not {item!r}")
+        raise SettingsError(f"{name}: must be a table, not {brief(item)}")
     check_keys(item, _HINT_KEYS, f"{name}: ")
     frame = item.get("frame")
-    if not (frame is None or (isinstance(frame, int) and not isinstance(frame, bool))):
-        raise SettingsError(f'{name}: "frame" must be a frame\'s number from 0, not {frame!r}')
+    if not (frame is None or (isinstance(frame, int) and _is_number(frame))):
+        raise SettingsError(f'{name}: "frame" must be a frame\'s number from 0, not {brief(frame)}')
     return Hint(
         places=_places(item, name),
         color=_color(item.get("color"), palette, name),
@@ -130,7 +133,7 @@ def _places(item: Mapping[str, Any], name: str) -> tuple[tuple[float, float], ..
         raise SettingsError(f'{name}: "stroke" must be a list of two or more places [x, y]')
     for place in places:
         if not (isinstance(place, list) and len(place) == 2 and all(map(_is_number, place))):
-            raise SettingsError(f"{name}: a place must be two numbers, x and y, not {place!r}")
+            raise SettingsError(f"{name}: a place must be two numbers, x and y, not {brief(place)}")
     return tuple((float(x), float(y)) for x, y in places)
 
 
@@ -150,7 +153,7 @@ def _color(value: Any, palette: Mapping[str, Srgb], name: str) -> Srgb:
         return red, green, blue
     known = f", or one of {', '.join(palette)}" if palette else ""
     raise SettingsError(
-        f'{name}: a color is "#rrggbb" or three numbers from 0 to 255{known}, not {value!r}'
+        f'{name}: a color is "#rrggbb" or three numbers from 0 to 255{known}, not {brief(value)}'
     )
 
 
@@ -158,11 +161,10 @@ def _time(value: Any, name: str) -> Fraction:
     if _is_number(value):
         return Fraction(str(value))
     found = seconds(value) if isinstance(value, str) else None
-    if found is None:
-        raise SettingsError(f'{name}: "time" must be seconds or "h:mm:ss.mmm", not {value!r}')
+    if found is None or found >= _MOST:
+        raise SettingsError(f'{name}: "time" must be seconds or "h:mm:ss.mmm", not {brief(value)}')
     return found
 
 
 def _is_number(value: Any) -> bool:
-    finite = isinstance(value, int) or (isinstance(value, float) and abs(value) < 1e9)
-    return finite and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _MOST

@@ -41,6 +41,9 @@ COLOR_SCALE = 2
 """Its pixels per pixel of colour, as the networks give it: finer detail comes from the luma."""
 SMOOTHNESS = 60.0
 """The filter's epsilon, in L* squared: fainter edges than its root do not hold colour."""
+MOST = 1 << 23
+"""Pixels painted at once: a film's frame whole, up to 3840x2160 without subsampling; of a large
+photo so many rows, whose floats would fill gigabytes otherwise."""
 
 
 class Painter:
@@ -57,8 +60,10 @@ class Painter:
             raise ValueError(f"saturation must be 0 to 2, not {saturation}")
         self._shape = chroma_shape
         self._saturation = np.float32(saturation)
+        height, width = chroma_shape
+        self._rows = min(height, max(1, MOST // width))
         # At full size fresh memory costs more than the arithmetic done in it.
-        self._buffers = [np.empty(chroma_shape, np.float32) for _ in range(6)]
+        self._buffers = [np.empty((self._rows, width), np.float32) for _ in range(6)]
 
     def paint(self, frame: ColoredFrame) -> PaintedFrame:
         """The frame with its Cb and Cr planes, in the codes of ``frame.frame.color``: painted, or
@@ -73,16 +78,46 @@ class Painter:
         )
         chroma = chroma_from_lab(guide, np.stack(colors) * self._saturation, spec)
         luma = self._luma(frame.frame.luma)
-        cb, cr, *spare = self._buffers
-        _look_up(luma, lightness_table(spec), spare[0])
         slopes, offsets = _coefficients(guide, chroma)
-        size = self._shape[::-1]
+        cb, cr = (np.empty(self._shape, luma.dtype) for _ in range(2))
+        for top in range(0, self._shape[0], self._rows):
+            rows = slice(top, min(top + self._rows, self._shape[0]))
+            cb[rows], cr[rows] = self._paint_rows(luma[rows], rows, slopes, offsets, spec)
+        return PaintedFrame(frame.frame, cb, cr)
+
+    def _paint_rows(
+        self,
+        luma: Codes,
+        rows: slice,
+        slopes: list[Float32],
+        offsets: list[Float32],
+        spec: ColorSpec,
+    ) -> tuple[Codes, Codes]:
+        cb, cr, *spare = (buffer[: len(luma)] for buffer in self._buffers)
+        _look_up(luma, lightness_table(spec), spare[0])
         for plane, slope, offset in zip((cb, cr), slopes, offsets, strict=True):
-            cv2.resize(slope, size, dst=plane)
+            self._enlarge(slope, rows, plane)
             cv2.multiply(plane, spare[0], dst=plane)
-            cv2.add(plane, cv2.resize(offset, size, dst=spare[1]), dst=plane)
+            cv2.add(plane, self._enlarge(offset, rows, spare[1]), dst=plane)
         _guard(cb, cr, luma, spec, spare)
-        return PaintedFrame(frame.frame, _codes(cb, spec), _codes(cr, spec))
+        return _codes(cb, spec), _codes(cr, spec)
+
+    def _enlarge(self, small: Float32, rows: slice, out: Float32) -> Float32:
+        """These rows of what ``small`` is at the planes' size, bilinear, into ``out``."""
+        height, width = self._shape
+        if self._rows == height:
+            return np.asarray(cv2.resize(small, (width, height), dst=out), np.float32)
+        last = len(small) - 1
+        place = (np.arange(rows.start, rows.stop) + 0.5) * (len(small) / height) - 0.5
+        place = np.clip(place, 0, last)
+        above = place.astype(np.intp)
+        share = (place - above).astype(np.float32)[:, None]
+        across = np.asarray(cv2.resize(small, (width, len(small))), np.float32)
+        np.take(across, above, 0, out=out, mode="clip")
+        step = np.take(across, np.minimum(above + 1, last), 0)
+        np.subtract(step, out, out=step)
+        np.multiply(step, share, out=step)
+        return np.add(out, step, out=out)
 
     def _luma(self, luma: Codes) -> Codes:
         """The film's luma codes at the size of its chroma planes."""

@@ -206,7 +206,8 @@ class Pipeline:
             linked = guide.told(linked)
         pool = stack.enter_context(ThreadPoolExecutor(1, "vidcolor-network"))
         guessed = watch.timed(
-            "colorize", colorize(linked, colorizer, color.batch_size, self._info.rotation, pool)
+            "colorize",
+            colorize(linked, colorizer, color.batch_size, self._info.quarter_turns, pool),
         )
         steady = watch.timed("stabilize", stabilize(guessed, color.stabilize))
         graded = watch.timed("look", self._grading.apply(kept(steady), self._before))

@@ -61,7 +61,7 @@ class TextFile:
 
         self.write_bytes(encoded())
 
-    def write_bytes(self, pieces: Iterable[bytes]) -> None:
+    def write_bytes(self, pieces: Iterable[bytes | memoryview]) -> None:
         """Put these bytes in place in one step."""
         with writing(self.path, self._what):
             with self._part.open("wb") as file:

@@ -65,7 +65,7 @@ def steady_clip(
         small = find_cuts(frames, small_size(info, settings))
         linked = keyed(small, color.stabilize, color.keyframes)
         counted = (tally or Tally()).counted(linked)
-        guessed = colorize(counted, colorizer, color.batch_size, info.rotation)
+        guessed = colorize(counted, colorizer, color.batch_size, info.quarter_turns)
         yield from stabilize(guessed, color.stabilize)
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from vidcolor.errors import SourceError, VidcolorError
 from vidcolor.evaluate import metrics
+from vidcolor.scaling import scaled
 from vidcolor.settings import Settings
 from vidcolor.shrink import working_size
 from vidcolor.train.photos import PhotoSet, load_photos
@@ -117,10 +118,9 @@ def load_cases(
         warn(f"photos left out because they cannot be read: {photos.unreadable}")
     for name, image in islice(zip(photos.names, photos.images, strict=True), limit):
         scale = SHORT_SIDE / min(image.shape[:2])
-        size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
-        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        picture = np.asarray(cv2.resize(image, size, interpolation=how), np.uint8)
-        yield make_case(name, picture, working_size(*size, Fraction(1), short_side))
+        width, height = (round(side * scale) for side in image.shape[1::-1])
+        picture = scaled(image, (height, width))
+        yield make_case(name, picture, working_size(width, height, Fraction(1), short_side))
 
 
 def _load(sources: Sequence[Path], limit: int | None) -> PhotoSet:

@@ -39,6 +39,7 @@ class Target:
         self.path = Path(path)
         self.container = _container(self.path)
         check_target(self.path, source, overwrite)
+        check_room(self.path.parent, least_room(source), self.path)
         # Of a link, what it points at is replaced; the link stays.
         self._real = self.path.resolve() if self.path.is_symlink() else self.path
         self.part = self._real.with_name(f".{name_for(self._real)}.part{self.path.suffix}")
@@ -106,4 +107,3 @@ def check_target(path: Path, source: Path, overwrite: bool) -> None:
             raise TargetError(f"{path}: not a regular file, cannot be replaced")
         if not os.access(folder, os.W_OK | os.X_OK):
             raise TargetError(f"{path}: its folder {folder} is not writable")
-    check_room(folder, least_room(source), path)

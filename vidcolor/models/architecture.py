@@ -85,3 +85,5 @@ class Architecture:
             raise TypeError(f"{self.name}: an architecture needs either load or open")
         if bool(self.suffixes) != (self.read is not None):
             raise TypeError(f"{self.name}: suffixes and read go together")
+        if not isinstance(self.weights, Path | None):
+            raise TypeError(f"{self.name}: weights must be a Path, not {self.weights!r}")

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import islice, product
 
-import cv2
 import numpy as np
 
 from vidcolor.models.colorizer import Colorizer, Float32
+from vidcolor.scaling import scaled
 from vidcolor.tiling import Tiles
 
 Corner = tuple[int, int, int]
@@ -46,12 +46,12 @@ class Tiled(Colorizer):
         size = lightness.shape[1:]
         if way.scale is not None:
             seen = _sides(size, way.scale)
-            lightness = np.stack([_scaled(plane, seen) for plane in lightness])
+            lightness = np.stack([scaled(plane, seen) for plane in lightness])
             hints = None if hints is None else np.stack([_hints(item, seen) for item in hints])
         ab = self._pooled(way, lightness, hints)
         if ab.shape[2:] == size:
             return ab
-        return np.stack([[_scaled(plane, size) for plane in planes] for planes in ab])
+        return np.stack([[scaled(plane, size) for plane in planes] for planes in ab])
 
     def _pooled(self, way: Tiles, lightness: Float32, hints: Float32 | None) -> Float32:
         if way.size is None:
@@ -116,15 +116,9 @@ def _sides(size: tuple[int, ...], short: int) -> tuple[int, int]:
     return height, width
 
 
-def _scaled(plane: Float32, size: tuple[int, ...]) -> Float32:
-    smaller = plane.shape[0] > size[0]
-    how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(plane, size[::-1], interpolation=how), np.float32)
-
-
 def _hints(hints: Float32, size: tuple[int, ...]) -> Float32:
     """Hints (3, h, w) at another size: a pixel that any of them touches has their mean colour."""
-    a, b, share = (_scaled(plane, size) for plane in (*(hints[:2] * hints[2]), hints[2]))
+    a, b, share = (scaled(plane, size) for plane in (*(hints[:2] * hints[2]), hints[2]))
     mask = share > 0
     least = np.where(mask, share, 1)
     return np.stack([a / least, b / least, mask]).astype(np.float32)

@@ -15,6 +15,7 @@ import numpy as np
 
 from vidcolor.color import Codes
 from vidcolor.colorize import colorize
+from vidcolor.disk import check_room, least_room
 from vidcolor.errors import EncodeError, UsageError
 from vidcolor.flow import single_threaded_cv2
 from vidcolor.frames import ColoredFrame, PaintedFrame, SmallFrame
@@ -104,6 +105,7 @@ def check_photo_target(target: Path, source: Path, *, overwrite: bool) -> str:
     if kind is None:
         raise UsageError(f"{target}: no name of a photo; use one of {', '.join(SUFFIXES)}")
     check_target(target, source, overwrite)
+    check_room(target.parent, least_room(source), target)
     return kind
 
 
@@ -137,7 +139,7 @@ def paint_photo(
             short = settings.color.short_side
             guide = make_guide(marked, wishes, short, colorizer, warn)
             linked = stack.enter_context(guide).told(linked)
-        item, ab = next(colorize(linked, colorizer, 1, info.rotation))
+        item, ab = next(colorize(linked, colorizer, 1, info.quarter_turns))
         assert ab is not None
         frame, lightness = item.small.frame, item.small.lightness
         graded = next(Grading(settings).apply([ColoredFrame(frame, lightness, ab, True)]))
@@ -153,7 +155,7 @@ def _as_stored(settings: Settings, photo: Photo) -> tuple[Hint, ...]:
     )
 
 
-def _encoded(photo: Photo, painted: PaintedFrame, kind: str) -> Iterator[bytes]:
+def _encoded(photo: Photo, painted: PaintedFrame, kind: str) -> Iterator[bytes | memoryview]:
     frame, tags = painted.frame, photo.tags
     if kind == "JPEG":
         return write_jpeg(frame.luma, painted.cb, painted.cr, tags)

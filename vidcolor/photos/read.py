@@ -26,7 +26,7 @@ from vidcolor.color import Codes
 from vidcolor.errors import SourceError
 from vidcolor.frames import ColorSpec, ColorTags, Frame, VideoInfo
 from vidcolor.media.faults import reading
-from vidcolor.media.picture import as_frame, grey
+from vidcolor.media.picture import as_frame, grey, read_luma
 from vidcolor.media.picture import planar as planar_format
 from vidcolor.media.safety import check_pixels, check_source
 from vidcolor.media.samples import read_samples
@@ -43,14 +43,16 @@ _TURNS = {1: 0, 2: 0, 3: 2, 4: 2, 5: 3, 6: 3, 7: 1, 8: 1}
 """EXIF's orientations as quarters counter-clockwise."""
 _MIRRORED = (2, 4, 5, 7)
 """Those to be mirrored, left to right, after that."""
-_SHORT = 3
-"""TIFF's type of a whole number of 16 bits."""
+_WHOLE = {3: "H", 4: "I"}
+"""TIFF's types of a whole number of 16 and of 32 bits, as `struct` has them."""
 _FAULTS: Final = (
     OSError,
     SyntaxError,
     ValueError,
     TypeError,
     LookupError,
+    ArithmeticError,
+    RuntimeError,
     EOFError,
     MemoryError,
     struct.error,
@@ -159,9 +161,10 @@ def _unturn(data: mmap) -> int:
     (at,) = struct.unpack_from(f"{order}I", data, 4)
     (count,) = struct.unpack_from(f"{order}H", data, at)
     for entry in range(at + 2, at + 2 + 12 * count, 12):
-        tag, kind, _, value = struct.unpack_from(f"{order}HHIH", data, entry)
-        if (tag, kind) == (ORIENTATION, _SHORT):
-            struct.pack_into(f"{order}H", data, entry + 8, 1)
+        tag, kind = struct.unpack_from(f"{order}HH", data, entry)
+        if tag == ORIENTATION and kind in _WHOLE:
+            (value,) = struct.unpack_from(order + _WHOLE[kind], data, entry + 8)
+            struct.pack_into(order + _WHOLE[kind], data, entry + 8, 1)
             return int(value)
     return 1
 
@@ -225,7 +228,8 @@ def _photo(
     else:
         luma = np.ascontiguousarray(planes[..., 0])
     name = planar_format("444", color.depth) if chroma else grey(color.depth)
-    frame = Frame(0, 0, 1, luma, color, owner=as_frame((luma, *chroma), name))
+    luma, owner = read_luma(as_frame((luma, *chroma), name), color)
+    frame = Frame(0, 0, 1, luma, color, owner=owner)
     info = VideoInfo(
         path=path,
         container="photo",

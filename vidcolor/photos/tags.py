@@ -7,9 +7,11 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image, JpegImagePlugin
+
+Bytes = TypeVar("Bytes", bytes, memoryview)
 
 ORIENTATION = 0x0112
 PROFILE = 34675
@@ -116,12 +118,12 @@ def png_chunks(tags: Tags) -> bytes:
     return b"".join(found)
 
 
-def chunks_of(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def chunks_of(data: Bytes) -> Iterator[tuple[bytes, Bytes]]:
     """Each chunk of a PNG: its type, and all of it."""
     at = 8
     while at + 12 <= len(data):
         length = int.from_bytes(data[at : at + 4], "big")
-        yield data[at + 4 : at + 8], data[at : at + 12 + length]
+        yield bytes(data[at + 4 : at + 8]), data[at : at + 12 + length]
         at += 12 + length
 
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import cv2
-import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
@@ -36,7 +35,7 @@ def write_jpeg(luma: Codes, cb: Codes, cr: Codes, tags: Tags) -> Iterator[bytes]
     options: dict[str, Any] = {"quality": QUALITY, "subsampling": 0, **tags.jpeg}
     if "qtables" in tags.jpeg:
         del options["quality"]
-    picture = Image.fromarray(np.dstack((luma, cb, cr)), "YCbCr")
+    picture = Image.merge("YCbCr", [Image.fromarray(plane) for plane in (luma, cb, cr)])
     file = io.BytesIO()
     picture.save(file, "JPEG", **options, **_given(tags, dpi=tags.dpi))
     yield file.getvalue()
@@ -49,13 +48,13 @@ def write_webp(pixels: Codes, tags: Tags) -> Iterator[bytes]:
     yield file.getvalue()
 
 
-def write_png(pixels: Codes, tags: Tags) -> Iterator[bytes]:
+def write_png(pixels: Codes, tags: Tags) -> Iterator[bytes | memoryview]:
     """R'G'B', or with alpha, (h, w, n) of 8 or 16 bits as a PNG."""
     swapped = cv2.cvtColor(
         pixels, cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
     )
     _, data = cv2.imencode(".png", swapped, (cv2.IMWRITE_PNG_COMPRESSION, _PNG_EFFORT))
-    encoded = data.tobytes()
+    encoded = data.data
     yield encoded[:_HEAD]
     # Pillow writes PNG's tags, but no 16 bits of R'G'B'; OpenCV the reverse.
     yield png_chunks(tags)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -13,12 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from vidcolor.colorize import colorize
-from vidcolor.errors import SourceError, TargetError, TargetExistsError, UsageError
+from vidcolor.errors import SourceError, TargetError, UsageError
 from vidcolor.flow import single_threaded_cv2
 from vidcolor.frames import ColoredFrame, Frame, SmallFrame, VideoInfo
 from vidcolor.keyframes import all_keys
 from vidcolor.look import Grading
 from vidcolor.media.glimpse import Glimpser
+from vidcolor.media.target import check_target
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.paint import Painter
 from vidcolor.photos.kinds import kind_of
@@ -91,7 +91,8 @@ def make_sheet(
         if settings.shots is not None or options.count is not None or options.every_shot:
             raise UsageError(f"{source}: a photo has one place and no shots; leave them out")
     info = examine(source, settings) if photo is None else photo.info
-    _check(target, info.path, overwrite=settings.overwrite)
+    _check_name(target)
+    check_target(target, info.path, settings.overwrite)
     with TextFile(target, "sheet") as file, single_threaded_cv2():
         colorizers = open_colorizers(columns, warn)
         places = [Place(Fraction(0), Fraction(1))]
@@ -160,7 +161,7 @@ class Stills:
                     for frame, one in zip(own, small, strict=True)
                 ]
                 guessed = colorize(
-                    all_keys(seen), colorizer, settings.color.batch_size, self._info.rotation
+                    all_keys(seen), colorizer, settings.color.batch_size, self._info.quarter_turns
                 )
                 graded = grading.apply(
                     ColoredFrame(item.small.frame, item.small.lightness, ab, True)
@@ -216,17 +217,7 @@ def _caption(info: VideoInfo, place: Place, frame: Frame) -> str:
     return time[: -2 if (info.duration or 0) < 120 else -4] + shot
 
 
-def _check(target: Path, source: Path, *, overwrite: bool) -> None:
+def _check_name(target: Path) -> None:
     if target.suffix.lower() not in _SUFFIXES:
         known = ", ".join(_SUFFIXES)
         raise TargetError(f"{target}: a sheet is a picture; give it a name that ends in {known}")
-    try:
-        if target.is_dir():
-            raise TargetError(f"{target}: this is a folder; name a file in it")
-        if target.exists() and os.path.samefile(target, source):
-            raise TargetError(f"{target}: the sheet would replace the film; choose another name")
-        exists = os.path.lexists(target)
-    except OSError as error:
-        raise TargetError(f"{target}: cannot write the sheet: {error.strerror}") from error
-    if exists and not overwrite:
-        raise TargetExistsError(f"{target}: exists already; give --overwrite to replace it")

@@ -127,8 +127,8 @@ class Pictures:
     ) -> Float32:
         points = self._points(small, settings, hints, stills)
         asked = [LinkedFrame(small, None, True, hinted=points is not None, points=points)]
-        batch, rotation = settings.color.batch_size, self._film.info.rotation
-        ((_, ab),) = colorize(asked, self._networks.colorizer, batch, rotation)
+        batch, turns = settings.color.batch_size, self._film.info.quarter_turns
+        ((_, ab),) = colorize(asked, self._networks.colorizer, batch, turns)
         assert ab is not None
         return ab
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -70,6 +71,9 @@ def check(path: Path, recipe: Recipe) -> None:
 def _faults(recipe: Recipe) -> Iterator[str]:
     if not recipe.photos:
         yield "photos is empty: name folders or tar files of photos"
+    for item in fields(recipe):
+        if not _finite(getattr(recipe, item.name)):
+            yield f"{item.name} must be finite, not nan or inf"
     for key in ("photos", "val", "include", "exclude"):
         if not all(isinstance(item, str) for item in getattr(recipe, key)):
             yield f"{key} must be a list of names"
@@ -93,13 +97,24 @@ def _faults(recipe: Recipe) -> Iterator[str]:
     yield from _contradictions(recipe)
 
 
+def _finite(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return all(map(_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _is_stage(item: Any) -> bool:
+    kinds = (float | int, int, int)
+    return isinstance(item, tuple) and len(item) == 3 and all(map(isinstance, item, kinds))
+
+
 def _shape_faults(recipe: Recipe) -> Iterator[str]:
     stages = recipe.stages
-    if not stages or any(len(item) != 3 for item in stages):
+    if not stages or not all(_is_stage(item) for item in stages):
         yield "stages must be a list of [share, crop size, batch size]"
     if stages[0][0] != 0 or any(size <= 0 or size % 32 for _, size, _ in stages):
         yield "stages must begin at 0.0 and have crop sizes that are multiples of 32"
-    if not all(isinstance(count, int) and count > 0 for _, _, count in stages):
+    if not all(count > 0 for _, _, count in stages):
         yield "stages must have batch sizes of at least 1"
     if len(recipe.widths) != 4 or not all(isinstance(w, int) and w > 0 for w in recipe.widths):
         yield "widths must be four numbers of channels"
@@ -135,5 +150,16 @@ def _contradictions(recipe: Recipe) -> Iterator[str]:
     wanted = wanted or (recipe.perceptual > 0 and "perceptual")
     if wanted and recipe.encoder == "none":
         yield f"{wanted} needs a pretrained encoder: set encoder to lite0, lite1 or lite2"
+    # What class weights raised, the loss takes out before it judges, and a network not always.
+    if recipe.network == "chromanet" and recipe.uniform:
+        yield (
+            f"uniform = {recipe.uniform!r}: chromanet is decoded by the prior without a uniform "
+            "share; it is for network eccv16"
+        )
+    if recipe.network == "eccv16" and (recipe.regression or recipe.edges):
+        yield (
+            "regression and edges judge colours that eccv16 is not decoded to; set both to 0 as "
+            "in configs/train/eccv16.toml, or use network chromanet"
+        )
     if recipe.critic_from > recipe.adversary_from:
         yield "adversary_from must not come before critic_from: the critic would know nothing"

@@ -13,6 +13,7 @@ from vidcolor.train.critic import Adversary
 from vidcolor.train.examples import Batch
 from vidcolor.train.heldout import enlarged
 from vidcolor.train.known import Known
+from vidcolor.train.network import norms_at_rest
 from vidcolor.train.objectives import ColorLoss
 from vidcolor.train.perceptual import Perceptual
 from vidcolor.train.recipe import Recipe
@@ -81,13 +82,13 @@ class Costs:
 
     def look(self, net: TrainableNet, batch: Batch) -> Tensor:
         """All ``terms``, of a network that is not to learn from them."""
-        with torch.no_grad():
+        with torch.no_grad(), norms_at_rest(net):
             return self(net, batch)[1]
 
     def teach_critic(self, net: TrainableNet, batch: Batch) -> Tensor:
         """Set the gradients of the critic; returns its loss among the ``terms``, the others 0."""
         assert self._adversary is not None
-        with torch.no_grad():
+        with torch.no_grad(), norms_at_rest(net):
             found = net.decode(self._seen(net, batch)[0].float())
         size = batch.lightness.shape[-2:]
         pictures = enlarged(found, size), enlarged(batch.ab, size)

@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -20,6 +19,7 @@ from torch import Tensor
 
 from vidcolor.models.architecture import ColorNet
 from vidcolor.models.lab import lab_from_rgb, rgb_from_lab
+from vidcolor.scaling import scaled
 from vidcolor.train.photos import PhotoSet
 
 SIDE = 192
@@ -127,8 +127,7 @@ def square(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     middle = image[top : top + side, left : left + side]
-    way = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(middle, (size, size), interpolation=way), np.uint8)
+    return scaled(middle, (size, size))
 
 
 def as_batch(squares: Sequence[NDArray[np.uint8]]) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +210,19 @@ def freeze_norms(net: TrainableNet) -> None:
         for module in net.encoder.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
+
+
+@contextmanager
+def norms_at_rest(net: nn.Module) -> Iterator[None]:
+    """Norms go by each batch as they do in training, but gather no statistics of it."""
+    norms = [part for part in net.modules() if isinstance(part, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True
 
 
 @torch.no_grad()

@@ -101,6 +101,11 @@ class Ranks:
         return float(said)
 
 
+def processes() -> int:
+    """How many there are of this run: what torchrun has started, else this one."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 @contextmanager
 def joined(wanted: str) -> Iterator[Ranks]:
     """The processes of this run, one where torchrun has started no more; each with its device.
@@ -108,7 +113,7 @@ def joined(wanted: str) -> Iterator[Ranks]:
     ``wanted`` is as for `pick_device`. Where there are GPUs, each process of a machine takes its
     own.
     """
-    count = int(os.environ.get("WORLD_SIZE", "1"))
+    count = processes()
     if count == 1:
         yield Ranks(pick_device(wanted))
         return

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from reprlib import repr as brief
 from typing import Any
 
 from vidcolor.errors import SettingsError
@@ -166,12 +168,13 @@ def load_recipe(path: Path, changes: dict[str, Any] | None = None) -> Recipe:
 def _fitted(path: Path, key: str, value: Any, default: Any) -> Any:
     """``value`` as the type of ``default``. Raises SettingsError."""
     if isinstance(default, float) and type(value) is int:
-        value = float(value)
+        with suppress(OverflowError):  # TOML has whole numbers that no float can hold.
+            value = float(value)
     elif isinstance(default, tuple) and isinstance(value, list):
         value = tuple(tuple(item) if isinstance(item, list) else item for item in value)
     elif key in ("include", "exclude") and isinstance(value, str):
         value = (value,)
     if type(value) is not type(default):
         kind = "list" if isinstance(default, tuple) else type(default).__name__
-        raise SettingsError(f"{path}: {key} must be a {kind}, not {value!r}")
+        raise SettingsError(f"{path}: {key} must be a {kind}, not {brief(value)}")
     return value

@@ -18,8 +18,8 @@ from vidcolor.train.journal import Journal, Log
 from vidcolor.train.network import export
 from vidcolor.train.ranks import Ranks
 from vidcolor.train.recipe import Recipe
-from vidcolor.train.saved import State, Trained, write_tensors
-from vidcolor.train.start import fill
+from vidcolor.train.saved import Best, State, Trained, read_best
+from vidcolor.train.start import fill_from
 
 
 class Results:
@@ -85,10 +85,8 @@ class Results:
         if score > state.best:
             state.best, state.best_step, state.stale = score, state.step, 0
             if self._journal is not None:
-                write_tensors(
-                    self._run / "best.pt",
-                    {"step": state.step, "score": score, "average": self._average.state_dict()},
-                )
+                best = Best(state.step, score, self._average.state_dict())
+                best.save(self._run / "best.pt")
         else:
             state.stale += 1
         self._marked += time.monotonic() - begun
@@ -115,9 +113,10 @@ class Results:
         best = self._run / "best.pt"
         figures: dict[str, float] = {}
         if state.best_step and best.is_file():
-            step = state.best_step
-            fill(net, best)
-            figures = {"score": state.best}
+            # Its own word for what it is: a run that was killed may know of an older one.
+            kept = read_best(best)
+            fill_from(net, kept.average, best)
+            step, figures = kept.step, {"score": kept.score}
         weights: dict[str, Any] = {"recipe": self._recipe.card(), "steps": step}
         if figures:
             weights["validation"] = figures

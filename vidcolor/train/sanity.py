@@ -8,11 +8,12 @@ from pathlib import Path
 
 import torch
 
-from vidcolor.errors import ModelError
+from vidcolor.errors import ModelError, UsageError
 from vidcolor.models.registry import load_net
 from vidcolor.train.heldout import Figures, HeldOut, square
 from vidcolor.train.journal import Log
 from vidcolor.train.loop import train
+from vidcolor.train.ranks import processes
 from vidcolor.train.recipe import Recipe
 from vidcolor.train.sets import photo_sets
 
@@ -26,8 +27,11 @@ def check_sanity(recipe: Recipe, log: Log = print, steps: int = 300) -> Figures:
 
     Network, loss, colour space and optimiser are the recipe's; the rate is 1e-3, so that a slow
     recipe shows in as many steps. Nothing is kept. Raises ModelError when more than ``MOST`` of the
-    ab error of the grey photo is left: then the network, its loss or its data are wrong.
+    ab error of the grey photo is left: then the network, its loss or its data are wrong; UsageError
+    where torchrun has started several processes, which one photo cannot be shared by.
     """
+    if processes() > 1:
+        raise UsageError("the sanity check learns one photo in one process; start it alone")
     first, _ = photo_sets(replace(recipe, limit=1, val_every=0), recipe.threads)
     photo = replace(first, images=(square(first.images[0], SIDE),))
     with tempfile.TemporaryDirectory() as folder:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import pickle
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,6 +17,8 @@ from vidcolor.disk import put_in_place
 from vidcolor.errors import ModelError, TargetError
 from vidcolor.models.trainable import TrainableNet
 from vidcolor.train.critic import Adversary
+
+Part = TypeVar("Part")
 
 _BROKEN = (
     OSError,
@@ -132,15 +135,34 @@ def restore(path: Path, trained: Trained) -> tuple[State, Tensor]:
         ) from error
 
 
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The averaged weights of one validation: what ``best.pt`` holds."""
+
+    step: int
+    score: float
+    average: dict[str, Tensor]
+
+    def save(self, path: Path) -> None:
+        """Raises TargetError."""
+        write_tensors(path, {item.name: getattr(self, item.name) for item in fields(self)})
+
+
+def read_best(path: Path) -> Best:
+    """Raises ModelError."""
+    return _read_back(path, lambda saved: Best(**saved))
+
+
 def read_average(path: Path) -> dict[str, Tensor]:
     """The averaged weights in a ``.pt`` file of a run. Raises ModelError."""
+    return _read_back(path, lambda saved: saved["average"])
+
+
+def _read_back(path: Path, take: Callable[[dict[str, Any]], Part]) -> Part:
     try:
-        average: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)[
-            "average"
-        ]
+        return take(torch.load(path, map_location="cpu", weights_only=True))
     except _BROKEN as error:
         raise ModelError(f"{path}: cannot be read back: {_first_line(error)}") from error
-    return average
 
 
 def _reason(error: BaseException) -> str:

@@ -32,7 +32,7 @@ def continue_from(path: Path, net: ChromaNet, pictures: Iterable[Tensor]) -> Non
             raise ModelError(f"{path}: cannot continue from this: {error}") from error
         state = _unfold(folded, pictures)
     new = {name: value for name, value in net.state_dict().items() if name.startswith("mixers.")}
-    _fill(net, new | state, path)
+    fill_from(net, new | state, path)
 
 
 def fill(net: nn.Module, path: Path) -> None:
@@ -43,7 +43,7 @@ def fill(net: nn.Module, path: Path) -> None:
     else:
         arrays = read_checkpoint(path).state
         state = {name: torch.from_numpy(value) for name, value in arrays.items()}
-    _fill(net, state, path)
+    fill_from(net, state, path)
 
 
 @torch.no_grad()
@@ -90,7 +90,8 @@ def _unfold(folded: ChromaNet, pictures: Iterable[Tensor]) -> dict[str, Tensor]:
     return state
 
 
-def _fill(net: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+def fill_from(net: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    """Fill ``net`` with the ``state`` that was in ``path``. Raises ModelError."""
     try:
         net.load_state_dict(state, strict=True)
     except RuntimeError as error:

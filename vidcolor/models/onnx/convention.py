@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +12,7 @@ from vidcolor.color import lab_from_rgb
 from vidcolor.errors import ModelError
 from vidcolor.gamut import luminance_of, rgb_from_signed
 from vidcolor.models.onnx.description import INPUTS, OUTPUTS, Description, Side
+from vidcolor.scaling import scaled
 from vidcolor.transfer import encoded
 
 Float32 = NDArray[np.float32]
@@ -104,11 +104,7 @@ def _grey(lightness: Float64) -> Float64:
 
 
 def _resized(lightness: Float32, size: tuple[int, ...]) -> Float64:
-    if lightness.shape == size:
-        return lightness.astype(np.float64)
-    smaller = size[0] < lightness.shape[0] or size[1] < lightness.shape[1]
-    how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-    return cv2.resize(lightness, size[::-1], interpolation=how).astype(np.float64)
+    return scaled(lightness, size).astype(np.float64)
 
 
 def _read_bins(path: Path, name: str) -> Float64:
