@@ -150,8 +150,8 @@ def spread(
     among = _covariance(known.scene(known), known.thing(known), best)
     towards = every.scene(known) + best * best * every.thing(known)
     change = towards @ np.linalg.solve(among, missing)
-    planes = cv2.resize(change.reshape(size[1], size[0], 2), (width, height))
-    return ab + np.asarray(planes, np.float32).transpose(2, 0, 1)
+    planes = np.asarray(change.T, np.float32).reshape(2, size[1], size[0])
+    return ab + np.stack([cv2.resize(plane, (width, height)) for plane in planes])
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,10 +212,8 @@ def _likelihood(scene: Float32, thing: Float32, size: float, missing: Float32) -
 
 def _small(ab: Float32, size: tuple[int, int]) -> Float32:
     """The colours (N, 2) of ``ab`` (2, h, w) at ``size`` (w, h)."""
-    planes = np.ascontiguousarray(ab.transpose(1, 2, 0))
-    return np.asarray(cv2.resize(planes, size, interpolation=cv2.INTER_AREA), np.float32).reshape(
-        -1, 2
-    )
+    planes = [cv2.resize(plane, size, interpolation=cv2.INTER_AREA).ravel() for plane in ab]
+    return np.asarray(np.stack(planes, axis=1), np.float32)
 
 
 def _merge(
