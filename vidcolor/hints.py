@@ -143,11 +143,11 @@ def spread(
     missing = wanted - _small(ab, size)[here]
     every = _Likeness.of(lightness, ab if unaided is None else unaided, size)
     known = every.at(here)
-    judged = np.arange(0, len(here), -(-len(here) // _JUDGED))
-    some = known.at(judged)
-    scene, thing = some.scene(some), some.thing(some)
-    best = max(_SIZES, key=lambda own: _likelihood(scene, thing, own, missing[judged]))
-    among = _covariance(known.scene(known), known.thing(known), best)
+    scene, thing = known.scene(known), known.thing(known)
+    every_nth = slice(None, None, -(-len(here) // _JUDGED))
+    judged = scene[every_nth, every_nth], thing[every_nth, every_nth], missing[every_nth]
+    best = max(_SIZES, key=lambda own: _likelihood(*judged, own))
+    among = _covariance(scene, thing, best)
     towards = every.scene(known) + best * best * every.thing(known)
     change = towards @ np.linalg.solve(among, missing)
     planes = np.asarray(change.T, np.float32).reshape(2, size[1], size[0])
@@ -169,8 +169,13 @@ class _Likeness:
         """All pixels of a picture at ``size`` (w, h)."""
         tone = np.asarray(cv2.resize(lightness, size, interpolation=cv2.INTER_AREA), np.float32)
         around = np.asarray(cv2.GaussianBlur(tone, (0, 0), _AROUND), np.float32)
-        place = np.indices(size[::-1], dtype=np.float32).reshape(2, -1).T / np.float32(min(size))
-        return cls(place, tone.reshape(-1, 1), around.reshape(-1, 1), _small(unaided, size))
+        place = np.indices(size[::-1]).reshape(2, -1).T / min(size)
+        return cls(
+            np.asarray(place, np.float32),
+            tone.reshape(-1, 1),
+            around.reshape(-1, 1),
+            _small(unaided, size),
+        )
 
     def at(self, chosen: NDArray[np.intp]) -> _Likeness:
         """Some of the pixels."""
@@ -203,7 +208,7 @@ def _covariance(scene: Float32, thing: Float32, size: float) -> NDArray[np.float
     return np.asarray(scene + size * size * thing + noise * np.eye(len(scene)), np.float64)
 
 
-def _likelihood(scene: Float32, thing: Float32, size: float, missing: Float32) -> float:
+def _likelihood(scene: Float32, thing: Float32, missing: Float32, size: float) -> float:
     """Logarithm of that of the differences ``missing`` (K, 2), up to a constant."""
     among = _covariance(scene, thing, size)
     fit = float((missing * np.linalg.solve(among, missing)).sum())
@@ -236,4 +241,4 @@ def _merge(
 def _apart(one: Float32, other: Float32) -> Float32:
     """Squared distances between rows: (len(one), len(other))."""
     far = (one * one).sum(1)[:, None] + (other * other).sum(1) - 2 * one @ other.T
-    return np.maximum(far, 0)
+    return np.asarray(np.maximum(far, 0), np.float32)
