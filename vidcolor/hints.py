@@ -28,8 +28,9 @@ _MOST = 500
 """Points that one solution takes into account; more are merged by neighbourhood first."""
 _JUDGED = 100
 """Points whose likelihood is asked for."""
-_TOLD = 0.3
-"""Share of the network's answer to the points, against its answer without any."""
+_TOLD = (0.5, 10)
+"""Greatest share of the network's answer to the points, against its answer without any, and the
+number of points at which it is half of that: to a few it answers wildly."""
 _SCENE = (5.0, 1.5, 25.0)
 """What the light of the whole scene does to colours: its size in ab units, its reach in short sides
 of the picture and in L*. This and what follows was chosen on training photographs, see
@@ -90,7 +91,10 @@ def _told(
     if colorizer.takes_hints:
         size = lightness.shape[1:]
         hints = np.stack([draw_points(points[number], *size) for number in some])
-        ab[some] += _TOLD * (colorizer.colors(lightness[some], hints) - unaided[some])
+        most, half = _TOLD
+        counts = np.array([len(points[number]) for number in some], np.float32)
+        shares = (most * counts / (counts + half))[:, None, None, None]
+        ab[some] += shares * (colorizer.colors(lightness[some], hints) - unaided[some])
     for number in some:
         ab[number] = spread(ab[number], lightness[number], points[number], unaided[number])
     return ab
