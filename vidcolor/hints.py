@@ -30,7 +30,7 @@ _JUDGED = 100
 """Points whose likelihood is asked for."""
 _TOLD = (0.5, 10)
 """Greatest share of the network's answer to the points, against its answer without any, and the
-number of points at which it is half of that: to a few it answers wildly."""
+number of points at which it is half of that."""
 _SCENE = (5.0, 1.5, 25.0)
 """What the light of the whole scene does to colours: its size in ab units, its reach in short sides
 of the picture and in L*. This and what follows was chosen on training photographs, see
