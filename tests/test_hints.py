@@ -45,6 +45,38 @@ def test_obeyed_points_change_nothing_and_no_points_are_no_work() -> None:
     assert spread(ab, _scene(), np.zeros((0, 4), np.float32)) is ab
 
 
+def test_what_the_points_did_to_the_network_does_not_blur_what_is_alike() -> None:
+    light = np.full((96, 128), 50, np.float32)
+    unaided = np.zeros((2, 96, 128), np.float32)
+    unaided[:, :, :64], unaided[:, :, 64:] = 20, -20
+    told = unaided.copy()
+    told[:, 36:60, 40:100] = 15  # What a network makes of a point, over the edge of the thing.
+    points = np.array([[48, 52, 50, 40]], np.float32)
+    alike, blurred = spread(told, light, points, unaided), spread(told, light, points)
+    assert np.abs(alike[:, 48, 52] - (50, 40)).max() < 5
+    assert np.abs(alike - told)[:, 48, 80].max() < 5
+    assert np.abs(blurred - told)[:, 48, 80].max() > 15
+
+
+def test_colours_all_too_weak_are_made_stronger_far_from_the_points_too() -> None:
+    light = np.tile(np.linspace(20, 90, 256, dtype=np.float32), (96, 1))
+    found = np.stack([np.tile(np.linspace(-20, 20, 256, dtype=np.float32), (96, 1))] * 2)
+    places = np.array([[row, column] for row in (10, 30) for column in (20, 80, 140)])
+    points = np.column_stack((places, 2 * found[:, places[:, 0], places[:, 1]].T))
+    ab = spread(found, light, points.astype(np.float32))
+    assert np.abs(ab[:, 90, 250] - 2 * found[:, 90, 250]).max() < 8
+
+
+def test_one_thing_far_off_is_its_own_affair_and_a_little_everywhere_is_the_scenes() -> None:
+    light, grey = np.full((96, 256), 50, np.float32), np.zeros((2, 96, 256), np.float32)
+    one = spread(grey, light, np.array([[20, 20, 60, 0]], np.float32))
+    assert one[0, 20, 20] > 50
+    assert one[0, 80, 220] < 0.03 * 60
+    places = [(row, column) for row in (10, 30, 50) for column in (10, 30, 50)]
+    all_over = np.array([(*place, 6, 0) for place in places], np.float32)
+    assert spread(grey, light, all_over)[0, 80, 220] > 0.15 * 6
+
+
 def test_thousands_of_points_of_a_stroke_are_merged() -> None:
     rng = np.random.default_rng(0)
     places = rng.uniform(0, (96, 64), (5000, 2))

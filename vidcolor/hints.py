@@ -4,12 +4,15 @@ The network takes points as an input and gives their colour to what looks alike,
 obey. What it left undone, the difference between a point's colour and the result there, is spread
 by Gaussian process regression (Rasmussen and Williams, "Gaussian Processes for Machine Learning",
 2006): near the points, in the nearness of place, lightness and predicted colour, the difference
-is taken over; far from all of them the network's own colour stays.
+is taken over; far from all of them the network's own colour stays. How much of a difference is of
+the thing a point is on, and how much of the whole picture, the points tell (their marginal
+likelihood, chapter 5 there).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -23,11 +26,25 @@ PATCH = 5
 """Side of the square a point covers, in pixels of the picture the network sees."""
 _MOST = 500
 """Points that one solution takes into account; more are merged by neighbourhood first."""
-_NOISE = 0.06
-"""Variance of a point's colour against that of the difference, both as shares of the latter."""
-_KERNELS = ((0.35, 0.8, 30.0, np.inf), (0.65, 0.5, 25.0, 30.0))
-"""(share, reach in short sides of the picture, in L*, in ab units): the whole scene's light, and
-things of one tone and colour. Chosen on training photographs, see benchmarks/RESULTS.md."""
+_JUDGED = 100
+"""Points whose likelihood is asked for."""
+_TOLD = (0.5, 10)
+"""Greatest share of the network's answer to the points, against its answer without any, and the
+number of points at which it is half of that."""
+_SCENE = (5.0, 1.5, 25.0)
+"""What the light of the whole scene does to colours: its size in ab units, its reach in short sides
+of the picture and in L*. This and what follows was chosen on training photographs, see
+benchmarks/TRAINING.md."""
+_STRENGTH = 0.3
+"""By what share of themselves all colours of a picture may be too strong, too weak or turned."""
+_THING = (0.45, 15.0, 13.0, 7.0)
+"""Reach of a thing: in short sides, in L*, in L* of what is around, in ab units unaided."""
+_SIZES = (4.0, 8.0, 16.0, 32.0)
+"""Sizes, in ab units, that the differences of single things may have; the likeliest is taken."""
+_NOISE = (1.5, 0.1)
+"""Deviation of a point's colour: in ab units, and as a share of that size."""
+_AROUND = 2.5
+"""Deviation of the blur that tells what is around, in pixels of a quarter of the size."""
 
 
 def color_with_points(
@@ -35,7 +52,7 @@ def color_with_points(
 ) -> Float32:
     """The ab (2, h, w) of ``lightness`` (h, w) L*, told colours: ``points`` (K, 4) y, x, a*, b*.
 
-    The network is asked twice, with the points and without (``unaided``, if that is at hand): the
+    The network is asked twice, with the points and without (``unaided``, if that is at hand): a
     mean of both was closer to the truth than either. Then the points are enforced by `spread`. A
     network that cannot be told colours is asked once, and the points are spread over its answer.
     """
@@ -74,9 +91,12 @@ def _told(
     if colorizer.takes_hints:
         size = lightness.shape[1:]
         hints = np.stack([draw_points(points[number], *size) for number in some])
-        ab[some] = (colorizer.colors(lightness[some], hints) + unaided[some]) / 2
+        most, half = _TOLD
+        counts = np.array([len(points[number]) for number in some], np.float32)
+        shares = (most * counts / (counts + half))[:, None, None, None]
+        ab[some] += shares * (colorizer.colors(lightness[some], hints) - unaided[some])
     for number in some:
-        ab[number] = spread(ab[number], lightness[number], points[number])
+        ab[number] = spread(ab[number], lightness[number], points[number], unaided[number])
     return ab
 
 
@@ -104,39 +124,105 @@ def turned(points: Float32, size: tuple[int, ...], turns: int) -> Float32:
     return points
 
 
-def spread(ab: Float32, lightness: Float32, points: Float32) -> Float32:
+def spread(
+    ab: Float32, lightness: Float32, points: Float32, unaided: Float32 | None = None
+) -> Float32:
     """Draw ``ab`` (2, h, w) towards the colours of ``points`` (K, 4): y, x, a*, b* in pixels.
 
-    ``lightness`` (h, w) is L*. Costs about a millisecond for ten points and ten for a hundred at
-    a short side of 192 pixels: it works at a quarter of the size, which is finer than any colour
-    the eye can place.
+    ``lightness`` (h, w) is L*. What is of one thing is told by ``unaided`` (2, h, w), colours that
+    know nothing of the points (else ``ab``): where the network was told them, its colours are alike
+    around each point, whatever is there. Costs about a millisecond for ten points and ten for a
+    hundred at a short side of 192 pixels: it works at a quarter of the size, which is finer than
+    any colour the eye can place.
     """
     if not len(points):
         return ab
     height, width = lightness.shape
     size = (max(1, width // 4), max(1, height // 4))
-    tone = cv2.resize(lightness, size, interpolation=cv2.INTER_AREA)
-    color = cv2.resize(ab.transpose(1, 2, 0), size, interpolation=cv2.INTER_AREA)
     rows = np.minimum(points[:, 0] * size[1] / height, size[1] - 1).astype(np.intp)
     columns = np.minimum(points[:, 1] * size[0] / width, size[0] - 1).astype(np.intp)
     rows, columns, wanted = _merge(rows, columns, points[:, 2:], size)
 
-    missing = wanted - color[rows, columns]
-    places = np.indices(size[::-1], dtype=np.float32).transpose(1, 2, 0) / min(size)
-    among: Float32 = np.zeros((len(rows), len(rows)), np.float32)
-    towards: Float32 = np.zeros((size[0] * size[1], len(rows)), np.float32)
-    for share, reach, tones, colors in _KERNELS:
-        parts = [places / reach, tone[..., None] / tones]
-        if np.isfinite(colors):
-            parts.append(color / colors)
-        features = np.concatenate(parts, axis=-1).astype(np.float32)
-        known = features[rows, columns]
-        among += share * _alike(known, known)
-        towards += share * _alike(features.reshape(-1, features.shape[-1]), known)
-    among[np.diag_indices_from(among)] += _NOISE
+    here = rows * size[0] + columns
+    missing = wanted - _small(ab, size)[here]
+    every = _Likeness.of(lightness, ab if unaided is None else unaided, size)
+    known = every.at(here)
+    scene, thing = known.scene(known), known.thing(known)
+    every_nth = slice(None, None, -(-len(here) // _JUDGED))
+    judged = scene[every_nth, every_nth], thing[every_nth, every_nth], missing[every_nth]
+    best = max(_SIZES, key=lambda own: _likelihood(*judged, own))
+    among = _covariance(scene, thing, best)
+    towards = every.scene(known) + best * best * every.thing(known)
     change = towards @ np.linalg.solve(among, missing)
-    planes = cv2.resize(change.reshape(size[1], size[0], 2), (width, height))
-    return ab + np.asarray(planes, np.float32).transpose(2, 0, 1)
+    planes = np.asarray(change.T, np.float32).reshape(2, size[1], size[0])
+    return ab + np.stack([cv2.resize(plane, (width, height)) for plane in planes])
+
+
+@dataclass(frozen=True, slots=True)
+class _Likeness:
+    """By what N pixels are compared: ``place`` (N, 2) in short sides, their ``tone`` (N, 1) and
+    that ``around`` them in L*, their unaided ``color`` (N, 2)."""
+
+    place: Float32
+    tone: Float32
+    around: Float32
+    color: Float32
+
+    @classmethod
+    def of(cls, lightness: Float32, unaided: Float32, size: tuple[int, int]) -> _Likeness:
+        """All pixels of a picture at ``size`` (w, h)."""
+        tone = np.asarray(cv2.resize(lightness, size, interpolation=cv2.INTER_AREA), np.float32)
+        around = np.asarray(cv2.GaussianBlur(tone, (0, 0), _AROUND), np.float32)
+        place = np.indices(size[::-1]).reshape(2, -1).T / min(size)
+        return cls(
+            np.asarray(place, np.float32),
+            tone.reshape(-1, 1),
+            around.reshape(-1, 1),
+            _small(unaided, size),
+        )
+
+    def at(self, chosen: NDArray[np.intp]) -> _Likeness:
+        """Some of the pixels."""
+        parts = (self.place, self.tone, self.around, self.color)
+        return _Likeness(*(part[chosen] for part in parts))
+
+    def scene(self, other: _Likeness) -> Float32:
+        """Covariance (N, M) of what befalls the whole picture: its light, and colours all too
+        strong, too weak or turned, a linear function of the unaided ones."""
+        deviation, reach, tones = _SCENE
+        one, two = (np.hstack((p.place / reach, p.tone / tones)) for p in (self, other))
+        light = deviation**2 * np.exp(-0.5 * _apart(one, two))
+        return np.asarray(light + _STRENGTH**2 * self.color @ other.color.T, np.float32)
+
+    def thing(self, other: _Likeness) -> Float32:
+        """Correlation (N, M) of what befalls things: Gaussian in place, so that it ends; in looks
+        a rational quadratic, as things differ in how alike their parts are."""
+        reach, tones, arounds, colors = _THING
+        one, two = (
+            np.hstack((p.tone / tones, p.around / arounds, p.color / colors)) for p in (self, other)
+        )
+        near = np.exp(-0.5 * _apart(self.place / reach, other.place / reach))
+        return np.asarray(near / (1 + 0.5 * _apart(one, two)), np.float32)
+
+
+def _covariance(scene: Float32, thing: Float32, size: float) -> NDArray[np.float64]:
+    """That of points (K, K) whose own differences have this ``size``, with their noise."""
+    least, share = _NOISE
+    noise = least**2 + (share * size) ** 2
+    return np.asarray(scene + size * size * thing + noise * np.eye(len(scene)), np.float64)
+
+
+def _likelihood(scene: Float32, thing: Float32, missing: Float32, size: float) -> float:
+    """Logarithm of that of the differences ``missing`` (K, 2), up to a constant."""
+    among = _covariance(scene, thing, size)
+    fit = float((missing * np.linalg.solve(among, missing)).sum())
+    return -0.5 * fit - float(np.linalg.slogdet(among)[1])
+
+
+def _small(ab: Float32, size: tuple[int, int]) -> Float32:
+    """The colours (N, 2) of ``ab`` (2, h, w) at ``size`` (w, h)."""
+    planes = [cv2.resize(plane, size, interpolation=cv2.INTER_AREA).ravel() for plane in ab]
+    return np.asarray(np.stack(planes, axis=1), np.float32)
 
 
 def _merge(
@@ -156,7 +242,7 @@ def _merge(
     return rows[first], columns[first], means
 
 
-def _alike(one: Float32, other: Float32) -> Float32:
-    """Gaussian kernel of the distances between rows: (len(one), len(other))."""
+def _apart(one: Float32, other: Float32) -> Float32:
+    """Squared distances between rows: (len(one), len(other))."""
     far = (one * one).sum(1)[:, None] + (other * other).sum(1) - 2 * one @ other.T
-    return np.asarray(np.exp(-0.5 * np.maximum(far, 0)), np.float32)
+    return np.asarray(np.maximum(far, 0), np.float32)
