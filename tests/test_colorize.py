@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
 
 from vidcolor.colorize import colorize
+from vidcolor.errors import DeviceError
 from vidcolor.frames import ColorSpec, Frame, SmallFrame
 from vidcolor.keyframes import LinkedFrame, all_keys
 
@@ -42,6 +45,45 @@ def test_frames_come_in_order_from_batches() -> None:
     for before, (_, ab) in zip(frames, colored, strict=True):
         assert ab is not None
         np.testing.assert_array_equal(ab[1], before.lightness)
+
+
+def test_a_pool_is_given_the_next_batch_before_the_last_is_passed_on() -> None:
+    passed: list[int] = []
+    given: list[int] = []
+
+    class Pool(ThreadPoolExecutor):
+        def submit(self, *call: Any, **more: Any) -> Future[Any]:
+            given.append(len(passed))
+            return super().submit(*call, **more)
+
+    frames = [LinkedFrame(small(number), None, number % 3 != 1) for number in range(16)]
+    alone = list(colorize(frames, Sky(), 2))  # type: ignore[arg-type]
+    with Pool(1) as pool:
+        for item, ab in colorize(frames, Sky(), 2, pool=pool):  # type: ignore[arg-type]
+            expected, wanted = alone[len(passed)]
+            assert item is expected
+            assert (ab is None) == (wanted is None)
+            if ab is not None and wanted is not None:
+                np.testing.assert_array_equal(ab, wanted)
+            passed.append(item.small.frame.index)
+    assert len(passed) == 16
+    # A batch is 3 frames here: the second is on its way when the first one's frames come.
+    assert given == [0, 0, 3, 6, 9, 12]
+
+
+def test_what_goes_wrong_in_the_pool_is_raised_where_frames_are_read() -> None:
+    class Broken(Sky):
+        def colors(self, lightness: np.ndarray) -> np.ndarray:
+            if self.batches:
+                raise DeviceError("out of memory")
+            return super().colors(lightness)
+
+    with ThreadPoolExecutor(1) as pool:
+        frames = all_keys(small(number) for number in range(8))
+        colored = colorize(frames, Broken(), 2, pool=pool)  # type: ignore[arg-type]
+        assert [next(colored)[0].small.frame.index for _ in range(2)] == [0, 1]
+        with pytest.raises(DeviceError, match="out of memory"):
+            next(colored)
 
 
 def test_only_keys_reach_the_network_and_all_frames_come_out() -> None:

@@ -59,6 +59,10 @@ def shrink(frame: Frame, size: tuple[int, int]) -> NDArray[np.float32]:
     if light.shape == size:
         return light
     ratio = max(light.shape[0] / height, light.shape[1] / width)
+    if 1.25 <= ratio <= 2:
+        # Twice as large as wanted first, which enlarges it, then half of that: a fair share of
+        # every pixel, in half the time of a mean over uneven parts of pixels.
+        light = np.asarray(cv2.resize(light, (2 * width, 2 * height)), np.float32)
     # Up to here a linear kernel, two pixels wide, still touches every pixel with fair weight.
     how = cv2.INTER_LINEAR if ratio < 1.25 else cv2.INTER_AREA
     return np.asarray(cv2.resize(light, (width, height), interpolation=how), np.float32)
