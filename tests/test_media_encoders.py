@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from test_media_writer import rewrite
 from vidcolor.errors import EncodeError
 from vidcolor.media.codecs import TUNINGS
 from vidcolor.media.decode import decode
+from vidcolor.media.encode import PictureEncoder
 from vidcolor.media.encoders import choose
 from vidcolor.media.picture import planar
 from vidcolor.media.probe import probe
@@ -179,3 +181,20 @@ def test_the_first_codec_of_several_that_can(tmp_path: Path) -> None:
         info = probe(film(folder, depth))
         assert choose(info, several, "matroska").encoder == encoder
         assert choose(info, several, "mov").encoder == "libx265"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="only Linux tells and lets us")
+def test_no_encoder_makes_itself_real_time_work(tmp_path: Path) -> None:
+    """SVT-AV1 does, where it may, as root may: before every other process of the machine."""
+    stream: Any
+    info = probe(film(tmp_path, 8))
+    choice = choose(info, EncoderSettings("libsvtav1"), "matroska")
+    before = os.sched_getscheduler(0)
+    with av.open(tmp_path / "out.mkv", "w") as output:
+        stream = PictureEncoder(output, info, choice)
+        threads = [int(entry.name) for entry in Path("/proc/self/task").iterdir()]
+        policies = {os.sched_getscheduler(thread) for thread in threads}
+        assert len(threads) > 10  # Its own are among them.
+        del stream
+    assert policies == {before}
+    assert os.sched_getscheduler(0) == before

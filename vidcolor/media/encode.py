@@ -22,6 +22,7 @@ from vidcolor.frames import ColorSpec, Matrix, PaintedFrame, VideoInfo
 from vidcolor.media.clock import plausible_rate
 from vidcolor.media.encoders import Choice
 from vidcolor.media.fields import FieldMarker, field_order
+from vidcolor.media.priority import usual_priority
 from vidcolor.media.probe import MATRIX_TAGS, keeps_chroma
 
 # Nanoseconds are too many for the 32 bits that encoders and MP4 have for a duration.
@@ -77,7 +78,7 @@ class PictureEncoder:
         context.flags |= Flags.frame_duration
         if info.turning is not None:
             stream.set_display_matrix(info.turning)
-        with quiet_svt():
+        with quiet_svt(), usual_priority():
             context.open()
         if context.options:  # What it did not take.
             names = ", ".join(sorted(context.options))
