@@ -52,7 +52,7 @@ from vidcolor.stabilize import stabilize
 from vidcolor.stopwatch import Stopwatch
 from vidcolor.tint import ColorWatch
 
-_AHEAD = 4
+_AHEAD = 2
 """Frames that may wait before each thread: enough to hide hiccups, little enough for memory."""
 
 
