@@ -388,7 +388,8 @@ def test_a_turned_tiff_of_sixteen_bits(
 @pytest.mark.parametrize("bits", [16, 32])
 @pytest.mark.parametrize(
     # Pillow has libtiff write what is compressed, and that never a BigTIFF.
-    ("compression", "big"), [("raw", False), ("tiff_lzw", False), ("raw", True)]
+    ("compression", "big"),
+    [("raw", False), ("tiff_lzw", False), ("raw", True)],
 )
 def test_a_turned_tiff_keeps_its_pixels_and_how_they_are_turned(
     compression: str, big: bool, bits: int, tmp_path: Path
