@@ -74,10 +74,10 @@ def _psnr(error: Float32) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", type=Path, nargs="+")
-    parser.add_argument("--limit", type=int, default=60)
+    parser.add_argument("--limit", type=int, default=60, help="photographs at most, evenly chosen")
     chosen = parser.parse_args()
     photos = load_photos(chosen.photos, short_side=10_000, limit=None)
-    every = max(1, len(photos.images) // chosen.limit)
+    every = -(-len(photos.images) // chosen.limit)
     sums = defaultdict(list)
     for image in islice(photos.images, 0, None, every):
         for name, values in scores(image).items():

@@ -386,14 +386,22 @@ def test_a_turned_tiff_of_sixteen_bits(
 
 
 @pytest.mark.parametrize("bits", [16, 32])
-@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+@pytest.mark.parametrize(
+    # Pillow has libtiff write what is compressed, and that never a BigTIFF.
+    ("compression", "big"),
+    [("raw", False), ("tiff_lzw", False), ("raw", True)],
+)
 def test_a_turned_tiff_keeps_its_pixels_and_how_they_are_turned(
-    compression: str, bits: int, tmp_path: Path
+    compression: str, big: bool, bits: int, tmp_path: Path
 ) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    path = save(tmp_path / "in.tif", scene(), exif=exif, compression=compression)
-    if bits == 32:
+    path = save(tmp_path / "in.tif", scene(), exif=exif, compression=compression, big_tiff=big)
+    if bits == 32 and big:
+        data, short = path.read_bytes(), struct.pack("<HHQQ", 0x0112, 3, 1, 6)
+        assert data.count(short) == 1
+        path.write_bytes(data.replace(short, struct.pack("<HHQQ", 0x0112, 4, 1, 6)))
+    elif bits == 32:
         data, short = path.read_bytes(), struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
         assert data.count(short) == 1
         path.write_bytes(data.replace(short, struct.pack("<HHII", 0x0112, 4, 1, 6)))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from vidcolor.stopwatch import Stopwatch
 
@@ -39,3 +40,14 @@ def test_closing_reaches_the_source() -> None:
     next(items)
     items.close()
     assert closed == [True]
+
+
+def test_work_in_a_pool_is_charged_where_it_is_done() -> None:
+    watch = Stopwatch()
+    with ThreadPoolExecutor(1) as threads:
+        pool = watch.charged("network", threads)
+        with watch.running("wait"):
+            found = [pool.submit(time.sleep, 0.03) for _ in range(2)]
+            assert [item.result() for item in found] == [None, None]
+    assert watch.seconds()["network"] >= 0.06
+    assert watch.seconds()["wait"] >= 0.06

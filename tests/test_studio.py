@@ -38,7 +38,7 @@ from vidcolor.shots import read_shots
 from vidcolor.studio import serve as server
 from vidcolor.studio import snapshot
 from vidcolor.studio.confinement import Folder
-from vidcolor.studio.faults import ForbiddenError
+from vidcolor.studio.faults import ConflictError, ForbiddenError
 from vidcolor.studio.film import OpenFilm
 from vidcolor.studio.guard import TOKEN
 from vidcolor.studio.orders import CLIP, clip_range
@@ -519,6 +519,31 @@ def test_while_a_film_is_opened_the_one_before_it_is_still_shown(
     finished(session)
     assert session.opened().film.path.name == "long.mp4"
     assert step(page, do="add hint", hint=HINT)["state"]["changed"]
+
+
+def test_the_search_for_shots_goes_on_where_no_other_film_is_opened(
+    page: TestClient, session: Session, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(page, session)
+    step(page, do="add hint", hint=HINT)
+    (folder / "none.mp4").write_bytes(b"no film")
+    with held_work(monkeypatch):
+        assert page.post("/api/work", json={"kind": "shots"}).status_code == 202
+        refused(page.post("/api/open", json={"path": "film.mp4"}), 409, "not saved")
+        refused(page.post("/api/open", json={"path": "none.mp4", "discard": True}), 400)
+        assert session.worker.running and not session.worker.stopping
+    assert finished(session).state == "done"
+
+
+def test_a_film_is_open_even_if_another_page_was_quicker_to_begin_something(
+    page: TestClient, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(self: Session, number: int | None) -> int:
+        raise ConflictError("a clip is being made; wait for that, or stop it")
+
+    monkeypatch.setattr(Session, "find_shots", late)
+    assert page.post("/api/open", json={"path": "film.mp4"}).status_code == 200
+    assert session.opened().film.path.name == "film.mp4"
 
 
 def test_pages_are_told_of_what_changes(page: TestClient, session: Session) -> None:

@@ -29,7 +29,8 @@ def colorize(
 
     ``turns`` are the quarters, counter-clockwise, by which a player turns the film: the network is
     shown the picture upright, as it was shown photos, and its colours are turned back. With a
-    ``pool`` of one thread the network sees the next batch while the last one is passed on.
+    ``pool`` of one thread the network sees the next batch while the last one is passed on, and the
+    frames of both are in memory.
     """
     last: tuple[list[LinkedFrame], Future[Float32 | None]] | None = None
     for batch in _batches(frames, batch_size):

@@ -7,7 +7,8 @@
 
 What is known of the film's colours, `vidcolor.guide` finds out before, in a pass of its own.
 
-No stage starts threads; `Prefetch` decides where one ends and the next begins.
+No stage starts threads; `Prefetch` decides where one ends and the next begins, and the pools for
+motion and network are given to the stages that use them.
 """
 
 from __future__ import annotations
@@ -175,8 +176,8 @@ class Pipeline:
     def colored(
         self, stack: ExitStack, resume: ChunkStart | None = None, *, once: bool = False
     ) -> Iterator[ColoredFrame]:
-        """Each frame with its small colour, graded: two threads, one before the network and one
-        with it."""
+        """Each frame with its small colour, graded: a thread each up to the cuts, for the motion
+        and for what follows it, and pools that match frames and run the network."""
         color, watch = self._settings.color, self._watch
         colorizer = self._colorizer
         assert colorizer is not None
@@ -205,9 +206,10 @@ class Pipeline:
         if guide is not None:
             linked = guide.told(linked)
         pool = stack.enter_context(ThreadPoolExecutor(1, "vidcolor-network"))
+        network = watch.charged("colorize", pool)
         guessed = watch.timed(
-            "colorize",
-            colorize(linked, colorizer, color.batch_size, self._info.quarter_turns, pool),
+            "wait for network",
+            colorize(linked, colorizer, color.batch_size, self._info.quarter_turns, network),
         )
         steady = watch.timed("stabilize", stabilize(guessed, color.stabilize))
         graded = watch.timed("look", self._grading.apply(kept(steady), self._before))

@@ -43,9 +43,9 @@ def shrink(frame: Frame, size: tuple[int, int]) -> NDArray[np.float32]:
     Of an interlaced frame, that of its first field: the other is another moment, and both together
     show everything that moves twice.
 
-    Averaging by halves first (a box of 2x2 costs next to nothing), then one resampling of what is
-    left, less than two to one. No sample of the film is skipped, so fine patterns turn grey
-    instead of shimmering, which would unsettle both network and flow.
+    Averaging by halves first (a box of 2x2 costs next to nothing), then whatever is left, as a rule
+    less than two to one. No sample of the film is skipped, so fine patterns turn grey instead of
+    shimmering, which would unsettle both network and flow.
     """
     height, width = size
     codes = frame.luma

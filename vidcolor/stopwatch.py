@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class Stopwatch:
@@ -66,3 +68,15 @@ class Stopwatch:
             close = getattr(source, "close", None)
             if close is not None:
                 close()
+
+    def charged(self, stage: str, pool: Executor) -> Executor:
+        """``pool``, whose work is charged to ``stage``."""
+        return _Charged(self, stage, pool)
+
+
+class _Charged(Executor):
+    def __init__(self, watch: Stopwatch, stage: str, pool: Executor) -> None:
+        self._watch, self._stage, self._pool = watch, stage, pool
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        return self._pool.submit(self._watch.running(self._stage)(fn), *args, **kwargs)

@@ -45,6 +45,9 @@ _MIRRORED = (2, 4, 5, 7)
 """Those to be mirrored, left to right, after that."""
 _WHOLE = {3: "H", 4: "I"}
 """TIFF's types of a whole number of 16 and of 32 bits, as `struct` has them."""
+_LAYOUTS = {42: (4, "I", "H", 12, 8), 43: (8, "Q", "Q", 20, 12)}
+"""Of TIFF and of BigTIFF: where the place of the first directory is, its type and that of the count
+of entries, an entry's length, and where in it its value is."""
 _FAULTS: Final = (
     OSError,
     SyntaxError,
@@ -158,13 +161,16 @@ def _opened(path: Path) -> Iterator[tuple[Image.Image, int | None]]:
 def _unturn(data: mmap) -> int:
     """The orientation in a TIFF's first directory, which is then 1 there."""
     order = "<" if data[:2] == b"II" else ">"
-    (at,) = struct.unpack_from(f"{order}I", data, 4)
-    (count,) = struct.unpack_from(f"{order}H", data, at)
-    for entry in range(at + 2, at + 2 + 12 * count, 12):
+    (version,) = struct.unpack_from(f"{order}H", data, 2)
+    start, place, counted, size, inside = _LAYOUTS.get(version, _LAYOUTS[42])
+    (at,) = struct.unpack_from(order + place, data, start)
+    (count,) = struct.unpack_from(order + counted, data, at)
+    first = at + struct.calcsize(order + counted)
+    for entry in range(first, first + size * count, size):
         tag, kind = struct.unpack_from(f"{order}HH", data, entry)
         if tag == ORIENTATION and kind in _WHOLE:
-            (value,) = struct.unpack_from(order + _WHOLE[kind], data, entry + 8)
-            struct.pack_into(order + _WHOLE[kind], data, entry + 8, 1)
+            (value,) = struct.unpack_from(order + _WHOLE[kind], data, entry + inside)
+            struct.pack_into(order + _WHOLE[kind], data, entry + inside, 1)
             return int(value)
     return 1
 

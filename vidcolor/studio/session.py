@@ -6,7 +6,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -98,18 +98,22 @@ class Session:
         """
         path = self.folder.path(name)
         with self._opening_of(path.name):
-            # Not under the lock, which the work may be waiting for.
-            if self.worker.running and self.worker.work and self.worker.work.kind == "shots":
-                self.worker.stop(wait=True)
-            if self.worker.running:
+            work = self.worker.work
+            if self.worker.running and work is not None and work.kind != "shots":
                 raise ConflictError("something is under way; wait for that, or stop it")
             if self.now is not None and self.now.history.changed and not discard:
                 line = f"{self.now.film.path.name}: has changes that are not saved"
                 raise ConflictError(line, unless="discard")
             film = OpenFilm(path, self.base)
+            # A search for the shots of the film before it, which is of use until now. Not under
+            # the lock, which it may be waiting for.
+            if self.worker.running:
+                self.worker.stop(wait=True)
             opened = self._painter.submit(self._open, film, discard).result()
         if opened.history.now.shots is None:
-            self.find_shots(opened.number)
+            # Another page may have begun something, or opened another film, a moment ago.
+            with suppress(ConflictError):
+                self.find_shots(opened.number)
 
     def picture(self, number: int | None, make: Callable[[Opened], Result]) -> Result:
         """What ``make`` makes of the open film, in the thread for pictures."""
