@@ -15,6 +15,8 @@ from av.container import OutputContainer
 from av.stream import Disposition
 from numpy.typing import NDArray
 
+from vidcolor.media.priority import usual_priority
+
 SAMPLE_RATE = 16000
 FAST = {
     "libx264": {"preset": "ultrafast", "qp": "0", "threads": "1"},
@@ -102,7 +104,7 @@ def make(clip: Clip, folder: Path) -> Path:
     """Write ``clip`` into ``folder`` and return its path."""
     path = folder / clip.name
     base, ticks = clip.ticks
-    with av.open(str(path), "w") as output:
+    with usual_priority(), av.open(str(path), "w") as output:
         if clip.title is not None:
             output.metadata["title"] = clip.title
         options = {**FAST.get(clip.codec, {}), **clip.options}

@@ -29,10 +29,19 @@ def tiny_net(seed: int = 0, *, folded: bool = False) -> ChromaNet:
     return ChromaNet(TINY, folded=folded).eval()
 
 
-def tiny_checkpoint(path: Path, seed: int = 0) -> Path:
+def tiny_lively_net(seed: int = 0) -> ChromaNet:
+    """Folded, and with colours to look for: a random head says nearly grey everywhere, and random
+    filters do not use the range that the decoder's integers are for, as trained ones do."""
     net = tiny_net(seed).fold()
-    # A random head says nearly grey everywhere; a sharper one gives colours to look for.
     with torch.no_grad():
         net.head.weight.mul_(20)
+        for name, value in net.named_parameters():
+            if name.startswith("step") and name.endswith("conv.weight"):
+                value.mul_(2)
+    return net
+
+
+def tiny_checkpoint(path: Path, seed: int = 0) -> Path:
+    net = tiny_lively_net(seed)
     write_checkpoint(path, "chromanet", TINY.to_dict(), net.state_dict())
     return path
