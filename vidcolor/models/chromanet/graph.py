@@ -188,11 +188,11 @@ class _Graph:
         inference", CVPR 2018). The scale of the inputs need not be found out, as units end with a
         clamp. 8 bits for both would overflow where a CPU adds up pairs of products in 16 bits.
         """
-        extras = HINT_CHANNELS if joined else 0
-        taken = inputs // groups + extras
+        own = inputs // groups
+        taken = own + HINT_CHANNELS if joined else own
         weight = self.take(f"{name}.conv.weight", outputs, taken, kernel, kernel)
         bias = self.take(f"{name}.conv.bias", outputs)
-        weight, told = np.split(weight, [taken - extras], axis=1)
+        weight, told = np.split(weight, [own], axis=1)
         # With a stride as TensorFlow pads: more at the end than at the beginning.
         extra = kernel - stride
         before = extra // 2
@@ -201,10 +201,11 @@ class _Graph:
             filters = weight.reshape(groups, outputs // groups, inputs // groups, kernel, kernel)
             x = self.ops.group_convolution(x, self.constant(filters), steps, begin, end, [1, 1])
         else:
-            filters = self.constant(weight)
             if bounded and not self._exact:
                 x = self.ops.fake_quantize(x, *self._bounds, *self._bounds, 256)
                 filters = self.integers(weight)
+            else:
+                filters = self.constant(weight)
             x = self.ops.convolution(x, filters, steps, begin, end, [1, 1])
         if hints is not None:
             said = self.ops.convolution(hints, self.constant(told), steps, begin, end, [1, 1])
