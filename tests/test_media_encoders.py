@@ -19,6 +19,7 @@ from vidcolor.media.codecs import TUNINGS
 from vidcolor.media.decode import decode
 from vidcolor.media.encode import PictureEncoder
 from vidcolor.media.encoders import choose
+from vidcolor.media.hardware import needs, usable
 from vidcolor.media.picture import planar
 from vidcolor.media.probe import probe
 from vidcolor.settings import EncoderSettings
@@ -142,7 +143,7 @@ def test_a_preset_fits_every_target_it_allows(
         assert writer.pixel_format.startswith("yuv4")
 
 
-@pytest.mark.parametrize("encoder", TUNINGS)
+@pytest.mark.parametrize("encoder", [name for name in TUNINGS if needs(name) is None])
 @pytest.mark.parametrize("effort", ["fast", "slow"])
 def test_effort_and_shift_reach_every_encoder(
     tmp_path: Path, clip: Clips, encoder: str, effort: str
@@ -181,6 +182,73 @@ def test_the_first_codec_of_several_that_can(tmp_path: Path) -> None:
         info = probe(film(folder, depth))
         assert choose(info, several, "matroska").encoder == encoder
         assert choose(info, several, "mov").encoder == "libx265"
+
+
+def test_software_needs_nothing() -> None:
+    assert all(usable(name) for name in TUNINGS if needs(name) is None)
+    assert usable("no such encoder"), "whether FFmpeg has it is another question"
+
+
+@pytest.fixture
+def no_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vidcolor.media.encoders.usable", lambda name: needs(name) is None)
+
+
+@pytest.fixture
+def a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vidcolor.media.encoders.usable", lambda name: True)
+
+
+@pytest.mark.usefixtures("no_device")
+def test_an_encoder_whose_device_is_missing(tmp_path: Path) -> None:
+    info = probe(film(tmp_path, 8))
+    with pytest.raises(EncodeError, match=r"NVIDIA GPU.*--codec h264_nvenc,h264"):
+        choose(info, EncoderSettings("h264_nvenc"), "mp4")
+    choice = choose(info, EncoderSettings("h264_nvenc,h264"), "mp4")
+    assert choice.encoder == "libx264"
+    (told,) = choice.warnings
+    assert "NVIDIA" in told and told.endswith("libx264 is used")
+
+
+@pytest.mark.usefixtures("no_device")
+def test_a_missing_device_is_not_what_films_are_sent_to(tmp_path: Path) -> None:
+    with pytest.raises(EncodeError) as caught:
+        choose(probe(film(tmp_path, 16)), EncoderSettings("h264"), "mp4")
+    assert "ffv1" in str(caught.value) and "nvenc" not in str(caught.value)
+
+
+def built(encoder: str) -> bool:
+    try:
+        av.Codec(encoder, "w")
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.usefixtures("a_device")
+@pytest.mark.skipif(not built("h264_nvenc"), reason="this build of FFmpeg has no NVENC")
+def test_what_nvidias_encoder_is_asked_for(tmp_path: Path) -> None:
+    info = probe(film(tmp_path, 8))
+    choice = choose(info, EncoderSettings("h264_nvenc", 23, effort="fast"), "mp4")
+    assert (choice.encoder, choice.pixel_format) == ("h264_nvenc", "yuv420p")
+    assert choice.options["cq"] == "23" and choice.options["b"] == "0"
+    assert "crf" not in choice.options
+    assert choose(info, EncoderSettings("h264_nvenc", 0), "mp4").options["tune"] == "lossless"
+    with pytest.raises(EncodeError, match="lossless"):
+        choose(info, EncoderSettings("av1_nvenc", 0), "mp4")
+    deep = tmp_path / "deep"
+    deep.mkdir()
+    both = choose(probe(film(deep, 10)), EncoderSettings("hevc_nvenc,h265"), "mp4")
+    assert both.encoder == "libx265", "it has no planes for 10 bits"
+
+
+@pytest.mark.parametrize("encoder", [name for name in TUNINGS if needs(name) is not None])
+def test_a_device_that_is_here_encodes(tmp_path: Path, encoder: str) -> None:
+    if not built(encoder) or not usable(encoder):
+        pytest.skip(f"{encoder} needs {needs(encoder)}")
+    source, target = make(Clip("film.mp4", 5, width=256, height=128), tmp_path), tmp_path / "o.mp4"
+    rewrite(source, target, EncoderSettings(encoder))
+    assert len(lumas(target)) == 5
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="only Linux tells and lets us")

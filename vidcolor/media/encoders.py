@@ -19,6 +19,7 @@ from vidcolor.media.codecs import (
     FieldMarks,
     Tuning,
 )
+from vidcolor.media.hardware import needs, usable
 from vidcolor.media.hdr import light_options
 from vidcolor.media.picture import picture_of, planar
 from vidcolor.settings import EncoderSettings
@@ -57,8 +58,8 @@ def choose(info: VideoInfo, settings: EncoderSettings, container: str) -> Choice
 
     The rules, in this order:
 
-    - the encoder is the first of those asked for, else of the container's defaults, that takes the
-      depth and the range and can write an interlaced film as such;
+    - the encoder is the first of those asked for, else of the container's defaults, that can be
+      used here, takes the depth and the range and can write an interlaced film as such;
     - the depth is the source's; where the encoder only has deeper formats, studio-range codes are
       shifted up, which is exact, and full-range ones are refused; if the settings limit the depth,
       what cannot be kept exactly is rounded instead;
@@ -69,12 +70,14 @@ def choose(info: VideoInfo, settings: EncoderSettings, container: str) -> Choice
     Raises EncodeError for an unknown encoder, or one that cannot take the depth or an interlaced
     film (the message names some that can).
     """
-    candidates = _candidates(settings, container)
+    candidates, lacking = _candidates(settings, container)
     for name in candidates:
         written = _written(name, info.color, settings)
         if written is not None and (_marks(name) or not info.interlaced):
-            return _with(name, written, info, settings, instead_of=candidates[0])
-    able = [name for name in TUNINGS if _written(name, info.color, settings)]
+            choice = _with(name, written, info, settings, instead_of=candidates[0])
+            told = [f"{lack}, which is not here: {name} is used" for lack in lacking]
+            return replace(choice, warnings=(*told, *choice.warnings))
+    able = [name for name in TUNINGS if usable(name) and _written(name, info.color, settings)]
     if info.interlaced and set(able) & set(candidates):
         able = [name for name in able if _marks(name) and _formats(name)]
         raise EncodeError(
@@ -87,8 +90,9 @@ def choose(info: VideoInfo, settings: EncoderSettings, container: str) -> Choice
     )
 
 
-def _candidates(settings: EncoderSettings, container: str) -> list[str]:
-    """The encoders to choose from that this build has, best first. Raises EncodeError if none."""
+def _candidates(settings: EncoderSettings, container: str) -> tuple[list[str], list[str]]:
+    """The encoders to choose from that can be used here, best first, and what those need that
+    cannot. Raises EncodeError if there is none to choose."""
     if settings.codec is None:
         names = DEFAULTS.get(container, ("libx264",))
         missing = f"no encoder for {container} in this build of FFmpeg; give --codec"
@@ -98,13 +102,22 @@ def _candidates(settings: EncoderSettings, container: str) -> list[str]:
             f"no video encoder {settings.codec!r} in this build of FFmpeg; "
             f"try one of {', '.join(sorted(NAMES))}"
         )
-    found = []
+    known, found = [], []
     for name in names:
-        found += [coder for coder in NAMES.get(name.lower(), (name,)) if _formats(coder)][:1]
+        built = [coder for coder in NAMES.get(name.lower(), (name,)) if _formats(coder)]
+        known += built
+        found += [coder for coder in built if usable(coder)][:1]
+    lacking = [f"{coder} needs {needs(coder)}" for coder in known if not usable(coder)]
+    if lacking and not found:
+        raise EncodeError(
+            f"{lacking[0]}, which is not here; leave --codec out, or name another to take in its "
+            f"place: --codec {settings.codec},h264"
+        )
     if not found:
         raise EncodeError(missing)
     # One asked for alone is tried all the same: the container itself knows best.
-    return [coder for coder in found if coder not in REFUSED.get(container, ())] or found
+    allowed = [coder for coder in found if coder not in REFUSED.get(container, ())] or found
+    return allowed, lacking
 
 
 @cache
@@ -115,7 +128,8 @@ def _formats(encoder: str) -> frozenset[str]:
         return frozenset()
     if codec.type != "video":
         return frozenset()
-    return frozenset(pixels.name for pixels in codec.video_formats or ())
+    formats = frozenset(pixels.name for pixels in codec.video_formats or ())
+    return formats & (TUNINGS.get(encoder, Tuning()).formats or formats)
 
 
 def _marks(encoder: str) -> FieldMarks | None:
@@ -230,7 +244,10 @@ def _options(
     if crf is not None:
         # Rate factor 0 means lossless to users; to the encoders it does so in 8-bit x264 alone.
         exact = LOSSLESS.get(encoder) if crf == 0 else None
-        options.update(exact or {"crf": f"{crf:g}"})
+        if crf == 0 and exact is None and tuning.crf_option == "cq":
+            # There 0 stands for the encoder's own choice.
+            raise EncodeError(f"{encoder} cannot be lossless; give a --crf above 0")
+        options.update(exact or {tuning.crf_option: f"{crf:g}"})
     # Lists of parameters add up; of a parameter given twice the last counts.
     for key, value in (*light.items(), *settings.options.items()):
         joined = key.endswith("-params") and key in options
