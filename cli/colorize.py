@@ -67,6 +67,9 @@ def colorize(
     hints: Hints = None,
     reference: Reference = None,
     reference_strength: Annotated[float | None, Option(help="0 (none) to 1.")] = None,
+    remember: Annotated[
+        bool, Option("--remember", help="Same colours when it comes again.")
+    ] = False,
     keep_colour: Annotated[str | None, Option(metavar="A:B|auto", help="Frames to keep.")] = None,
     keyframes: Annotated[int | None, Option(help="Ask the network every N frames or more.")] = None,
     short_side: Annotated[int | None, Option(help="Of the network's picture, in pixels.")] = None,
@@ -105,6 +108,7 @@ def colorize(
         "device": device,
         "saturation": saturation,
         "reference_strength": reference_strength,
+        "remember": remember or None,
         "stabilize": 0.0 if no_stabilize else stabilize,
         "keyframes": keyframes,
         "short_side": short_side,

@@ -18,6 +18,8 @@ from vidcolor.chunks import ChunkLength
 from vidcolor.errors import SettingsError
 from vidcolor.frames import ColorSpec, Frame, SmallFrame
 from vidcolor.guide.hinted import color_under, points_of
+from vidcolor.guide.match import grid
+from vidcolor.guide.memory import Memory
 from vidcolor.guide.still import read_still, without_cast
 from vidcolor.guide.survey import Guide, Wishes, make_guide
 from vidcolor.hintlist import Hint
@@ -204,3 +206,65 @@ def test_the_very_frame_as_a_still_gives_its_colours_back(tmp_path: Path) -> Non
             first = next(iter(Pipeline(probe(source), settings, colorizer).colored(stack)))
             errors.append(float(np.abs(first.ab - truth).mean()))
     assert errors[1] < 0.6 * errors[0]
+
+
+def remembered(frames: list[SmallFrame], hints: list[Hint], tiny: Colorizer) -> Guide:
+    wishes = Wishes(tuple(hints), remember=True)
+    return make_guide(lambda: iter(frames), wishes, 96, tiny, lambda line: None)
+
+
+def test_a_place_that_comes_again_has_the_colours_it_had(tiny: Colorizer) -> None:
+    frames = [*pan(1, 6, step=0), *pan(2, 6, 6, step=0), *pan(1, 6, 12, step=0)]
+    with remembered(frames, [], tiny) as guide:
+        assert all(guide.points(index) is None for index in range(12))
+        again = guide.points(14)
+    assert again is not None and len(again) > 40
+    first = tiny.colors(frames[0].lightness[None])[0]
+    rows, columns = again[:, :2].round().astype(int).T
+    # Cells are eight pixels wide, so a point's colour is a mean around it.
+    around = np.stack([cv2.blur(plane, (9, 9)) for plane in first])[:, rows, columns].T
+    assert np.abs(again[:, 2:4] - around).mean() < 0.5 * np.abs(around).mean()
+
+
+def test_the_hinted_colours_of_a_place_come_again_too(tiny: Colorizer) -> None:
+    frames = [*pan(1, 6, step=0), *pan(2, 6, 6, step=0), *pan(1, 6, 12, step=0)]
+    hint = Hint(((0.5, 0.5),), RED, frame=2)
+    with remembered(frames, [], tiny) as guide:
+        unaided = guide.points(14)
+    with remembered(frames, [hint], tiny) as guide:
+        told = guide.points(14)
+    assert unaided is not None and told is not None
+
+    def redness(points: np.ndarray) -> float:
+        there = np.abs(points[:, :2] - (48, 64)).max(axis=1) < 12
+        return float(points[there, 2].mean())
+
+    assert redness(told) > redness(unaided) + 5
+
+
+def look(seed: int) -> np.ndarray:
+    """Features of a picture that has nothing in common with those of any other seed."""
+    features = np.random.default_rng(seed).standard_normal((12, 16, 40)).astype(np.float32)
+    return features / np.linalg.norm(features, axis=-1, keepdims=True)
+
+
+def test_the_place_not_shown_for_longest_is_forgotten() -> None:
+    memory = Memory()
+    ab = np.zeros((2, 12, 16), np.float32)
+    for number in range(32):
+        assert memory.keep(number, grid(look(number), ab, 1.0)) is None
+    assert memory.shown([look(0)]) == [0]
+    assert memory.shown([look(99)]) == []
+    assert memory.keep(32, grid(look(32), ab, 1.0)) == 1
+    assert memory.shown([look(1)]) == []
+    assert memory.shown([look(99), look(0)]) == [0]
+
+
+def test_a_shot_shows_the_places_it_shows_most_of() -> None:
+    memory = Memory()
+    ab = np.zeros((2, 12, 16), np.float32)
+    for number, rows in enumerate((12, 8, 10, 6, 2)):
+        part = look(number)
+        part[:rows] = look(50)[:rows]
+        memory.keep(number, grid(part, ab, 1.0))
+    assert memory.shown([look(50)]) == [0, 2, 1]

@@ -258,7 +258,7 @@ class Pipeline:
     def _guide(self, stack: ExitStack, colorizer: Colorizer) -> Guide | None:
         """What is known of the frames' colours, if anything is to be."""
         info, settings = self._info, self._settings
-        if not (settings.hints or settings.references):
+        if not (settings.hints or settings.references or settings.color.remember):
             return None
         wishes = Wishes(
             settings.hints,
@@ -268,6 +268,7 @@ class Pipeline:
             info.start_pts or 0,
             info.time_base,
             info.quarter_turns,
+            settings.color.remember,
         )
 
         def frames() -> Iterator[SmallFrame]:

@@ -78,6 +78,8 @@ class ColorSettings:
     others take their colour along the motion. 1 asks about every frame, as does ``stabilize`` 0."""
     reference_strength: float = 1.0
     """Share of the references' colours where they are surely known, 0 (none) to 1."""
+    remember: bool = False
+    """Whether what a later shot shows again has the colours it had, where it is surely the same."""
     tiles: str = WHOLE
     """In which pieces the network is shown the small image; see `vidcolor.tiling`."""
 

@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from vidcolor.frames import SmallFrame
 from vidcolor.guide.hinted import points_of
 from vidcolor.guide.match import Source, cells, grid
+from vidcolor.guide.memory import Memory
 from vidcolor.guide.still import read_still
 from vidcolor.guide.track import State, Window, window_length
 from vidcolor.hintlist import Hint
-from vidcolor.hints import color_with_points, turned
+from vidcolor.hints import color_frames, color_with_points, turned
 from vidcolor.keyframes import LinkedFrame
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.models.features import STEP, Features
@@ -45,7 +46,8 @@ class Wishes:
 
     ``strength`` is the share of the stills' colours, 0 … 1; ``before`` how many frames of the film
     come before the first that is read, ``origin`` the pts of the film's first frame; ``turns`` how
-    many quarters counter-clockwise a player turns the picture.
+    many quarters counter-clockwise a player turns the picture. With ``remember``, what a later shot
+    shows again has the colours it had before.
     """
 
     hints: tuple[Hint, ...]
@@ -55,6 +57,7 @@ class Wishes:
     origin: int = 0
     time_base: Fraction = Fraction(1)
     turns: int = 0
+    remember: bool = False
 
 
 class Guide:
@@ -152,8 +155,10 @@ class _Survey:
         self._features = features
         self._warn = warn
         self._stills = stills
-        self._sources = [source for _, source in stills]
+        self._sources = dict(enumerate(source for _, source in stills))
+        self._count = len(self._sources)
         self._numbers: dict[tuple[int, str], tuple[int, int]] = {}
+        self._memory = Memory() if wishes.remember else None
         self.guide = Guide()
 
     def run(self, frames: Callable[[], Iterator[SmallFrame]]) -> Guide:
@@ -165,10 +170,12 @@ class _Survey:
         active: set[int] = set()
         onward = set(everywhere)
         shot, window, indices = 0, Window(), list[tuple[int, bool]]()
+        first = True
         for small, here in self._hinted(frames(), self._wishes.hints):
             if small.cut or len(window) == window_length(small.lightness.shape):
-                before = self._settle(window, indices, active)
+                before = self._settle(window, indices, active, first=first)
                 window, indices = Window(None if small.cut else before), []
+                first = small.cut
             if small.cut:
                 shot += 1
                 active = onward | {n for n, (it, _) in enumerate(self._stills) if it.shot == shot}
@@ -182,7 +189,7 @@ class _Survey:
                     onward.update(pair)
             window.add(small.lightness, anchors)
             indices.append((index, bool(anchors)))
-        self._settle(window, indices, active)
+        self._settle(window, indices, active, first=first)
         return self.guide
 
     def _hinted(
@@ -221,8 +228,8 @@ class _Survey:
             key = (small.frame.index, scope)
             if key not in self._numbers:
                 chosen = [hint for hint in hints if hint.scope == scope]
-                self._numbers[key] = (len(self._sources), len(self._sources) + 1)
-                self._sources += self._told(chosen, small.lightness)
+                points, rest = self._told(chosen, small.lightness)
+                self._numbers[key] = (self._add(points), self._add(rest))
             found += self._numbers[key]
         return found
 
@@ -242,17 +249,55 @@ class _Survey:
         rest = replace(around, places=around.places[changed], colors=around.colors[changed, :2])
         return Source(look, cells(points[:, :2]), points[:, 2:]), rest
 
+    def _add(self, source: Source) -> int:
+        number, self._count = self._count, self._count + 1
+        self._sources[number] = source
+        return number
+
     def _settle(
-        self, window: Window, indices: Sequence[tuple[int, bool]], active: set[int]
+        self,
+        window: Window,
+        indices: Sequence[tuple[int, bool]],
+        active: set[int],
+        *,
+        first: bool,
     ) -> tuple[NDArray[np.uint8], State] | None:
-        """Follow the sources through the window and keep what was found."""
-        if not active or not len(window):
+        """Follow the sources through the window, the ``first`` of its shot or not, and keep what
+        was found. What the shot shows again becomes ``active``."""
+        if not len(window):
             return None
-        sources = {number: self._sources[number] for number in sorted(active)}
-        states = window.follow(sources, self._features)
-        for (index, hinted), state in zip(indices, states, strict=True):
-            self.guide.put(index, self._rows(state), hinted=hinted)
-        return window.end(states)
+        if self._memory is not None:
+            looks = list(window.looks(self._features).values())
+            # Enough to tell where a shot is, however long it lasts.
+            active.update(self._memory.shown([looks[0], looks[len(looks) // 2], looks[-1]]))
+        states: list[State] = []
+        if active:
+            sources = {number: self._sources[number] for number in sorted(active)}
+            states = window.follow(sources, self._features)
+            for (index, hinted), state in zip(indices, states, strict=True):
+                self.guide.put(index, self._rows(state), hinted=hinted)
+        if first:
+            self._remember(window, states)
+        return window.end(states) if states else None
+
+    def _remember(self, window: Window, states: Sequence[State]) -> None:
+        """Keep the place in the middle of the window, unless it is known; ``states`` are where the
+        known colours are in its frames, if there are any."""
+        if self._memory is None:
+            return
+        looks = sorted(window.looks(self._features).items())
+        number, look = looks[len(looks) // 2]
+        if self._memory.shown([look]):
+            return
+        lightness, turns = window.sample(number), self._wishes.turns
+        rows = [turned(self._rows(states[number]), lightness.shape, turns) if states else None]
+        light = np.ascontiguousarray(np.rot90(lightness, turns))
+        ab = color_frames(self._colorizer, light[None], rows)[0]
+        place = grid(look, np.rot90(ab, -turns, axes=(1, 2)), 1.0)
+        kept = self._add(place)
+        forgotten = self._memory.keep(kept, place)
+        if forgotten is not None:
+            del self._sources[forgotten]
 
     def _rows(self, state: State) -> Float32:
         rows = np.zeros((len(state), 5), np.float32)

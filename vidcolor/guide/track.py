@@ -88,6 +88,7 @@ class Window:
         self._before = before
         self._structures: list[Structure] = []
         self._samples: dict[int, Float32] = {}
+        self._looks: dict[int, Float32] = {}
         self._anchors: dict[int, list[int]] = {}
 
     def __len__(self) -> int:
@@ -102,10 +103,20 @@ class Window:
         if anchors:
             self._anchors[number] = list(anchors)
 
+    def looks(self, features: Features) -> dict[int, Float32]:
+        """The features of every frame that is looked at, by its number in the window."""
+        missing = self._samples.keys() - self._looks.keys()
+        self._looks |= {number: features(self._samples[number]) for number in missing}
+        return self._looks
+
+    def sample(self, number: int) -> Float32:
+        """The lightness (h, w) of a frame that is looked at."""
+        return self._samples[number]
+
     def follow(self, sources: Mapping[int, Source], features: Features) -> list[State]:
         """The points of ``sources`` in every frame of the window."""
         known = {key: source.known for key, source in sources.items()}
-        looks = {number: features(light) for number, light in self._samples.items()}
+        looks = self.looks(features)
         begins = {key: number for number, keys in self._anchors.items() for key in keys}
         states: list[State] = []
         fresh: list[State] = []
