@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidcolor.flow import Link, Motion, half_size, warp
+from vidcolor.flow import Link, Motion, motion_size, warp
 from vidcolor.frames import ColoredFrame, SmallFrame
 from vidcolor.keyframes import LinkedFrame
 
@@ -101,7 +101,7 @@ def stabilize(
             waiting, memory, link = [], None, None
         moved = None if memory is None or link is None else warp(memory, link.onward.flow)
         if ab is not None:
-            half = half_size(small.lightness)
+            half = motion_size(small.lightness.shape)
             guess = [_area(plane, half) for plane in ab]
         elif moved is not None:
             # A stand-in that weighs nothing: what the past says, from which the future may differ.

@@ -17,6 +17,7 @@ from typing import Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from vidcolor.flow import Structure
 from vidcolor.frames import SmallFrame
 from vidcolor.guide.hinted import points_of
 from vidcolor.guide.match import Source, cells, grid
@@ -244,7 +245,7 @@ class _Survey:
 
     def _settle(
         self, window: Window, indices: Sequence[tuple[int, bool]], active: set[int]
-    ) -> tuple[NDArray[np.uint8], State] | None:
+    ) -> tuple[Structure, State] | None:
         """Follow the sources through the window and keep what was found."""
         if not active or not len(window):
             return None
