@@ -149,7 +149,8 @@ def search(previous: Structure, current: Structure) -> Float32:
     """The flow alone that fills ``current`` from ``previous``, of the size of their pixels and in
     them, at less than half the cost of `link`."""
     here, there = current.pixels, previous.pixels
-    if min(here.shape) < _LEAST:
+    # A repeated frame has not moved, and need not be searched for that.
+    if min(here.shape) < _LEAST or np.array_equal(here, there):
         return np.zeros((*here.shape, 2), np.float32)
     return np.asarray(_matcher(here.shape).calc(here, there, None))  # type: ignore[call-overload]
 
