@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vidcolor.flow import link, match, motions, structure, warp
+from vidcolor.flow import link, match, motion_size, motions, structure, warp
 from vidcolor.frames import ColorSpec, Frame, SmallFrame
 
 SHAPE = (128, 192)
@@ -106,6 +106,29 @@ def test_any_size_is_matched(shape: tuple[int, int]) -> None:
     motion = match(picture, picture)
     assert motion.flow.shape == (shape[0] // 2, shape[1] // 2, 2)
     assert (motion.confidence > 0.99).all()
+
+
+def test_motions_of_large_pictures_are_no_larger_than_colour_needs() -> None:
+    assert motion_size((192, 352)) == (176, 96)
+    assert motion_size((256, 448)) == (168, 96)
+    assert motion_size((448, 256)) == (96, 168)
+    assert motion_size((512, 512)) == (128, 128)  # A quarter, as fine as a network's own grid.
+    wide = texture(1, (256, 470))
+    motion = match(wide[:, 16:464], wide[:, 8:456])  # moved 8 right
+    assert motion.flow.shape == (96, 168, 2) and motion.confidence.shape == (96, 168)
+    inside = motion.flow[8:-8, 8:-8].reshape(-1, 2)
+    np.testing.assert_allclose(np.median(inside, axis=0), [-3, 0], atol=0.1)
+
+
+def test_what_moves_along_the_lower_border_is_found() -> None:
+    ground, band = texture(7, (128, 224)), texture(8, (128, 240))
+
+    def scene(at: int) -> np.ndarray:
+        return np.concatenate((ground[:-24], band[-24:, at : at + 224]))
+
+    flow = match(scene(8), scene(2)).flow[..., 0]
+    assert flow[-10:, 8:-8].mean() == pytest.approx(-3, abs=0.5)
+    assert flow[:40].mean() == pytest.approx(0, abs=0.05)
 
 
 def test_empty_pictures_do_not_break_it() -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidcolor.flow import Link, half_size, motions, warp
+from vidcolor.flow import Link, motion_size, motions, warp
 from vidcolor.frames import SmallFrame
 
 Float32 = NDArray[np.float32]
@@ -63,7 +63,7 @@ def choose_keys(
         if key:
             since = 0
             if longest > 1:
-                trust = np.ones(half_size(small.lightness)[::-1], np.float32)
+                trust = np.ones(motion_size(small.lightness.shape)[::-1], np.float32)
         yield LinkedFrame(small, link, key)
 
 

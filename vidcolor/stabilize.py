@@ -10,7 +10,7 @@ network says now. Nothing passes a cut.
 The network need not have spoken of every frame: one without a guess of its own takes the mean of
 what its neighbours remember.
 
-All of this happens at the half size of the motions, which is finer than the network's own grid.
+All of this happens at the size of the motions, which is finer than the network's own grid.
 Frames with and without a guess of their own are brought to full size alike, so that none of them
 stands out.
 """
@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidcolor.flow import Link, Motion, half_size, warp
+from vidcolor.flow import Link, Motion, half_size, motion_size, warp
 from vidcolor.frames import ColoredFrame, SmallFrame
 from vidcolor.keyframes import LinkedFrame
 
@@ -48,11 +48,27 @@ class _Mean:
     """A running mean of guesses, seen from one frame, *without* that frame's own guess.
 
     ``count`` (h, w) is how many guesses it weighs; ``pull`` (a and b) is ``count`` times its
-    distance from the frame's own guess, so that where the two agree it is exactly zero.
+    distance from the frame's own guess, so that where the two agree it is exactly zero; None where
+    they agree everywhere.
     """
 
     count: Float32
-    pull: list[Float32]
+    pull: list[Float32] | None
+
+
+@dataclass(slots=True)
+class _Carried:
+    """A memory that has come to a frame: its colours (a* and b*) and ``count``, as in `_Mean`."""
+
+    colors: list[Float32]
+    count: Float32
+
+    def against(self, guess: list[Float32]) -> _Mean:
+        """As seen from the frame's own ``guess``. The colours are used up."""
+        for color, own in zip(self.colors, guess, strict=True):
+            color -= own
+            color *= self.count
+        return _Mean(self.count, self.colors)
 
 
 @dataclass(slots=True)
@@ -99,18 +115,18 @@ def stabilize(
         if small.cut or link is None:
             yield from _settled(waiting, len(waiting), side)
             waiting, memory, link = [], None, None
-        moved = None if memory is None or link is None else warp(memory, link.onward.flow)
+        past = None
         if ab is not None:
-            half = half_size(small.lightness)
-            guess = [_area(plane, half) for plane in ab]
-        elif moved is not None:
+            size = motion_size(small.lightness.shape)
+            guess = [_shrunk(plane, size) for plane in ab]
+            if memory is not None and link is not None:
+                past = _carried(memory, link.onward, side).against(guess)
+        elif memory is not None and link is not None:
             # A stand-in that weighs nothing: what the past says, from which the future may differ.
-            guess = [np.asarray(plane, np.float32) for plane in cv2.split(moved)[:2]]
+            carried = _carried(memory, link.onward, side)
+            guess, past = carried.colors, _Mean(carried.count, None)
         else:
             raise ValueError("the first frame of a shot needs a colour of its own")
-        past = None
-        if moved is not None and link is not None:
-            past = _carried(moved, link.onward, guess, side)
         weight = 0.0 if ab is None else _HINTED * limit if item.hinted else 1.0
         waiting.append(_Waiting(small, guess, weight, link, past))
         memory = _remembered(guess, past, weight)
@@ -130,8 +146,8 @@ def _settled(waiting: list[_Waiting], count: int, side: float) -> Iterator[Color
             colors.append(_corrected(item, future))
         if index and item.link is not None:
             memory = _remembered(item.guess, future, item.weight)
-            moved = warp(memory, item.link.backward.flow)
-            future = _carried(moved, item.link.backward, waiting[index - 1].guess, side)
+            carried = _carried(memory, item.link.backward, side)
+            future = carried.against(waiting[index - 1].guess)
     for item, ab in zip(waiting, reversed(colors), strict=False):
         yield _colored(item.small, ab)
 
@@ -147,38 +163,45 @@ def _remembered(guess: list[Float32], mean: _Mean | None, weight: float) -> Floa
         count = np.full_like(a, weight)
     else:
         count = mean.count + np.float32(weight)
-        least = np.maximum(count, np.float32(_NOTHING))
-        shares = (pull / least for pull in mean.pull)
-        a, b = (np.add(own, share) for own, share in zip(guess, shares, strict=True))
+        if mean.pull is not None:
+            least = np.maximum(count, np.float32(_NOTHING))
+            a, b = (_moved(own, pull, least) for own, pull in zip(guess, mean.pull, strict=True))
     return np.asarray(cv2.merge([a, b, count, count]), np.float32)
 
 
-def _carried(moved: Float32, motion: Motion, guess: list[Float32], longest: float) -> _Mean:
-    """The memory, already moved along ``motion``, for the frame whose own guess is ``guess``."""
-    a, b, count, _ = cv2.split(moved)
+def _moved(own: Float32, pull: Float32, count: Float32) -> Float32:
+    step = pull / count
+    step += own
+    return step
+
+
+def _carried(memory: Float32, motion: Motion, longest: float) -> _Carried:
+    """The memory moved along ``motion``, which it does not survive where that is in doubt."""
+    a, b, count, _ = (
+        np.asarray(plane, np.float32) for plane in cv2.split(warp(memory, motion.flow))
+    )
     count *= motion.confidence
-    np.minimum(count, longest, out=count)
-    pull = [(plane - own) * count for plane, own in zip((a, b), guess, strict=True)]
-    return _Mean(np.asarray(count, np.float32), pull)
+    np.minimum(count, np.float32(longest), out=count)
+    return _Carried([a, b], count)
 
 
 def _corrected(item: _Waiting, future: _Mean | None) -> Float32:
     """The mean of the frame's own guess, of those before and of those after."""
     height, width = item.small.lightness.shape
     sides = [side for side in (item.past, future) if side is not None]
+    pulls = [side.pull for side in sides if side.pull is not None]
     planes = item.guess
-    if sides:
-        count = sides[0].count + np.float32(item.weight)
-        pulls = sides[0].pull
-        for side in sides[1:]:
-            count = count + side.count
-            pulls = [one + other for one, other in zip(pulls, side.pull, strict=True)]
-        np.maximum(count, np.float32(_NOTHING), out=count)
-        steps = (pull / count for pull in pulls)
-        planes = [np.add(own, step) for own, step in zip(planes, steps, strict=True)]
-    full = [cv2.resize(plane, (width, height)) for plane in planes]
-    return np.asarray(np.stack(full), np.float32)
+    if pulls:
+        count = sum((side.count for side in sides), np.float32(item.weight))
+        count = np.maximum(count, np.float32(_NOTHING))
+        steps = pulls[0] if len(pulls) == 1 else [a + b for a, b in zip(*pulls, strict=True)]
+        planes = [_moved(own, step, count) for own, step in zip(planes, steps, strict=True)]
+    full = np.empty((2, height, width), np.float32)
+    for plane, out in zip(planes, full, strict=True):
+        cv2.resize(plane, (width, height), dst=out)
+    return full
 
 
-def _area(plane: Float32, size: tuple[int, int]) -> Float32:
-    return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.float32)
+def _shrunk(plane: Float32, size: tuple[int, int]) -> Float32:
+    half = cv2.resize(plane, half_size(plane), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(half, size), np.float32)

@@ -22,7 +22,7 @@ from vidcolor.evaluate.figures import FIGURES, VERSIONS, Figures, Steadiness, kn
 from vidcolor.evaluate.photos import CEILING, shown
 from vidcolor.evaluate.steadiness import SPAN, Drift, Palette, known_mean
 from vidcolor.evaluate.traces import JudgeFlow, Trace, Trail, own_trace
-from vidcolor.flow import half_size, single_threaded_cv2
+from vidcolor.flow import motion_size, single_threaded_cv2
 from vidcolor.frames import ColoredFrame
 from vidcolor.keyframes import LinkedFrame, keyed
 from vidcolor.media.decode import decode
@@ -88,7 +88,7 @@ def measure_clip(
     info, end = probe(clip), settings.range.end_frame
     turns = info.quarter_turns
     height, width = small_size(info, settings)
-    half = half_size(np.empty((width, height) if turns % 2 else (height, width)))
+    half = motion_size((width, height) if turns % 2 else (height, width))
     other = None if judge is None else (judge.valid.shape[2], judge.valid.shape[1])
     meters = {name: _Meter(half, other) for name in VERSIONS if truth or name != "truth"}
     tally, unsteady = Tally(), settings.replace("color", stabilize=0.0)

@@ -90,7 +90,7 @@ def find_flow(
 
 
 def own_trace(previous: Float32, current: Float32) -> Trace:
-    """The trace that `vidcolor.flow` finds between two L* images (h, w), at half their size.
+    """The trace that `vidcolor.flow` finds between two L* images (h, w), at the size of motions.
 
     The film pipeline steadies along this very flow, so it judges itself mildly; another party's
     flow is the better judge where there is one.

@@ -17,6 +17,7 @@ from typing import Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from vidcolor.flow import Structure
 from vidcolor.frames import SmallFrame
 from vidcolor.guide.hinted import points_of
 from vidcolor.guide.match import Source, cells, grid
@@ -261,7 +262,7 @@ class _Survey:
         active: set[int],
         *,
         first: bool,
-    ) -> tuple[NDArray[np.uint8], State] | None:
+    ) -> tuple[Structure, State] | None:
         """Follow the sources through the window, the ``first`` of its shot or not, and keep what
         was found. What the shot shows again becomes ``active``."""
         if not len(window):

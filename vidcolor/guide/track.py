@@ -123,7 +123,7 @@ class Window:
         last, state = self._before or (None, NOTHING)
         for number, now in enumerate(self._structures):
             if len(state) and last is not None:
-                state = _moved(state, link(last, now).backward)
+                state = _moved(state, link(last, now).backward, now.size)
             carried = state
             if number in looks:
                 state = _verified(state, looks[number], known)
@@ -142,8 +142,8 @@ class Window:
             back = back.joined(fresh[number])
             earlier = states[number - 1]
             if len(back):
-                onward = link(self._structures[number - 1], self._structures[number]).onward
-                back = _moved(back, onward).without(earlier)
+                before, after = self._structures[number - 1 : number + 1]
+                back = _moved(back, link(before, after).onward, after.size).without(earlier)
             if number - 1 in looks:
                 look = looks[number - 1]
                 back = _verified(back, look, known)
@@ -157,16 +157,17 @@ class Window:
         return self._structures[-1], states[-1]
 
 
-def _moved(state: State, motion: Motion) -> State:
-    """The points in the picture that ``motion`` takes its pixels from."""
-    # Motions are at half size; the centre of a pixel stays where it is.
-    half = np.asarray((state.places + 0.5) / 2 - 0.5, np.float32)
-    step = sample(motion.flow, half)[:, ::-1]
-    trust = state.trust * sample(motion.confidence, half)
-    half = half + step
-    height, width = motion.confidence.shape
-    inside = ((half > -0.5) & (half < np.array((height, width)) - 0.5)).all(axis=1)
-    places = np.asarray((half + 0.5) * 2 - 0.5, np.float32)
+def _moved(state: State, motion: Motion, size: tuple[int, int]) -> State:
+    """The points in the picture, of ``size`` (h, w), that ``motion`` takes its pixels from."""
+    # Motions are smaller; the centre of a pixel stays where it is.
+    shape = np.array(motion.confidence.shape, np.float32)
+    scale = shape / np.array(size, np.float32)
+    inner = np.asarray((state.places + 0.5) * scale - 0.5, np.float32)
+    step = sample(motion.flow, inner)[:, ::-1]
+    trust = state.trust * sample(motion.confidence, inner)
+    inner = inner + step
+    inside = ((inner > -0.5) & (inner < shape - 0.5)).all(axis=1)
+    places = np.asarray((inner + 0.5) / scale - 0.5, np.float32)
     return State(state.ids, places, trust).only(inside & (trust > _LEAST_TRUST))
 
 
