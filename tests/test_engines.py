@@ -94,6 +94,31 @@ def test_the_shipped_weights_colour_alike_in_both_engines() -> None:
     assert np.abs(ours - theirs).max() < 4
 
 
+def test_what_was_prepared_for_a_size_is_not_done_again(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = []
+
+    def compile_(net: OpenVinoNet, height: int, width: int, hinted: bool) -> Any:
+        compiled.append((height, width, hinted))
+        return original(net, height, width, hinted)
+
+    original = OpenVinoNet._compile
+    monkeypatch.setattr(OpenVinoNet, "_compile", compile_)
+    light, hints = _pictures(1, 32, 64)
+    colorizer = Colorizer(str(tiny), "cpu", engine="openvino")
+    assert compiled == []
+    colorizer.prepare(32, 64)
+    assert compiled == [(32, 64, False)]
+    found = colorizer.colors(light)
+    assert compiled == [(32, 64, False)]
+    np.testing.assert_array_equal(found, Colorizer(str(tiny), "cpu").colors(light))
+    colorizer.colors(light, hints)
+    assert compiled[-1] == (32, 64, True)
+    # PyTorch has nothing to prepare.
+    Colorizer(str(tiny), "cpu", engine="torch").prepare(32, 64)
+
+
 def test_reports_say_which_precision_a_network_has(tiny: Path) -> None:
     dtypes = {"openvino": "int8 and float32", "torch": "float32"}
     for engine, dtype in dtypes.items():
