@@ -80,6 +80,8 @@ def probe(
         context = stream.codec_context
         check_pixels(path, context.width, context.height, limits)
         context.options = picture_options(limits)
+        # Each thread more is a picture more that is decoded in vain wherever fields are looked for.
+        context.thread_type, context.thread_count = "AUTO", 2
         with reading(path):
             info, first = _describe(path, source, stream)
         if described is not None:
