@@ -12,7 +12,6 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -307,6 +306,9 @@ def _identity(
     info: VideoInfo, settings: Settings, model: Mapping[str, str], writer: Writer
 ) -> dict[str, Any]:
     """All that a chunk depends on, in words that say what has changed."""
+    # Imported here, while the network is being compiled: it is slow for what it does.
+    from importlib.metadata import version
+
     chosen = dataclasses.asdict(settings)
     for key in ("overwrite", "resume", "work_dir"):
         del chosen[key]
