@@ -490,6 +490,15 @@ def test_the_settings_win_over_the_marks(order: str, fields: Fields | None, tmp_
     assert examine(source, Settings().replace("fields", order=order)).fields == fields
 
 
+@pytest.mark.parametrize("order", ["progressive", "bottom"])
+def test_fields_that_the_settings_tell_are_not_looked_for(
+    order: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = record(Tape(frames=2), tmp_path)
+    monkeypatch.setattr("vidcolor.media.combing.FieldReader", lambda: pytest.fail("looked for"))
+    examine(source, Settings().replace("fields", order=order))
+
+
 def test_an_unknown_order_is_refused() -> None:
     with pytest.raises(SettingsError, match="auto, progressive, top, bottom"):
         Settings().replace("fields", order="left")

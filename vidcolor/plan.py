@@ -71,11 +71,10 @@ def examine(
 
     ``described`` is told of it earlier, as `probe` tells.
     """
-    info, wanted = probe(Path(source), settings.limits, described), settings.fields
+    wanted = settings.fields
+    info = probe(Path(source), settings.limits, described, with_fields=wanted.order == "auto")
     fields = info.fields
-    if wanted.order == "progressive":
-        fields = None
-    elif wanted.order != "auto":
+    if wanted.order not in ("auto", "progressive"):
         fields = Fields(cast(FieldOrder, wanted.order), flagged=False)
     if fields is not None:
         fields = replace(fields, deinterlace=wanted.deinterlace)

@@ -57,13 +57,16 @@ def probe(
     path: Path | str,
     limits: LimitSettings = LimitSettings(),
     described: Callable[[VideoInfo], None] | None = None,
+    *,
+    with_fields: bool = True,
 ) -> VideoInfo:
     """Read the header of a film and decode its first picture.
 
     The first picture tells what headers often get wrong or leave out: the true size and pixel
     format, the colour tags, the rotation. Whether the film is interlaced is looked for further on
     as well, see ``combing``: that takes longest, and ``described`` is told before what is known by
-    then, which is all but ``fields``. What it raises ends this.
+    then, which is all but ``fields``. What it raises ends this. It is also all that is found out
+    without ``with_fields``.
 
     Raises SourceNotFoundError; SourceError for a directory, a pipe, a playlist, an empty, broken or
     encrypted file, one over the ``limits``, a codec without decoder; NoVideoError where there is
@@ -86,6 +89,8 @@ def probe(
             info, first = _describe(path, source, stream)
         if described is not None:
             described(info)
+        if not with_fields:
+            return info
         with reading(path):
             fields = find_fields(source, stream, first, info.duration, info.average_rate)
         return replace(info, fields=fields)
