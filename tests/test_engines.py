@@ -154,6 +154,20 @@ def test_colouring_imports_no_torch_and_tells_nobody(tmp_path: Path) -> None:
     assert not list(home.iterdir())
 
 
+def test_the_converter_is_imported_for_those_who_want_it() -> None:
+    code = (
+        "import sys\n"
+        "from vidcolor.models.runtime import load_openvino\n"
+        "openvino = load_openvino()\n"
+        "assert 'openvino.tools.ovc' not in sys.modules\n"
+        "assert not hasattr(openvino, 'no_such')\n"
+        "from openvino import convert_model\n"
+        "assert convert_model is sys.modules['openvino.tools.ovc'].convert_model\n"
+        "assert 'openvino_telemetry' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
 def test_without_openvino_torch_colours(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     light, _ = _pictures(2, 32, 64)
     usual = Colorizer(str(tiny), "cpu")
