@@ -15,6 +15,7 @@ from av.container import InputContainer
 from av.stream import AttachmentStream, Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
+from vidcolor.device import cores
 from vidcolor.errors import NoVideoError, SourceError
 from vidcolor.frames import ColorSpec, ColorTags, Matrix, Primaries, StreamInfo, Transfer, VideoInfo
 from vidcolor.media.combing import find_fields
@@ -84,7 +85,7 @@ def probe(
         check_pixels(path, context.width, context.height, limits)
         context.options = picture_options(limits)
         # Each thread more is a picture more that is decoded in vain wherever fields are looked for.
-        context.thread_type, context.thread_count = "AUTO", 2
+        context.thread_type, context.thread_count = "AUTO", min(2, cores())
         with reading(path):
             info, first = _describe(path, source, stream)
         if described is not None:
