@@ -6,7 +6,7 @@
 
 The clips are the sample clip scaled up under fine moving grain, so that the encoder has to work as
 it does on film; ``--film`` uses a film of yours instead. Every figure is of a whole process;
-start-up is that of a job of one frame.
+start-up is that of a job of one frame, whose processor time tells more where the machine is busy.
 """
 
 from __future__ import annotations
@@ -55,14 +55,15 @@ def make_clip(source: Path, target: Path, height: int, frames: int, rate: int = 
         output.mux(stream.encode(None))
 
 
-def run(words: list[str]) -> tuple[float, float]:
-    """Run a process to its end: wall seconds and peak memory in MB."""
+def run(words: list[str]) -> tuple[float, float, float]:
+    """Run a process to its end: wall seconds, peak memory in MB, seconds of processor time."""
     begun = time.perf_counter()
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"failed: {' '.join(words)}")
-    return time.perf_counter() - begun, usage.ru_maxrss / 1024
+    spent = usage.ru_utime + usage.ru_stime
+    return time.perf_counter() - begun, usage.ru_maxrss / 1024, spent
 
 
 def ours(film: Path, target: Path, preset: str, x264: str, *more: str) -> list[str]:
@@ -82,14 +83,15 @@ def compare(film: Path, folder: Path, presets: Sequence[tuple[str, str]], runs: 
         job = ours(film, ours_out, preset, x264, "--report", str(report))
         pairs = [(run(plain), run(job)) for _ in range(runs)]
         values = json.loads(report.read_text())
-        start, _ = run(ours(film, ours_out, preset, x264, "--frames", "0:1"))
+        start, _, worked = run(ours(film, ours_out, preset, x264, "--frames", "0:1"))
         base = statistics.median(plain[0] for plain, _ in pairs)
         mine = statistics.median(own[0] for _, own in pairs)
         ratio = statistics.median(own[0] / plain[0] for plain, own in pairs)
         memory = max(own[1] for _, own in pairs)
         print(
             f"{film.stem:>8} x264 {x264:<9} --preset {preset:<8} {values['frames']:5d} frames  "
-            f"plain {base:6.2f} s  ours {mine:6.2f} s (start-up {start:.2f})  ratio {ratio:.2f}  "
+            f"plain {base:6.2f} s  ours {mine:6.2f} s "
+            f"(start-up {start:.2f}, {worked:.2f} of processor time)  ratio {ratio:.2f}  "
             f"{values['frames'] / mine:6.1f} frames/s  peak {memory:.0f} MB",
             flush=True,
         )
@@ -106,10 +108,10 @@ def usual(folder: Path, frames: int) -> None:
     film = folder / "360p.mp4"
     make_clip(SAMPLE, film, 360, 720)
     job = ours(film, folder / "ours.mp4", "default", "veryfast")
-    start, _ = run([*job, "--frames", "0:1"])
+    start, *_ = run([*job, "--frames", "0:1"])
     mine = 719 / (run(job)[0] - start)
     script = [sys.executable, str(HERE / "usual.py"), str(film), str(folder / "usual.mp4")]
-    start, _ = run([*script, "1"])
+    start, *_ = run([*script, "1"])
     theirs = (frames - 1) / (run([*script, str(frames)])[0] - start)
     print(f"vidcolor {mine:.1f} frames/s, the usual script {theirs:.2f}: {mine / theirs:.0f} times")
 
@@ -121,7 +123,7 @@ def memory(folder: Path, short: int, long: int) -> None:
         make_clip(SAMPLE, film, 1080, seconds * 24)
         words = [sys.executable, "-m", "vidcolor_cli", str(film), str(folder / "o.mp4")]
         words += ["--overwrite", "--quiet", "--encoder-options", "preset=ultrafast"]
-        wall, peak = run(words)
+        wall, peak, _ = run(words)
         print(f"1080p, {seconds} s of film: {wall:.0f} s, peak {peak:.0f} MB", flush=True)
 
 

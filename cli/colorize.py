@@ -123,13 +123,18 @@ def colorize(
     settings = with_limits(settings, limits, strict=strict)
     settings = settings.replace(resume=not no_resume, work_dir=work_dir)
 
-    # Imported here so that --help need not wait for torch.
-    from . import job, photo
+    # Imported here so that --help need not wait for either, nor a film for what photos need.
+    from vidcolor.photos.kinds import is_photo_job
 
-    if photo.is_photo_job(source, target):
+    if is_photo_job(source, target):
+        from . import photo
+
         photo.refuse(source, context)
         photo.run_photo(source, target, settings, report, dry=dry_run, quiet=quiet)
-    elif dry_run:
+        return
+    from . import job
+
+    if dry_run:
         print(job.describe_plan(source, target, settings, report))
     else:
         with job.open_hands(workers, cluster, settings) as hands:

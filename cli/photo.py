@@ -8,16 +8,12 @@ from typer import Context
 
 from vidcolor.errors import UsageError
 from vidcolor.photos.job import check_photo_target, colorize_photo
-from vidcolor.photos.kinds import is_photo_job
 from vidcolor.photos.read import read_photo
 from vidcolor.settings import Settings
 from vidcolor.textfile import write_text
 
 from .progress import show_progress
 from .reports import check_report
-
-__all__ = ["is_photo_job", "refuse", "run_photo"]
-
 
 FILMS_ONLY = (
     "frames",

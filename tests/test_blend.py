@@ -45,6 +45,14 @@ def test_a_network_without_hints_is_spared_them(pair: tuple[str, str]) -> None:
     assert np.abs(blend.colors(light, hints) - expected).max() < 1e-3
 
 
+def test_both_of_a_blend_are_prepared(pair: tuple[str, str]) -> None:
+    blend = open_colorizer("+".join(pair), "cpu")
+    blend.prepare(32, 64)
+    for member in blend._pair:  # type: ignore[attr-defined]
+        assert list(member._engine._compiled) == [(32, 64, False)]
+    open_colorizer(pair[0], "cpu", "64:32").prepare(32, 64)  # In tiles there is nothing to prepare.
+
+
 def test_a_file_with_a_plus_in_its_name_is_one_model(tmp_path: Path) -> None:
     path = tiny_checkpoint(tmp_path / "a+b.safetensors")
     assert open_colorizer(str(path), "cpu").path == path

@@ -54,6 +54,21 @@ def test_the_main_job(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mp4", "report.json"]
 
 
+def test_a_film_waits_for_no_import_that_it_does_without(
+    clip: Clips, quick: list[str], tmp_path: Path
+) -> None:
+    code = (
+        "import sys\n"
+        "from vidcolor_cli.main import run\n"
+        "assert run(sys.argv[1:]) == 0\n"
+        "others = {'PIL', 'pydantic', 'rich', 'sqlite3', 'torch', 'vidcolor.guide.survey'}\n"
+        "found = others & set(sys.modules)\n"
+        "assert not found, found\n"
+    )
+    words = [str(clip("plain.mp4")), str(tmp_path / "o.mp4"), *quick, "--quiet"]
+    subprocess.run([sys.executable, "-c", code, *words], check=True, timeout=120)
+
+
 def test_quiet_says_nothing(
     clip: Clips, quick: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

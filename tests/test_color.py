@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from functools import lru_cache
+from typing import Any
+
 import numpy as np
 import pytest
 from skimage.color import rgb2lab
@@ -144,3 +148,27 @@ def test_black_and_white_carry_no_colour() -> None:
     light = np.array([[0.0, 100.0]], np.float32)
     chroma = color.chroma_from_lab(light, np.full((2, 1, 2), 60, np.float32), SPECS[0])
     assert (color.quantise(chroma, SPECS[0]) == 128).all()
+
+
+def test_tables_that_another_thread_is_making_are_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, go, solved = threading.Event(), threading.Event(), []
+
+    def solve(lightness: np.ndarray, *rest: Any) -> np.ndarray:
+        solved.append(lightness.shape)
+        begun.set()
+        assert go.wait(60)
+        return np.zeros((2, *lightness.shape))
+
+    monkeypatch.setattr(color, "solve_chroma", solve)
+    monkeypatch.setattr(color, "_chroma_table", lru_cache(color._chroma_table.__wrapped__))
+    threads = [threading.Thread(target=color.prepare, args=(SPECS[0],)) for _ in range(2)]
+    threads[0].start()
+    assert begun.wait(60)
+    threads[1].start()
+    threads[1].join(0.2)
+    go.set()
+    for thread in threads:
+        thread.join(60)
+    assert sum(levels for levels, *_ in solved) == color._TABLE_LIGHTNESS

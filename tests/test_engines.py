@@ -94,6 +94,31 @@ def test_the_shipped_weights_colour_alike_in_both_engines() -> None:
     assert np.abs(ours - theirs).max() < 4
 
 
+def test_what_was_prepared_for_a_size_is_not_done_again(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = []
+
+    def compile_(net: OpenVinoNet, height: int, width: int, hinted: bool) -> Any:
+        compiled.append((height, width, hinted))
+        return original(net, height, width, hinted)
+
+    original = OpenVinoNet._compile
+    monkeypatch.setattr(OpenVinoNet, "_compile", compile_)
+    light, hints = _pictures(1, 32, 64)
+    colorizer = Colorizer(str(tiny), "cpu", engine="openvino")
+    assert compiled == []
+    colorizer.prepare(32, 64)
+    assert compiled == [(32, 64, False)]
+    found = colorizer.colors(light)
+    assert compiled == [(32, 64, False)]
+    np.testing.assert_array_equal(found, Colorizer(str(tiny), "cpu").colors(light))
+    colorizer.colors(light, hints)
+    assert compiled[-1] == (32, 64, True)
+    # PyTorch has nothing to prepare.
+    Colorizer(str(tiny), "cpu", engine="torch").prepare(32, 64)
+
+
 def test_reports_say_which_precision_a_network_has(tiny: Path) -> None:
     dtypes = {"openvino": "int8 and float32", "torch": "float32"}
     for engine, dtype in dtypes.items():
@@ -127,6 +152,20 @@ def test_colouring_imports_no_torch_and_tells_nobody(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "CI"} | system
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120, env=environment)
     assert not list(home.iterdir())
+
+
+def test_the_converter_is_imported_for_those_who_want_it() -> None:
+    code = (
+        "import sys\n"
+        "from vidcolor.models.runtime import load_openvino\n"
+        "openvino = load_openvino()\n"
+        "assert 'openvino.tools.ovc' not in sys.modules\n"
+        "assert not hasattr(openvino, 'no_such')\n"
+        "from openvino import convert_model\n"
+        "assert convert_model is sys.modules['openvino.tools.ovc'].convert_model\n"
+        "assert 'openvino_telemetry' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 def test_without_openvino_torch_colours(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:

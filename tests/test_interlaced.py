@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from vidcolor import Settings, colorize_video
 from vidcolor.errors import EncodeError, SettingsError
 from vidcolor.fields import FieldPainter
-from vidcolor.frames import ColoredFrame, ColorSpec, FieldOrder, Fields, Frame
+from vidcolor.frames import ColoredFrame, ColorSpec, FieldOrder, Fields, Frame, VideoInfo
 from vidcolor.media.decode import decode
 from vidcolor.media.encoders import choose
 from vidcolor.media.fields import FieldMarker
@@ -173,6 +173,15 @@ def test_unmarked_fields_are_found_by_their_combing(order: FieldOrder, tmp_path:
     path = record(Tape(orders=(order,), frames=15, marked=False), tmp_path)
     assert probe(path).fields == Fields(order, flagged=False)
     assert {frame.first_field for frame in decode(probe(path))} == {order}
+
+
+@pytest.mark.parametrize("marked", [False, True])
+def test_what_is_told_beforehand_lacks_the_fields_alone(marked: bool, tmp_path: Path) -> None:
+    path = record(Tape(frames=15, marked=marked), tmp_path)
+    told: list[VideoInfo] = []
+    info = examine(path, Settings(), told.append)
+    assert info.fields is not None
+    assert told == [replace(info, fields=None)]
 
 
 def test_film_in_sixty_fields_is_found(tmp_path: Path) -> None:
@@ -479,6 +488,15 @@ def test_kept_colour_stays_in_its_field(
 def test_the_settings_win_over_the_marks(order: str, fields: Fields | None, tmp_path: Path) -> None:
     source = record(Tape(frames=2), tmp_path)
     assert examine(source, Settings().replace("fields", order=order)).fields == fields
+
+
+@pytest.mark.parametrize("order", ["progressive", "bottom"])
+def test_fields_that_the_settings_tell_are_not_looked_for(
+    order: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = record(Tape(frames=2), tmp_path)
+    monkeypatch.setattr("vidcolor.media.combing.FieldReader", lambda: pytest.fail("looked for"))
+    examine(source, Settings().replace("fields", order=order))
 
 
 def test_an_unknown_order_is_refused() -> None:

@@ -48,7 +48,7 @@ LAYERS = (
         "tint",
     ),
     ("guide", "plan", "workfolder"),
-    ("photos", "pipeline", "survey", "verify"),
+    ("loading", "photos", "pipeline", "survey", "verify"),
     ("chunkwork", "job"),
     ("evaluate", "jobs", "preview", "train"),
     ("studio",),

@@ -12,7 +12,7 @@ from clips import CLIPS, SAMPLE_RATE, Clip, make
 from conftest import Clips
 
 from vidcolor.errors import NoVideoError, SourceError, SourceNotFoundError, VidcolorError
-from vidcolor.frames import ColorSpec
+from vidcolor.frames import ColorSpec, VideoInfo
 from vidcolor.media.probe import probe
 
 
@@ -146,3 +146,12 @@ def test_picture_that_cannot_be_decoded(clip: Clips, tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(NoVideoError, match="not one picture"):
         probe(path)
+
+
+def test_what_is_raised_where_a_film_is_told_of_is_no_fault_of_its_own(clip: Clips) -> None:
+    def refuse(info: VideoInfo) -> None:
+        raise ValueError("mine")
+
+    with pytest.raises(ValueError, match=r"^mine$") as caught:
+        probe(clip("plain.mp4"), described=refuse)
+    assert not isinstance(caught.value, VidcolorError)

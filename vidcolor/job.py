@@ -12,7 +12,6 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -23,14 +22,14 @@ from vidcolor.disk import check_room, least_room, name_for
 from vidcolor.errors import EncodeError, TargetError, UsageError
 from vidcolor.flow import single_threaded_cv2
 from vidcolor.frames import ChunkStart, Frame, PaintedFrame, VideoInfo, name_stream
+from vidcolor.loading import Loading
 from vidcolor.look import lut_paths
 from vidcolor.media.mux import Writer
 from vidcolor.media.segments import SegmentWriter
-from vidcolor.models.blend import open_colorizer
 from vidcolor.models.checkpoint import digest
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.pipeline import Noticed, Pipeline
-from vidcolor.plan import doubts, examine, expected_frames, losses, open_writer
+from vidcolor.plan import doubts, examine, expected_frames, losses, open_writer, refuse_target
 from vidcolor.report import Progress, Report
 from vidcolor.settings import Settings
 from vidcolor.stopwatch import Stopwatch
@@ -79,25 +78,30 @@ def colorize_video(
     if hands is not None:
         _check_shared(settings)
     target = Path(target)
-    info = examine(source, settings)
-    total = expected_frames(info, settings)
+    kept_in = _folder(target, settings)
     noticed = Noticed()
     with ExitStack() as stack:
-        # The target is checked before the model is loaded: a typing mistake should not cost time.
-        kept_in = _folder(target, settings)
-        clear_made(kept_in, target)
+        loading = Loading(settings, colorizer, warn)
+
+        def described(info: VideoInfo) -> None:
+            # The target is checked before the model is loaded: a typing mistake should not cost
+            # time.
+            clear_made(kept_in, target)
+            refuse_target(target, info.path, settings)
+            if hands is None:
+                stack.enter_context(loading).begin(info)
+
+        info = examine(source, settings, described)
+        total = expected_frames(info, settings)
         writer = open_writer(target, info, settings)
         stack.callback(writer.abandon)
         known = len(writer.warnings)
         for line in (*doubts(info, settings), *writer.warnings):
             tell(line)
-        chosen = settings.color
         if hands is not None:
             model = hands.model(settings)
         else:
-            colorizer = colorizer or open_colorizer(
-                chosen.model, chosen.device, chosen.tiles, warn=warn
-            )
+            colorizer = loading.colorizer()
             model = colorizer.description
         stack.enter_context(single_threaded_cv2())
 
@@ -303,6 +307,9 @@ def _identity(
     info: VideoInfo, settings: Settings, model: Mapping[str, str], writer: Writer
 ) -> dict[str, Any]:
     """All that a chunk depends on, in words that say what has changed."""
+    # Imported here, while the network is being compiled: it is slow for what it does.
+    from importlib.metadata import version
+
     chosen = dataclasses.asdict(settings)
     for key in ("overwrite", "resume", "work_dir"):
         del chosen[key]

@@ -20,7 +20,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,6 @@ from vidcolor.errors import UsageError
 from vidcolor.fields import paint_fields
 from vidcolor.flow import single_threaded_cv2
 from vidcolor.frames import ChunkStart, ColoredFrame, Frame, PaintedFrame, SmallFrame, VideoInfo
-from vidcolor.guide.survey import Guide, Wishes, make_guide
 from vidcolor.keyframes import LinkedFrame, keyed
 from vidcolor.look import Grading
 from vidcolor.media.codecs import FieldMarks
@@ -52,6 +51,9 @@ from vidcolor.shrink import shrink
 from vidcolor.stabilize import stabilize
 from vidcolor.stopwatch import Stopwatch
 from vidcolor.tint import ColorWatch
+
+if TYPE_CHECKING:
+    from vidcolor.guide.survey import Guide
 
 _AHEAD = 2
 """Frames that may wait before each thread: enough to hide hiccups, little enough for memory."""
@@ -260,6 +262,9 @@ class Pipeline:
         info, settings = self._info, self._settings
         if not (settings.hints or settings.references or settings.color.remember):
             return None
+        # Imported here, as most films are coloured without, and all would wait for it.
+        from vidcolor.guide.survey import Wishes, make_guide
+
         wishes = Wishes(
             settings.hints,
             settings.references,

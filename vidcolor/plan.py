@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +13,7 @@ from vidcolor.frames import FieldOrder, Fields, VideoInfo, name_stream
 from vidcolor.media.damage import DecodeReport, Span
 from vidcolor.media.mux import Writer
 from vidcolor.media.probe import probe
+from vidcolor.media.target import check_target, container_of
 from vidcolor.settings import Settings
 from vidcolor.shots import clock
 from vidcolor.shrink import working_size
@@ -61,13 +62,19 @@ def plan_video(source: Path | str, target: Path | str, settings: Settings = Sett
         writer.abandon()
 
 
-def examine(source: Path | str, settings: Settings) -> VideoInfo:
-    """`probe` the film, and hold its fields for what the settings say. Raises SourceError."""
-    info, wanted = probe(Path(source), settings.limits), settings.fields
+def examine(
+    source: Path | str,
+    settings: Settings,
+    described: Callable[[VideoInfo], None] | None = None,
+) -> VideoInfo:
+    """`probe` the film, and hold its fields for what the settings say. Raises SourceError.
+
+    ``described`` is told of it earlier, as `probe` tells.
+    """
+    wanted = settings.fields
+    info = probe(Path(source), settings.limits, described, with_fields=wanted.order == "auto")
     fields = info.fields
-    if wanted.order == "progressive":
-        fields = None
-    elif wanted.order != "auto":
+    if wanted.order not in ("auto", "progressive"):
         fields = Fields(cast(FieldOrder, wanted.order), flagged=False)
     if fields is not None:
         fields = replace(fields, deinterlace=wanted.deinterlace)
@@ -113,13 +120,24 @@ def expected_frames(info: VideoInfo, settings: Settings) -> int | None:
 def open_writer(target: Path | str, info: VideoInfo, settings: Settings) -> Writer:
     """A writer for the job, which must be ended or abandoned. Raises UsageError and TargetError."""
     target = Path(target)
+    _check_suffix(target, settings)
+    return Writer(target, info, settings.encoder, overwrite=settings.overwrite, crop=settings.range)
+
+
+def refuse_target(target: Path, source: Path, settings: Settings) -> None:
+    """Raise what `open_writer` would, of what can be told by the target's name and place alone."""
+    _check_suffix(target, settings)
+    container_of(target)
+    check_target(target, source, settings.overwrite)
+
+
+def _check_suffix(target: Path, settings: Settings) -> None:
     needed = settings.encoder.container
     if needed is not None and target.suffix.lower() != f".{needed}":
         raise UsageError(
             f"{target}: these settings write {settings.encoder.codec or 'films'} into .{needed} "
             f"files; name the target {target.stem or 'out'}.{needed}"
         )
-    return Writer(target, info, settings.encoder, overwrite=settings.overwrite, crop=settings.range)
 
 
 def small_size(info: VideoInfo, settings: Settings) -> tuple[int, int]:

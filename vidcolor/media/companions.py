@@ -41,19 +41,20 @@ _STORED_APART = Fraction(10)
 
 
 class Companions:
-    """Brings all other streams of ``info.path`` into ``output``.
+    """Brings all other streams of ``info.path`` into ``output``, which is to be set first.
 
     ``add`` makes their streams, ``set_span`` cuts and moves them for a part of the film, ``pull``
     muxes what is due, ``finish`` what is left. ``copied``, ``converted`` (with what was done) and
-    ``dropped`` (with the reason) tell what became of each.
+    ``dropped`` (with the reason) tell what became of each. ``source`` is the handle on the film.
     """
 
-    def __init__(self, info: VideoInfo, output: OutputContainer) -> None:
+    output: OutputContainer
+
+    def __init__(self, info: VideoInfo) -> None:
         self.copied: list[StreamInfo] = []
         self.converted: list[tuple[StreamInfo, str]] = []
         self.dropped: list[tuple[StreamInfo, str]] = []
         self._info = info
-        self._output = output
         self._tracks: dict[int, Track] = {}
         self._last: dict[int, int] = {}
         self._faults = 0
@@ -74,7 +75,7 @@ class Companions:
         about = next((other for other in self._info.others if other.index == index), None)
         if about is None:
             return
-        stream, container = self.source.streams[index], self._output.format.name
+        stream, container = self.source.streams[index], self.output.format.name
         try:
             if is_timecode(stream, self.source.streams[self._info.stream_index]):
                 # From the picture's tag muxers that know timecode make a track of their own.
@@ -85,10 +86,10 @@ class Companions:
                 self.copied.append(about)
             elif (why := refusal(stream, container)) is None:
                 kind = Still if is_cover(stream) else Track
-                self._tracks[index] = kind(stream, add_copy(self._output, stream))
+                self._tracks[index] = kind(stream, add_copy(self.output, stream))
                 self.copied.append(about)
             elif (conversion := find_conversion(stream, container)) is not None:
-                self._tracks[index] = conversion.add(self._output)
+                self._tracks[index] = conversion.add(self.output)
                 self.converted.append((about, f"{conversion.result}, because {why}"))
             else:
                 self.dropped.append((about, why))
@@ -204,7 +205,7 @@ class Companions:
                     return
                 self._order(index, packet)
                 packet.stream = self._tracks[index].target
-                self._output.mux_one(packet)
+                self.output.mux_one(packet)
             except FAULTS as fault:
                 if on_disk(fault):
                     raise
@@ -216,7 +217,7 @@ class Companions:
         last = self._last.get(index)
         clock = packet.dts if packet.dts is not None else packet.pts
         assert clock is not None
-        strict = not self._output.format.flags & _EQUAL_TIMES_ALLOWED
+        strict = not self.output.format.flags & _EQUAL_TIMES_ALLOWED
         if last is not None and (clock < last or (strict and clock == last)):
             clock = last + strict
             packet.dts = clock
@@ -230,4 +231,4 @@ class Companions:
             packet = next(p for p in source.demux(source.streams[stream.index]) if p.size)
             name = stream.metadata.get("filename", name)
             kind = stream.metadata.get("mimetype", kind)
-            self._output.add_attachment(name, kind, bytes(packet))
+            self.output.add_attachment(name, kind, bytes(packet))

@@ -13,7 +13,7 @@ from typing import cast
 
 import av
 from av.audio.stream import AudioStream
-from av.container import OutputContainer
+from av.container import InputContainer, OutputContainer
 from av.stream import AttachmentStream, Stream
 from av.subtitles.stream import SubtitleStream
 
@@ -140,15 +140,15 @@ def find_conversion(stream: Stream, container: str) -> Conversion | None:
     return None
 
 
-def muxer_options(info: VideoInfo, container: str) -> dict[str, str]:
-    """What to ask of FFmpeg's muxer ``container`` for a film like ``info``."""
+def muxer_options(info: VideoInfo, source: InputContainer, container: str) -> dict[str, str]:
+    """What to ask of FFmpeg's muxer ``container`` for a film like ``info``, open as ``source``."""
     if container in ("matroska", "webm"):
         # Coded sound often starts some ms before 0; FFmpeg would move the whole film for it.
         return {"avoid_negative_ts": "disabled"}
     if container not in ("mp4", "mov"):
         return {}
     # The unit of late starts; FFmpeg's default, 1 ms, is too coarse for exact times.
-    options = {"movie_timescale": str(_common_timescale(info))}
+    options = {"movie_timescale": str(_common_timescale(info, source))}
     if container == "mp4":
         # The index before the pictures, so that players on the web need not wait for the end;
         # costs another pass over the file, and no room beside it. Films for editing are much
@@ -215,15 +215,14 @@ def _takes(container: str, add: Callable[[OutputContainer], Stream]) -> bool:
     return True
 
 
-def _common_timescale(info: VideoInfo) -> int:
+def _common_timescale(info: VideoInfo, source: InputContainer) -> int:
     """Ticks per second in which the starts of the picture and of the sound are whole numbers."""
     units = [info.time_base.denominator]
-    with open_source(info.path) as source:
-        for stream in source.streams:
-            if stream.start_time and stream.time_base:
-                units.append((stream.start_time * stream.time_base).denominator)
-        known = (sound for sound in source.streams.audio if has_decoder(sound))
-        units += [sound.sample_rate for sound in known if sound.sample_rate]
+    for stream in source.streams:
+        if stream.start_time and stream.time_base:
+            units.append((stream.start_time * stream.time_base).denominator)
+    known = (sound for sound in source.streams.audio if has_decoder(sound))
+    units += [sound.sample_rate for sound in known if sound.sample_rate]
     scale = 1000
     for unit in units:
         finer = lcm(scale, unit)

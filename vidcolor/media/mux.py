@@ -200,13 +200,13 @@ class Writer:
     def _open(self) -> None:
         info, container = self._info, self._target.container
         with writing(self._path, f"{container} or {self._choice.encoder} refuses this film"):
-            self._output = av.open(
+            self._companions = Companions(info)
+            self._output = self._companions.output = av.open(
                 str(self._target.part.absolute()),
                 "w",
                 format=container,
-                container_options=muxer_options(info, container),
+                container_options=muxer_options(info, self._companions.source, container),
             )
-            self._companions = Companions(info, self._output)
             self._output.metadata.update(kept_metadata(info.metadata))
             # In the source's order, so that "the second audio track" stays the second.
             for stream in self._companions.source.streams:

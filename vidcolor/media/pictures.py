@@ -112,7 +112,8 @@ class PictureWriter:
             context.color_primaries = context.color_trc = _BT709
             context.open()
             if self._sound:
-                self._companions = Companions(info, self._output)
+                self._companions = Companions(info)
+                self._companions.output = self._output
                 for other in info.others:
                     if other.kind == "audio":
                         self._companions.add(other.index)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -14,6 +15,7 @@ from av.container import InputContainer
 from av.stream import AttachmentStream, Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
+from vidcolor.device import cores
 from vidcolor.errors import NoVideoError, SourceError
 from vidcolor.frames import ColorSpec, ColorTags, Matrix, Primaries, StreamInfo, Transfer, VideoInfo
 from vidcolor.media.combing import find_fields
@@ -52,12 +54,20 @@ _PACKETS_TO_TRY = 600
 _MICROSECOND = Fraction(1, 1_000_000)
 
 
-def probe(path: Path | str, limits: LimitSettings = LimitSettings()) -> VideoInfo:
+def probe(
+    path: Path | str,
+    limits: LimitSettings = LimitSettings(),
+    described: Callable[[VideoInfo], None] | None = None,
+    *,
+    with_fields: bool = True,
+) -> VideoInfo:
     """Read the header of a film and decode its first picture.
 
     The first picture tells what headers often get wrong or leave out: the true size and pixel
     format, the colour tags, the rotation. Whether the film is interlaced is looked for further on
-    as well, see ``combing``.
+    as well, see ``combing``: that takes longest, and ``described`` is told before what is known by
+    then, which is all but ``fields``. What it raises ends this. It is also all that is found out
+    without ``with_fields``.
 
     Raises SourceNotFoundError; SourceError for a directory, a pipe, a playlist, an empty, broken or
     encrypted file, one over the ``limits``, a codec without decoder; NoVideoError where there is
@@ -74,8 +84,17 @@ def probe(path: Path | str, limits: LimitSettings = LimitSettings()) -> VideoInf
         context = stream.codec_context
         check_pixels(path, context.width, context.height, limits)
         context.options = picture_options(limits)
+        # Each thread more is a picture more that is decoded in vain wherever fields are looked for.
+        context.thread_type, context.thread_count = "AUTO", min(2, cores())
         with reading(path):
-            return _describe(path, source, stream)
+            info, first = _describe(path, source, stream)
+        if described is not None:
+            described(info)
+        if not with_fields:
+            return info
+        with reading(path):
+            fields = find_fields(source, stream, first, info.duration, info.average_rate)
+        return replace(info, fields=fields)
 
 
 def keeps_chroma(info: VideoInfo) -> bool:
@@ -191,7 +210,10 @@ def _encrypted(packet: av.Packet[VideoStream], stream: VideoStream) -> bool:
     )
 
 
-def _describe(path: Path, source: InputContainer, stream: VideoStream) -> VideoInfo:
+def _describe(
+    path: Path, source: InputContainer, stream: VideoStream
+) -> tuple[VideoInfo, av.VideoFrame]:
+    """All but the fields, and the first picture."""
     context = stream.codec_context
     base, rate = stream.time_base, stream.average_rate or stream.guessed_rate or None
     if base is None:
@@ -213,7 +235,7 @@ def _describe(path: Path, source: InputContainer, stream: VideoStream) -> VideoI
     picture = picture_of(frame.format.name)
     turning = display_matrix(frame)
     aspect = stream.sample_aspect_ratio
-    return VideoInfo(
+    info = VideoInfo(
         path=path,
         container=source.format.name,
         stream_index=stream.index,
@@ -233,12 +255,12 @@ def _describe(path: Path, source: InputContainer, stream: VideoStream) -> VideoI
         field_order=field_order,
         color=_color_spec(frame, picture, context.codec.canonical_name),
         tags=_color_tags(frame, picture),
-        fields=find_fields(source, stream, frame, duration, rate),
         light=light_metadata(frame, path),
         others=others,
         chapters=chapters,
         metadata=metadata,
     )
+    return info, frame
 
 
 def _duration(source: InputContainer, stream: VideoStream, base: Fraction) -> Fraction | None:

@@ -37,7 +37,7 @@ class Target:
 
     def __init__(self, path: Path | str, source: Path, *, overwrite: bool) -> None:
         self.path = Path(path)
-        self.container = _container(self.path)
+        self.container = container_of(self.path)
         check_target(self.path, source, overwrite)
         check_room(self.path.parent, least_room(source), self.path)
         # Of a link, what it points at is replaced; the link stays.
@@ -78,7 +78,8 @@ class Target:
         self._claim.release()
 
 
-def _container(path: Path) -> str:
+def container_of(path: Path) -> str:
+    """FFmpeg's muxer name for a target's suffix. Raises TargetError."""
     suffix = path.suffix.lower()
     if suffix not in _CONTAINERS:
         known = ", ".join(_CONTAINERS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,15 @@ class Engine(Protocol):
 
         The network decides on s, how much smaller than its picture its colours are.
         """
+        ...
+
+
+@runtime_checkable
+class Sized(Protocol):
+    """Of an engine that has work to do for each new size of pictures, before the first of them."""
+
+    def prepare(self, height: int, width: int) -> None:
+        """Do it now, for pictures of that size without hints."""
         ...
 
 

@@ -28,6 +28,11 @@ class Blend(Colorizer):
         }
         return {**joined, "shares": f"{1 - self._share:g} + {self._share:g}"}
 
+    def prepare(self, height: int, width: int) -> None:
+        """As `Colorizer.prepare`, both."""
+        for member in self._pair:
+            member.prepare(height, width)
+
     def colors(self, lightness: Float32, hints: Float32 | None = None) -> Float32:
         """As `Colorizer.colors`; hints go to those networks that take them."""
         first, second = (

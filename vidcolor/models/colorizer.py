@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidcolor.errors import ModelError
+from vidcolor.models.architecture import Sized
 from vidcolor.models.checkpoint import digest
 from vidcolor.models.engines import load_engine
 from vidcolor.models.registry import find_model, read_model
@@ -61,6 +62,15 @@ class Colorizer:
             "sha256": digest(self.path, *self._beside),
             **self._engine.description,
         }
+
+    def prepare(self, height: int, width: int) -> None:
+        """Let the first picture of that size, told no colours, not wait for the engine.
+
+        May be called in another thread than `colors`, which then waits for it.
+        """
+        if isinstance(self._engine, Sized):
+            with self._lock:
+                self._engine.prepare(height, width)
 
     def colors(self, lightness: Float32, hints: Float32 | None = None) -> Float32:
         """``lightness`` (N, h, w) L* to ab (N, 2, h, w) float32; h and w are multiples of 32.

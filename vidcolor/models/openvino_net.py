@@ -40,6 +40,10 @@ class OpenVinoNet:
         version = self._openvino.__version__.partition("-")[0]
         return {"engine": f"openvino {version}", "device": "cpu", "dtype": self._dtype}
 
+    def prepare(self, height: int, width: int) -> None:
+        """Compile the network for pictures of that size without hints."""
+        self._requests(height, width, hinted=False)
+
     def run(self, lightness: Float32, hints: Float32 | None = None) -> Float32:
         """``lightness`` (N, h, w) and ``hints`` (N, 3, h, w) to ab (N, 2, h/s, w/s) float32."""
         count, height, width = lightness.shape

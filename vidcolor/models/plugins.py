@@ -7,10 +7,13 @@ imported only when its model is asked for, or a checkpoint that none of ours kno
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 from vidcolor.errors import ModelError
 from vidcolor.models.architecture import Architecture
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "vidcolor.models"
 
@@ -55,6 +58,9 @@ class Plugin:
 
 def plugins() -> tuple[Plugin, ...]:
     """Those of all installed packages, by name."""
+    # Imported here, as no film waits for it that is coloured by our own networks.
+    from importlib.metadata import entry_points
+
     return tuple(Plugin(entry) for entry in sorted(entry_points(group=GROUP)))
 
 

@@ -37,6 +37,9 @@ class Tiled(Colorizer):
         """That of the network, and the tiles."""
         return {**self._inner.description, "tiles": self._name}
 
+    def prepare(self, height: int, width: int) -> None:
+        """Nothing: its network is shown other sizes."""
+
     def colors(self, lightness: Float32, hints: Float32 | None = None) -> Float32:
         """As `Colorizer.colors`; each tile is told the hints that lie in it."""
         found = [self._in_one_way(way, lightness, hints) for way in self._ways]

@@ -49,6 +49,10 @@ class RecentColors(Colorizer):
     def description(self) -> dict[str, str]:
         return self._colorizer.description
 
+    def prepare(self, height: int, width: int) -> None:
+        """As `Colorizer.prepare`."""
+        self._colorizer.prepare(height, width)
+
     def colors(self, lightness: Float32, hints: Float32 | None = None) -> Float32:
         """As `Colorizer.colors`."""
         if len(lightness) != 1:
