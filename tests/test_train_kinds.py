@@ -13,7 +13,7 @@ from training import photo, photo_folder, quiet
 from vidcolor.errors import ModelError
 from vidcolor.models.chromanet.bins import nodes
 from vidcolor.models.chromanet.config import NetConfig
-from vidcolor.models.chromanet.net import ConvUnit, Encoder
+from vidcolor.models.chromanet.parts import ConvUnit, Encoder
 from vidcolor.models.chromanet.pretrained import (
     encoder_stages,
     load_imagenet_encoder,

@@ -15,7 +15,8 @@ from vidcolor.errors import TargetError
 from vidcolor.models.checkpoint import write_checkpoint
 from vidcolor.models.chromanet.bins import nodes
 from vidcolor.models.chromanet.config import NetConfig
-from vidcolor.models.chromanet.net import ChromaNet, InvertedResidual
+from vidcolor.models.chromanet.net import ChromaNet
+from vidcolor.models.chromanet.parts import InvertedResidual
 from vidcolor.models.chromanet.pretrained import encoder_stages, load_imagenet_encoder
 from vidcolor.models.eccv16.net import EccvNet
 from vidcolor.models.fusionnet.classifier import published

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from vidcolor.models.chromanet.config import NetConfig
-from vidcolor.models.chromanet.net import Encoder
+from vidcolor.models.chromanet.parts import Encoder
 from vidcolor.models.chromanet.pretrained import encoder_stages, load_imagenet_encoder
 
 

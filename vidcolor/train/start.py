@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from vidcolor.errors import ModelError
 from vidcolor.models.checkpoint import read_checkpoint
 from vidcolor.models.chromanet import load
-from vidcolor.models.chromanet.net import ChromaNet, ConvUnit
+from vidcolor.models.chromanet.net import ChromaNet
+from vidcolor.models.chromanet.parts import ConvUnit
 from vidcolor.train.saved import read_average
 
 

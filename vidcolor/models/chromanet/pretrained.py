@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from vidcolor.errors import ModelError
 from vidcolor.models.chromanet.config import NetConfig
-from vidcolor.models.chromanet.net import ConvUnit, Encoder, InvertedResidual
+from vidcolor.models.chromanet.parts import ConvUnit, Encoder, InvertedResidual
 
 _SHAPES = {
     "lite0": ((1, 2, 2, 3, 3, 4, 1), (16, 24, 40, 80, 112, 192, 320)),

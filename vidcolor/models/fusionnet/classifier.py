@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidcolor.models.chromanet.config import NetConfig
-from vidcolor.models.chromanet.net import ConvUnit, Encoder
+from vidcolor.models.chromanet.parts import ConvUnit, Encoder
 from vidcolor.models.chromanet.pretrained import (
     encoder_stages,
     load_imagenet_encoder,

@@ -1,0 +1,130 @@
+"""Layers of an OpenVINO graph, from the arrays of a ChromaNet's checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidcolor.models.chromanet.config import HINT_CHANNELS
+
+Float32 = NDArray[np.float32]
+Node = Any
+"""A value in the graph; OpenVINO's own types say little more."""
+
+_MOST = 6.0
+"""What units clamp their results to."""
+_LEVELS = 63
+"""The largest integer that stands for a weight, whose sign is apart."""
+
+
+class Layers:
+    """Adds layers to a graph, and takes each array of the state exactly once.
+
+    ``ops`` are OpenVINO's operations. Unless ``exact``, some convolutions multiply integers, see
+    `unit`.
+    """
+
+    def __init__(self, ops: Any, state: Mapping[str, NDArray[Any]], exact: bool) -> None:
+        self.ops = ops
+        self._left = dict(state)
+        self._exact = exact
+        self._bounds = ops.constant(np.float32(0)), ops.constant(np.float32(_MOST))
+
+    def take(self, name: str, *shape: int) -> Float32:
+        """An array of the state as float32. Raises KeyError and ValueError."""
+        if name not in self._left:
+            raise KeyError(f"missing array {name}")
+        value = self._left.pop(name)
+        if value.shape != shape:
+            raise ValueError(f"{name} has shape {value.shape}, expected {shape}")
+        return np.asarray(value, np.float32)
+
+    def finish(self) -> None:
+        """Raises KeyError if the state holds anything that no part has taken."""
+        if self._left:
+            raise KeyError(f"unexpected arrays {', '.join(sorted(self._left))}")
+
+    def unit(
+        self,
+        x: Node,
+        name: str,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        activate: bool = True,
+        joined: bool = False,
+        hints: Node | None = None,
+        bounded: bool = False,
+    ) -> Node:
+        """A folded ConvUnit; ``joined`` if it takes hints beside its inputs.
+
+        Where these are ``bounded``, being results of other units, they and the filters are taken
+        for integers of 8 and 7 bits: the filters of each output have a scale of their own (Jacob et
+        al., "Quantization and training of neural networks for efficient integer-arithmetic-only
+        inference", CVPR 2018). The scale of the inputs need not be found out, as units end with a
+        clamp. 8 bits for both would overflow where a CPU adds up pairs of products in 16 bits.
+        """
+        own = inputs // groups
+        taken = own + HINT_CHANNELS if joined else own
+        weight = self.take(f"{name}.conv.weight", outputs, taken, kernel, kernel)
+        bias = self.take(f"{name}.conv.bias", outputs)
+        weight, told = np.split(weight, [own], axis=1)
+        # With a stride as TensorFlow pads: more at the end than at the beginning.
+        extra = kernel - stride
+        before = extra // 2
+        steps, begin, end = [stride, stride], [before, before], [extra - before, extra - before]
+        if groups > 1:
+            filters = weight.reshape(groups, outputs // groups, inputs // groups, kernel, kernel)
+            x = self.ops.group_convolution(x, self.constant(filters), steps, begin, end, [1, 1])
+        else:
+            if bounded and not self._exact:
+                x = self.ops.fake_quantize(x, *self._bounds, *self._bounds, 256)
+                filters = self.integers(weight)
+            else:
+                filters = self.constant(weight)
+            x = self.ops.convolution(x, filters, steps, begin, end, [1, 1])
+        if hints is not None:
+            said = self.ops.convolution(hints, self.constant(told), steps, begin, end, [1, 1])
+            x = self.ops.add(x, said)
+        x = self.ops.add(x, self.constant(bias.reshape(1, -1, 1, 1)))
+        return self.ops.clamp(x, 0.0, _MOST) if activate else x
+
+    def norm(self, x: Node, name: str, channels: int) -> Node:
+        """LayerNorm over the last axis."""
+        x = self.ops.mvn(x, np.array([-1]), True, 1e-5, "inside_sqrt")
+        x = self.ops.multiply(x, self.constant(self.take(f"{name}.weight", channels)))
+        return self.ops.add(x, self.constant(self.take(f"{name}.bias", channels)))
+
+    def linear(self, x: Node, name: str, inputs: int, outputs: int) -> Node:
+        """A linear layer over the last axis."""
+        weight = self.constant(self.take(f"{name}.weight", outputs, inputs))
+        bias = self.constant(self.take(f"{name}.bias", outputs))
+        return self.ops.add(self.ops.matmul(x, weight, False, True), bias)
+
+    def pointwise(self, x: Node, weight: Float32, bias: Float32) -> Node:
+        """A linear layer (outputs, inputs) over the channels of a map."""
+        filters = self.constant(weight[..., None, None])
+        x = self.ops.convolution(x, filters, [1, 1], [0, 0], [0, 0], [1, 1])
+        return self.ops.add(x, self.constant(bias.reshape(1, -1, 1, 1)))
+
+    def layer(self, x: Node, name: str, inputs: int, outputs: int) -> Node:
+        """A linear layer of the state, over the channels of a map."""
+        weight = self.take(f"{name}.weight", outputs, inputs)
+        return self.pointwise(x, weight, self.take(f"{name}.bias", outputs))
+
+    def constant(self, value: Float32) -> Node:
+        # Given an array as an operand, OpenVINO would turn it into a list of Python's numbers.
+        return self.ops.constant(np.ascontiguousarray(value, np.float32))
+
+    def integers(self, filters: Float32) -> Node:
+        """``filters`` (outputs, …) as integers of 7 bits and a scale for each output."""
+        scale = np.abs(filters).max(axis=(1, 2, 3), keepdims=True) / _LEVELS
+        scale = np.maximum(scale, np.finfo(np.float32).tiny)
+        whole = self.ops.constant(np.rint(filters / scale).astype(np.int8))
+        return self.ops.multiply(self.ops.convert(whole, np.float32), self.constant(scale))
