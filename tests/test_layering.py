@@ -14,7 +14,17 @@ ROOT = Path(__file__).resolve().parent.parent
 
 API = "vidcolor/__init__"
 LAYERS = (
-    ("errors", "frames", "hintlist", "listfile", "references", "scaling", "settings", "tiling"),
+    (
+        "errors",
+        "frames",
+        "hintlist",
+        "listfile",
+        "references",
+        "scaling",
+        "settings",
+        "tiling",
+        "tomlfile",
+    ),
     ("transfer",),
     ("gamut",),
     (

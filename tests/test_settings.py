@@ -31,6 +31,18 @@ def load(tmp_path: Path) -> Any:
     return read
 
 
+@pytest.mark.parametrize("number", ["0x" + "f" * 16, "-" + "9" * 400, "0x" + "f" * 5000])
+@pytest.mark.parametrize("place", ["{}", "[1, [{}]]", "{{ deep = {} }}"])
+def test_a_whole_number_that_toml_does_not_have(load: Any, number: str, place: str) -> None:
+    with pytest.raises(SettingsError, match=r"options.*no TOML number is this large"):
+        load(f"[encoder]\noptions = {{ b = {place.format(number)} }}")
+
+
+def test_a_number_too_long_to_be_read(load: Any) -> None:
+    with pytest.raises(SettingsError, match="not a TOML file"):
+        load(f"[color]\nsaturation = {'9' * 5000}")
+
+
 def test_a_file_changes_what_it_names_and_nothing_else(load: Any) -> None:
     base = Settings().replace("color", saturation=0.5, batch_size=2).replace(overwrite=True)
     settings = load("[color]\nbatch_size = 7\n[encoder]\ncodec = 'h265'", base)

@@ -7,7 +7,6 @@ file. Unknown keys are errors that name the valid ones.
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -20,6 +19,7 @@ from vidcolor.errors import SettingsError, UsageError
 from vidcolor.hintlist import Hint
 from vidcolor.references import Reference
 from vidcolor.tiling import WHOLE, parse_tiles
+from vidcolor.tomlfile import read_toml
 
 KeepColor: TypeAlias = str | tuple[tuple[int, int | None], ...] | None
 
@@ -286,16 +286,6 @@ def _look_rules(look: ShotLook) -> Iterator[tuple[bool, str]]:
     for name in ("warmth", "tint", "vibrance"):
         value = getattr(look, name)
         yield -1 <= value <= 1, f"{name} must be -1 to 1, not {value}"
-
-
-def read_toml(path: Path, kind: str) -> dict[str, Any]:
-    """The tables of a TOML file. Raises SettingsError, which calls it by its ``kind``."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot read this {kind}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: not a TOML file: {error}") from error
 
 
 def load_settings(path: Path, base: Settings | None = None) -> Settings:

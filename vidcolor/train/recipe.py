@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from reprlib import repr as brief
 from typing import Any
 
 from vidcolor.errors import SettingsError
-from vidcolor.settings import read_toml
+from vidcolor.tomlfile import read_toml
 from vidcolor.train.combinations import check
 
 
@@ -168,8 +167,7 @@ def load_recipe(path: Path, changes: dict[str, Any] | None = None) -> Recipe:
 def _fitted(path: Path, key: str, value: Any, default: Any) -> Any:
     """``value`` as the type of ``default``. Raises SettingsError."""
     if isinstance(default, float) and type(value) is int:
-        with suppress(OverflowError):  # TOML has whole numbers that no float can hold.
-            value = float(value)
+        value = float(value)
     elif isinstance(default, tuple) and isinstance(value, list):
         value = tuple(tuple(item) if isinstance(item, list) else item for item in value)
     elif key in ("include", "exclude") and isinstance(value, str):

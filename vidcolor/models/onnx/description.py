@@ -28,7 +28,7 @@ from typing import Any
 
 from vidcolor.errors import ModelError, SettingsError
 from vidcolor.listfile import check_keys
-from vidcolor.settings import read_toml
+from vidcolor.tomlfile import read_toml
 
 BINS = "pts_in_hull.npy"
 """The colours of ECCV16's classes, under the name they were released with."""
