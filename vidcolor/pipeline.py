@@ -36,10 +36,10 @@ from vidcolor.frames import ChunkStart, ColoredFrame, Frame, PaintedFrame, Small
 from vidcolor.keyframes import LinkedFrame, keyed
 from vidcolor.look import Grading
 from vidcolor.media.codecs import FieldMarks
+from vidcolor.media.colortags import keeps_chroma
 from vidcolor.media.count import frames_before
 from vidcolor.media.damage import DecodeReport
 from vidcolor.media.decode import decode
-from vidcolor.media.probe import keeps_chroma
 from vidcolor.models.blend import open_colorizer
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.paint import paint

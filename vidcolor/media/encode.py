@@ -20,10 +20,10 @@ from vidcolor.color import chroma_scale, luma_scale
 from vidcolor.errors import SettingsError
 from vidcolor.frames import ColorSpec, Matrix, PaintedFrame, VideoInfo
 from vidcolor.media.clock import plausible_rate
+from vidcolor.media.colortags import MATRIX_TAGS, keeps_chroma
 from vidcolor.media.encoders import Choice
 from vidcolor.media.fields import FieldMarker, field_order
 from vidcolor.media.priority import usual_priority
-from vidcolor.media.probe import MATRIX_TAGS, keeps_chroma
 
 # Nanoseconds are too many for the 32 bits that encoders and MP4 have for a duration.
 _FINEST_TICK = Fraction(1, 1_000_000)

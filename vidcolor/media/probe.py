@@ -17,38 +17,19 @@ from av.video.stream import VideoStream
 
 from vidcolor.device import cores
 from vidcolor.errors import NoVideoError, SourceError
-from vidcolor.frames import ColorSpec, ColorTags, Matrix, Primaries, StreamInfo, Transfer, VideoInfo
+from vidcolor.frames import StreamInfo, VideoInfo
+from vidcolor.media.colortags import color_spec, color_tags
 from vidcolor.media.combing import find_fields
 from vidcolor.media.damage import packets_of
 from vidcolor.media.faults import FAULTS, reading
 from vidcolor.media.hdr import light_metadata, side_data
-from vidcolor.media.picture import Picture, picture_of
+from vidcolor.media.picture import picture_of
 from vidcolor.media.safety import check_pixels, check_source, opening_options, picture_options
 from vidcolor.settings import LimitSettings
 
-MATRIX_TAGS: dict[int, Matrix] = {
-    1: "bt709",
-    4: "fcc",
-    5: "bt601",
-    6: "bt601",
-    7: "smpte240m",
-    9: "bt2020",
-    10: "bt2020",
-    14: "bt2020",
-}
-"""FFmpeg's matrix tags that tell how luma is weighted; anything else counts as untagged."""
-_OTHER_CHROMA = frozenset({10, 14})
-"""Those of them whose luma, where there is colour, and chroma are made in other ways (constant
-luminance, ICtCp): grey pictures are the same."""
-_TRANSFERS: dict[int, Transfer] = {16: "pq", 18: "hlg"}
-_BT2020_PRIMARIES = 9
-_RGB, _UNTAGGED = 0, 2
 UNKNOWN = "unknown"
 """The codec of a stream that FFmpeg has no name for."""
 
-_HD_HEIGHT = 720
-# Codecs whose bit streams say "studio range" by saying nothing, grey pictures included.
-_STUDIO_BY_DEFAULT = frozenset({"h264", "hevc", "av1", "vp8", "vp9", "mpeg1video", "mpeg2video"})
 _TEXT_DEMUXERS = frozenset({"tty", "lavfi", "ffmetadata"})
 _PACKETS_TO_TRY = 600
 _MICROSECOND = Fraction(1, 1_000_000)
@@ -95,12 +76,6 @@ def probe(
         with reading(path):
             fields = find_fields(source, stream, first, info.duration, info.average_rate)
         return replace(info, fields=fields)
-
-
-def keeps_chroma(info: VideoInfo) -> bool:
-    """Whether the film's chroma means in the target, as we tag it, what it means in the source."""
-    tag = info.tags.matrix
-    return tag in (_RGB, _UNTAGGED) or (tag in MATRIX_TAGS and tag not in _OTHER_CHROMA)
 
 
 @contextmanager
@@ -253,8 +228,8 @@ def _describe(
         rotation=0 if turning is None else frame.rotation,
         turning=turning,
         field_order=field_order,
-        color=_color_spec(frame, picture, context.codec.canonical_name),
-        tags=_color_tags(frame, picture),
+        color=color_spec(frame, picture, context.codec.canonical_name),
+        tags=color_tags(frame, picture),
         light=light_metadata(frame, path),
         others=others,
         chapters=chapters,
@@ -273,35 +248,6 @@ def _tagged_count(stream: VideoStream) -> int:
     # Matroska has no frame count of its own, but its common writers leave one as a tag.
     tag = next((v for k, v in stream.metadata.items() if k.startswith("NUMBER_OF_FRAMES")), "")
     return int(tag) if tag.isdecimal() else 0
-
-
-def _color_tags(frame: av.VideoFrame, picture: Picture) -> ColorTags:
-    untagged = not picture.coded
-    return ColorTags(
-        range=0 if untagged else int(frame.color_range),
-        matrix=2 if untagged else int(frame.colorspace),
-        primaries=int(frame.color_primaries),
-        transfer=int(frame.color_trc),
-    )
-
-
-def _color_spec(frame: av.VideoFrame, picture: Picture, codec: str) -> ColorSpec:
-    full = picture.full_range_by_name or (picture.grey and codec not in _STUDIO_BY_DEFAULT)
-    if frame.color_range in (1, 2):
-        full = frame.color_range == 2
-    matrix = MATRIX_TAGS.get(int(frame.colorspace)) if picture.coded else None
-    transfer: Transfer = _TRANSFERS.get(int(frame.color_trc), "sdr")
-    # BT.2100 knows no other primaries for HDR, and BT.2020's matrix is of no use without them.
-    tag = int(frame.color_primaries)
-    wide = (
-        tag == _BT2020_PRIMARIES or transfer != "sdr" or (tag == _UNTAGGED and matrix == "bt2020")
-    )
-    primaries: Primaries = "bt2020" if wide else "bt709"
-    if matrix is None:
-        by_size: Matrix = "bt709" if frame.height >= _HD_HEIGHT else "bt601"
-        matrix = "bt2020" if wide else by_size
-    # Where the picture holds no Y'CbCr we choose the codes ourselves, see ``picture``.
-    return ColorSpec(matrix, full and picture.coded, picture.depth, transfer, primaries)
 
 
 def _describe_other(stream: Stream) -> StreamInfo:
