@@ -68,7 +68,7 @@ def colorize(
     reference: Reference = None,
     reference_strength: Annotated[float | None, Option(help="0 (none) to 1.")] = None,
     remember: Annotated[
-        bool, Option("--remember", help="Same colours when it comes again.")
+        bool, Option("--remember", help="What comes again keeps its colours.")
     ] = False,
     keep_colour: Annotated[str | None, Option(metavar="A:B|auto", help="Frames to keep.")] = None,
     keyframes: Annotated[int | None, Option(help="Ask the network every N frames or more.")] = None,
