@@ -285,7 +285,12 @@ def test_what_cannot_be_shared_is_refused(
     film: Path, settings: Settings, colorizer: Colorizer, tmp_path: Path
 ) -> None:
     known = settings.replace(references=(Reference(tmp_path / "still.png", "0"),))
-    for asked, why in ((settings.replace(resume=False), "no-resume"), (known, "known colours")):
+    later = settings.replace("color", remember=True)
+    for asked, why in (
+        (settings.replace(resume=False), "no-resume"),
+        (known, "known colours"),
+        (later, "--remember"),
+    ):
         with pytest.raises(UsageError, match=why):
             colorize_video(film, tmp_path / "o.mkv", asked, hands=Here(colorizer))
     assert not list(tmp_path.iterdir())

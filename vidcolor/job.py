@@ -290,8 +290,8 @@ def _check_shared(settings: Settings) -> None:
         raise UsageError("several workers at one film must keep finished work: no --no-resume")
     if settings.hints or settings.references or settings.color.remember:
         raise UsageError(
-            "hints, references and --remember need the whole film in one process; leave --workers "
-            "and --cluster out"
+            "known colours (hints, references, --remember) need the whole film in one process; "
+            "leave --workers and --cluster out"
         )
 
 
