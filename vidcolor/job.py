@@ -288,7 +288,7 @@ def _check_shared(settings: Settings) -> None:
     """Raise UsageError for what a film that several do at once cannot have."""
     if not settings.resume:
         raise UsageError("several workers at one film must keep finished work: no --no-resume")
-    if settings.hints or settings.references or settings.color.remember:
+    if settings.guided:
         raise UsageError(
             "known colours (hints, references, --remember) need the whole film in one process; "
             "leave --workers and --cluster out"

@@ -260,7 +260,7 @@ class Pipeline:
     def _guide(self, stack: ExitStack, colorizer: Colorizer) -> Guide | None:
         """What is known of the frames' colours, if anything is to be."""
         info, settings = self._info, self._settings
-        if not (settings.hints or settings.references or settings.color.remember):
+        if not settings.guided:
             return None
         # Imported here, as most films are coloured without, and all would wait for it.
         from vidcolor.guide.survey import Wishes, make_guide

@@ -206,6 +206,11 @@ class Settings:
         part = _override(getattr(self, group), changes, f"{group}.", "the call")
         return dataclasses.replace(self, **{group: part})
 
+    @property
+    def guided(self) -> bool:
+        """Whether a film is read through for its known colours before it is coloured."""
+        return bool(self.hints or self.references or self.color.remember)
+
     def look_in(self, shot: int | None = None) -> ShotLook:
         """The look of the film or, with what is set for it, of the shot that begins at frame
         ``shot``. Raises SettingsError as ``replace`` does."""

@@ -13,7 +13,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from vidcolor.guide.match import ALIKE, Source
+from vidcolor.guide.match import Source, find
+from vidcolor.models.features import unit
 
 Float32: TypeAlias = NDArray[np.float32]
 
@@ -33,7 +34,7 @@ class Memory:
 
     def __init__(self) -> None:
         # The one not shown for longest comes first.
-        self._places: dict[int, Float32] = {}
+        self._places: dict[int, Source] = {}
 
     def keep(self, number: int, source: Source) -> int | None:
         """Remember a place. Returns the number of the one that is forgotten for it, if any."""
@@ -41,7 +42,9 @@ class Memory:
         if len(self._places) == _MOST:
             forgotten = next(iter(self._places))
             del self._places[forgotten]
-        self._places[number] = _coarse(source.features)
+        features = _coarse(source.features)
+        places = np.indices(features.shape[:2]).reshape(2, -1).T.astype(np.float32)
+        self._places[number] = Source(features, places, np.zeros_like(places))
         return forgotten
 
     def shown(self, looks: Sequence[Float32]) -> list[int]:
@@ -63,16 +66,10 @@ def _coarse(features: Float32) -> Float32:
     height, width, _ = features.shape
     rows = np.add.reduceat(features, np.arange(0, height, 2), axis=0)
     cells = np.add.reduceat(rows, np.arange(0, width, 2), axis=1)
-    length = np.linalg.norm(cells, axis=-1, keepdims=True)
-    return np.asarray(cells / np.maximum(length, np.float32(1e-6)), np.float32)
+    return unit(cells)
 
 
-def _found(place: Float32, look: Float32) -> float:
-    """The share of the cells of ``place`` (h, w, C) that are surely in ``look`` (H, W, C)."""
-    height, width, channels = place.shape
-    alike = place.reshape(-1, channels) @ look.reshape(-1, channels).T
-    back = alike.argmax(axis=0)[alike.argmax(axis=1)]
-    row, column = np.divmod(np.arange(height * width), width)
-    there, along = np.divmod(back, width)
-    near = np.maximum(np.abs(row - there), np.abs(column - along)) <= 1
-    return float((near & (alike.max(axis=1) > ALIKE)).mean())
+def _found(place: Source, look: Float32) -> float:
+    """The share of the points of ``place`` that are surely in a picture of features ``look``."""
+    wanted = np.arange(len(place.places))
+    return len(find(place, wanted, look)[0]) / len(wanted)

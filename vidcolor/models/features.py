@@ -50,8 +50,8 @@ class Features:
         eighth, sixteenth = self._runs[size](np.ascontiguousarray(lightness)[None, None])
         height, width, _ = eighth.shape
         coarse = np.asarray(cv2.resize(sixteenth, (width, height)), np.float32)
-        joined = np.concatenate((_unit(eighth), _unit(coarse)), axis=-1)
-        return _unit(joined)
+        joined = np.concatenate((unit(eighth), unit(coarse)), axis=-1)
+        return unit(joined)
 
     def _prepare(self, height: int, width: int) -> Callable[[Float32], list[Float32]]:
         try:
@@ -92,6 +92,7 @@ def _last(features: Float32) -> Float32:
     return np.ascontiguousarray(features.transpose(1, 2, 0))
 
 
-def _unit(features: Float32) -> Float32:
+def unit(features: Float32) -> Float32:
+    """Features (…, C) with a length of 1."""
     length = np.linalg.norm(features, axis=-1, keepdims=True)
     return np.asarray(features / np.maximum(length, np.float32(1e-6)), np.float32)
