@@ -286,7 +286,7 @@ class _Survey:
         known colours are in its frames, if there are any."""
         if self._memory is None:
             return
-        looks = sorted(window.looks(self._features).items())
+        looks = list(window.looks(self._features).items())
         number, look = looks[len(looks) // 2]
         if self._memory.shown([look]):
             return

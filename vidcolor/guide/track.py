@@ -104,9 +104,10 @@ class Window:
             self._anchors[number] = list(anchors)
 
     def looks(self, features: Features) -> dict[int, Float32]:
-        """The features of every frame that is looked at, by its number in the window."""
-        missing = self._samples.keys() - self._looks.keys()
-        self._looks |= {number: features(self._samples[number]) for number in missing}
+        """The features of every frame that is looked at, by its number in the window, in order."""
+        for number, lightness in self._samples.items():
+            if number not in self._looks:
+                self._looks[number] = features(lightness)
         return self._looks
 
     def sample(self, number: int) -> Float32:
