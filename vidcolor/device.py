@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,6 +123,52 @@ def free_cache(device: torch.device) -> None:
         import torch
 
         torch.cuda.empty_cache()
+
+
+def host_pages(shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
+    """Zeros, float32, in memory from which ``device`` reads and to which it writes by itself."""
+    import torch
+
+    return torch.zeros(shape, pin_memory=device.type == "cuda")
+
+
+def wait_for(device: torch.device) -> None:
+    """Until all that this thread asked of ``device`` is done."""
+    if device.type == "cuda":
+        import torch
+
+        torch.cuda.current_stream(device).synchronize()
+
+
+def record(step: Callable[[], torch.Tensor], device: torch.device) -> Callable[[], torch.Tensor]:
+    """``step``, whose arrays on ``device`` stay where they are, as one CUDA graph: what is returned
+    does it again, and gives the same array each time, written anew. On a CPU ``step`` itself.
+
+    Raises RuntimeError where it cannot be recorded.
+    """
+    if device.type != "cuda":
+        return step
+    import torch
+
+    with torch.cuda.device(device):
+        # Libraries set themselves up in the first calls, which must not be recorded.
+        aside = torch.cuda.Stream(device)
+        aside.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(aside):
+            for _ in range(3):
+                step()
+        torch.cuda.current_stream(device).wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        # Other threads may use the device meanwhile, for another network.
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+            result = step()
+
+    def replay() -> torch.Tensor:
+        with torch.cuda.device(device):
+            graph.replay()
+        return result
+
+    return replay
 
 
 def cores() -> int:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from traceback import clear_frames
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from vidcolor.device import OutOfMemory, describe, free_cache, pick_dtype
 from vidcolor.errors import DeviceError
 from vidcolor.models.architecture import ColorNet
 from vidcolor.models.crew import Crew
+from vidcolor.models.recorded import Recorded
 
 Float32 = NDArray[np.float32]
 
@@ -38,7 +41,9 @@ class TorchNet:
             raise DeviceError(
                 f"{describe(self.device)}: not enough memory for the model; use --device cpu"
             ) from error
-        self._crew = Crew() if self.device.type == "cpu" else None
+        on_cpu = self.device.type == "cpu"
+        self._crew = Crew() if on_cpu else None
+        self._recorded = None if on_cpu else Recorded(self._work, self.device)
         self._warn = warn or (lambda message: None)
         self._most: int | None = None
 
@@ -65,6 +70,8 @@ class TorchNet:
             try:
                 parts.append(self._share(lightness[start:stop], part))
             except OutOfMemory as error:
+                # What it was busy with would be kept, by the error, until this block ends.
+                clear_frames(error.__traceback__)
                 free_cache(self.device)
                 if stop - start == 1:
                     height, width = lightness.shape[1:]
@@ -79,8 +86,10 @@ class TorchNet:
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _share(self, lightness: Float32, hints: Float32 | None) -> Float32:
-        if self._crew is None:
-            return self._infer(lightness, hints)
+        if self._recorded is not None:
+            with torch.inference_mode():
+                return self._recorded.run(lightness, hints)
+        assert self._crew is not None
         count = min(self._crew.count, len(lightness))
         lights = np.array_split(lightness, count)
         told = [None] * count if hints is None else np.array_split(hints, count)
@@ -89,8 +98,19 @@ class TorchNet:
 
     @torch.inference_mode()
     def _infer(self, lightness: Float32, hints: Float32 | None) -> Float32:
-        light = torch.from_numpy(np.ascontiguousarray(lightness))[:, None].to(self.device)
-        given = None if hints is None else torch.from_numpy(hints).to(self.device)
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            logits = self._net(light, given)
-        return np.asarray(self._net.decode(logits).cpu().numpy(), np.float32)
+        light = torch.from_numpy(np.ascontiguousarray(lightness))[:, None]
+        given = None if hints is None else torch.from_numpy(hints)
+        return np.asarray(self._work(light, given).numpy())
+
+    def _work(self, light: Tensor, hints: Tensor | None) -> Tensor:
+        """``light`` (N, 1, h, w), ``hints`` (N, 3, h, w) to ab float32, all on the device."""
+        # Weights are cast anew in each call: a recording must not keep those of a cache.
+        with torch.autocast(
+            self.device.type,
+            self.dtype,
+            enabled=self.dtype != torch.float32,
+            cache_enabled=self.device.type == "cpu",
+        ):
+            logits = self._net(light, hints)
+        ab: Tensor = self._net.decode(logits).float()
+        return ab

@@ -1,0 +1,109 @@
+"""A network's work on a GPU, recorded for each shape of batch and replayed from then on.
+
+A small network is a hundred short kernels. Launching each from Python takes longer than running
+it; a recorded graph launches them as one. What it reads and writes has fixed places, so the
+pictures are copied into those, from pages that the driver need not copy once more. Batches are
+filled up to a power of two, that few shapes need recording.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vidcolor.device import OutOfMemory, host_pages, record, wait_for
+
+Float32: TypeAlias = NDArray[np.float32]
+Work: TypeAlias = Callable[[Tensor, Tensor | None], Tensor]
+Recorder: TypeAlias = Callable[[Callable[[], Tensor], torch.device], Callable[[], Tensor]]
+
+_SHAPES = 8
+"""Recordings kept; each holds the memory of its batch's feature maps."""
+
+
+@dataclass(slots=True)
+class _Place:
+    """An array's fixed places, here and on the device."""
+
+    host: Tensor
+    device: Tensor
+
+    def send(self, values: Float32) -> None:
+        """Fill the first ``len(values)`` pictures; what an earlier batch left in the rest is
+        computed along and thrown away."""
+        self.host.numpy()[: len(values)] = values
+        self.device.copy_(self.host, non_blocking=True)
+
+
+@dataclass(slots=True)
+class _Recording:
+    light: _Place
+    hints: _Place | None
+    replay: Callable[[], Tensor]
+    result: Tensor
+    """Host pages for what ``replay`` gives."""
+
+
+class Recorded:
+    """``work``, which takes lightness (N, 1, h, w) and hints (N, 3, h, w) or None to float32 ab
+    (N, 2, H, W), picture by picture, on ``device``.
+
+    What cannot be recorded (it asks the device something on the way) is done afresh each time.
+    ``recorder`` is as `vidcolor.device.record`. May be called by one thread at a time.
+    """
+
+    def __init__(self, work: Work, device: torch.device, recorder: Recorder = record) -> None:
+        self._work = work
+        self._device = device
+        self._recorder = recorder
+        self._kept: OrderedDict[tuple[int, int, int, bool], _Recording] = OrderedDict()
+
+    def run(self, lightness: Float32, hints: Float32 | None = None) -> Float32:
+        """``lightness`` (N, h, w), ``hints`` (N, 3, h, w) to ab (N, 2, H, W), the caller's to keep.
+
+        Raises `vidcolor.device.OutOfMemory`, after which nothing recorded holds any.
+        """
+        count, height, width = lightness.shape
+        key = 1 << (count - 1).bit_length(), height, width, hints is not None
+        try:
+            recording = self._kept.pop(key, None) or self._new(*key)
+            self._kept[key] = recording
+            recording.light.send(lightness[:, None])
+            if recording.hints is not None and hints is not None:
+                recording.hints.send(hints)
+            recording.result.copy_(recording.replay(), non_blocking=True)
+            # Errors of the device show here, and the pages may be read and filled again.
+            wait_for(self._device)
+        except OutOfMemory:
+            self._kept.clear()
+            raise
+        return recording.result.numpy()[:count].copy()
+
+    def _new(self, count: int, height: int, width: int, hinted: bool) -> _Recording:
+        while len(self._kept) >= _SHAPES:
+            self._kept.popitem(last=False)
+        light = self._place(count, 1, height, width)
+        hints = self._place(count, 3, height, width) if hinted else None
+
+        def step() -> Tensor:
+            return self._work(light.device, None if hints is None else hints.device)
+
+        shape = step().shape
+        try:
+            replay = self._recorder(step, self._device)
+        except OutOfMemory:
+            raise
+        except RuntimeError:
+            replay = step
+        return _Recording(light, hints, replay, host_pages(tuple(shape), self._device))
+
+    def _place(self, *shape: int) -> _Place:
+        host = host_pages(shape, self._device)
+        return _Place(host, torch.zeros(shape, device=self._device))
