@@ -49,6 +49,15 @@ def test_what_is_new_is_asked_about_sooner_the_faster_it_comes() -> None:
     assert len(slow) <= 3 < len(fast)
 
 
+def test_who_asks_more_seldom_lets_more_be_new() -> None:
+    wide = texture(1, 500)
+    frames = film([wide[:, 6 * i : 6 * i + 160] for i in range(16)])
+    often, seldom = keys(frames, 8), keys(frames, 16)
+    assert len(seldom) < len(often)
+    # However seldom: more than half of the picture is never new.
+    assert keys(frames, 1000) == keys(frames, 20) != [0]
+
+
 def test_frames_pass_in_order_with_their_links() -> None:
     frames = film([texture(1)] * 4)
     found = list(choose_keys(motions(frames), 3))
