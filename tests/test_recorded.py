@@ -65,7 +65,7 @@ def test_each_shape_is_recorded_once() -> None:
     for count in (4, 3, 4, 2, 4, 1):
         recorded.run(light(count))
     assert recorder.shapes == [(4, 2, 32, 64), (2, 2, 32, 64), (1, 2, 32, 64)]
-    assert recorder.replays == 6
+    assert recorder.replays == 6 + 3  # Each is tried once.
 
 
 def test_results_are_kept_while_the_next_batch_is_run() -> None:
@@ -106,6 +106,15 @@ def test_what_cannot_be_recorded_is_done_each_time() -> None:
     for _ in range(2):
         pictures = light(3)
         np.testing.assert_array_equal(recorded.run(pictures)[:, 0], 2 * pictures)
+
+
+def test_a_recording_that_gives_something_else_is_not_used() -> None:
+    def grey(step: Callable[[], torch.Tensor], device: object) -> Callable[[], torch.Tensor]:
+        return lambda: torch.zeros_like(step())
+
+    recorded = Recorded(double, CPU, grey)
+    pictures = light(2)
+    np.testing.assert_array_equal(recorded.run(pictures)[:, 0], 2 * pictures)
 
 
 def test_out_of_memory_while_recording_is_told_and_frees_what_was_recorded() -> None:
