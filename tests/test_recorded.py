@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 
 import numpy as np
@@ -117,24 +118,42 @@ def test_a_recording_that_gives_something_else_is_not_used() -> None:
     np.testing.assert_array_equal(recorded.run(pictures)[:, 0], 2 * pictures)
 
 
-def test_out_of_memory_while_recording_is_told_and_frees_what_was_recorded() -> None:
-    full = False
+class Small(Recorder):
+    """A device with room for so many pictures, in all recordings together."""
 
-    class Full(Recorder):
-        def __call__(self, step, device):  # type: ignore[no-untyped-def]
-            if full:
-                raise OutOfMemory("no room")
-            return super().__call__(step, device)
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room = room
+        self.owners: list[weakref.ref[object]] = []
 
-    recorder = Full()
+    def __call__(
+        self, step: Callable[[], torch.Tensor], device: torch.device
+    ) -> Callable[[], torch.Tensor]:
+        replay = super().__call__(step, device)
+        held = sum(owner.shape[0] for ref in self.owners if (owner := ref()) is not None)
+        if held + self.shapes[-1][0] > self.room:
+            raise OutOfMemory("no room")
+        kept = torch.zeros(self.shapes[-1])
+        self.owners.append(weakref.ref(kept))
+        return lambda: (kept, replay())[1]
+
+
+def test_out_of_memory_other_shapes_give_theirs_back_first() -> None:
+    recorder = Small(5)
+    recorded = Recorded(double, CPU, recorder)
+    for count in (1, 2, 4, 2, 4):  # 1 and 2 fit beside each other, 4 and 2 do not.
+        pictures = light(count)
+        np.testing.assert_array_equal(recorded.run(pictures)[:, 0], 2 * pictures)
+
+
+def test_out_of_memory_is_told_when_nothing_can_be_given_back() -> None:
+    recorder = Small(3)
     recorded = Recorded(double, CPU, recorder)
     recorded.run(light(1))
-    full = True
     with pytest.raises(OutOfMemory):
-        recorded.run(light(2))
-    full = False
-    recorded.run(light(1))
-    assert len(recorder.shapes) == 2
+        recorded.run(light(4))
+    assert all(owner() is None for owner in recorder.owners)
+    recorded.run(light(2))
 
 
 @pytest.mark.parametrize("hinted", [False, True])

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from traceback import clear_frames
 from typing import TypeAlias
 
 import numpy as np
@@ -18,11 +19,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vidcolor.device import OutOfMemory, host_pages, record, wait_for
+from vidcolor.device import OutOfMemory, free_cache, host_pages, record, wait_for
 
 Float32: TypeAlias = NDArray[np.float32]
 Work: TypeAlias = Callable[[Tensor, Tensor | None], Tensor]
 Recorder: TypeAlias = Callable[[Callable[[], Tensor], torch.device], Callable[[], Tensor]]
+_Key: TypeAlias = tuple[int, int, int, bool]
+"""Pictures, height, width, and whether they are hinted."""
 
 _SHAPES = 8
 """Recordings kept; each holds the memory of its batch's feature maps."""
@@ -71,28 +74,42 @@ class Recorded:
         self._work = work
         self._device = device
         self._recorder = recorder
-        self._kept: OrderedDict[tuple[int, int, int, bool], _Recording] = OrderedDict()
+        self._kept: OrderedDict[_Key, _Recording] = OrderedDict()
 
     def run(self, lightness: Float32, hints: Float32 | None = None) -> Float32:
         """``lightness`` (N, h, w), ``hints`` (N, 3, h, w) to ab (N, 2, H, W), the caller's to keep.
 
-        Raises `vidcolor.device.OutOfMemory`, after which nothing recorded holds any.
+        When memory runs out, recordings of other shapes give theirs back first. Raises
+        `vidcolor.device.OutOfMemory` if that is not enough; no recording holds any then.
         """
         count, height, width = lightness.shape
         key = 1 << (count - 1).bit_length(), height, width, hints is not None
+        others = any(kept != key for kept in self._kept)
         try:
-            recording = self._kept.pop(key, None) or self._places(*key)
-            self._kept[key] = recording
-            recording.send(lightness, hints)
-            if recording.replay is None or recording.result is None:
-                recording.replay, recording.result = self._record(recording)
-            recording.result.copy_(recording.replay(), non_blocking=True)
-            # Errors of the device show here, and the pages may be read and filled again.
-            wait_for(self._device)
+            return self._run(key, lightness, hints)
+        except OutOfMemory as error:
+            self._kept.clear()
+            if not others:
+                raise
+            # What it was busy with would be kept, by the error, until this block ends.
+            clear_frames(error.__traceback__)
+        free_cache(self._device)
+        try:
+            return self._run(key, lightness, hints)
         except OutOfMemory:
             self._kept.clear()
             raise
-        return recording.result.numpy()[:count].copy()
+
+    def _run(self, key: _Key, lightness: Float32, hints: Float32 | None) -> Float32:
+        recording = self._kept.pop(key, None) or self._places(*key)
+        self._kept[key] = recording
+        recording.send(lightness, hints)
+        if recording.replay is None or recording.result is None:
+            recording.replay, recording.result = self._record(recording)
+        recording.result.copy_(recording.replay(), non_blocking=True)
+        # Errors of the device show here, and the pages may be read and filled again.
+        wait_for(self._device)
+        return recording.result.numpy()[: len(lightness)].copy()
 
     def _places(self, count: int, height: int, width: int, hinted: bool) -> _Recording:
         while len(self._kept) >= _SHAPES:
@@ -102,10 +119,13 @@ class Recorded:
 
     def _record(self, recording: _Recording) -> tuple[Callable[[], Tensor], Tensor]:
         """How to do the work again, and host pages for what it gives."""
+        light = recording.light.device
+        hints = None if recording.hints is None else recording.hints.device
+        work = self._work
 
+        # Must not know the recording, which will know it: rings give their memory back late.
         def step() -> Tensor:
-            hints = recording.hints
-            return self._work(recording.light.device, None if hints is None else hints.device)
+            return work(light, hints)
 
         expected = step()
         pages = host_pages(tuple(expected.shape), self._device)
