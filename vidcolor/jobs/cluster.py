@@ -28,8 +28,9 @@ from vidcolor.errors import DeviceError, UsageError, VidcolorError
 from vidcolor.jobs.film import Loaded
 from vidcolor.jobs.pool import RETRIES, Retries, do_chunk
 from vidcolor.prefetch import Prefetch
+from vidcolor.records import DoneChunk
 from vidcolor.settings import Settings
-from vidcolor.workfolder import DoneChunk, is_kept
+from vidcolor.workfolder import is_kept
 
 _AHEAD = 16
 """Chunks planned ahead for each film."""
