@@ -16,7 +16,8 @@ from networks import tiny_checkpoint
 from vidcolor import Progress, Settings, assembly, colorize_video, job
 from vidcolor.chunks import ChunkLength
 from vidcolor.errors import DeviceError, UsageError, VidcolorError
-from vidcolor.jobs.cluster import Cluster, load_ray
+from vidcolor.jobs.cluster import Cluster
+from vidcolor.jobs.connection import load_ray
 from vidcolor.jobs.folder import Batch
 from vidcolor.jobs.run import run_batch
 
