@@ -43,7 +43,7 @@ def identity(
         "settings": repr(chosen),
         "luts": [digest(Path(lut)) for lut in lut_paths(settings)],
         "model": dict(model),
-        "encoder": [writer.codec, writer.pixel_format, dict(writer.options)],
+        "encoder": [writer.choice.encoder, writer.choice.pixel_format, dict(writer.choice.options)],
         "target": writer.path.suffix,
         "version": [
             version("vidcolor"),

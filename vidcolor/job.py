@@ -144,7 +144,7 @@ def colorize_video(
             with watch.running("wait for workers"):
                 assembly.share(job, hands, advance)
         elif not complete:
-            painted = pipeline.painted(writer.chroma_shape, writer.field_marks, stack, resume)
+            painted = pipeline.painted(writer.chroma_shape, writer.choice.fields, stack, resume)
             for frame in watch.timed("wait for picture", painted):
                 with watch.running("encode"):
                     sink.write(frame)
@@ -167,8 +167,8 @@ def colorize_video(
         stages={name: round(spent, 4) for name, spent in sorted(watch.seconds().items())},
         model=dict(model),
         settings=settings,
-        codec=writer.codec,
-        pixel_format=writer.pixel_format,
+        codec=writer.choice.encoder,
+        pixel_format=writer.choice.pixel_format,
         copied=[name_stream(item) for item in writer.copied],
         converted=[f"{name_stream(item)}: {result}" for item, result in writer.converted],
         dropped=[f"{name_stream(item)}: {why}" for item, why in writer.dropped],
