@@ -13,10 +13,11 @@ import pytest
 from clips import Clip, make
 from networks import tiny_checkpoint
 
-from vidcolor import Progress, Settings, colorize_video, job
+from vidcolor import Progress, Settings, assembly, colorize_video, job
 from vidcolor.chunks import ChunkLength
 from vidcolor.errors import DeviceError, UsageError, VidcolorError
-from vidcolor.jobs.cluster import Cluster, load_ray
+from vidcolor.jobs.cluster import Cluster
+from vidcolor.jobs.connection import load_ray
 from vidcolor.jobs.folder import Batch
 from vidcolor.jobs.run import run_batch
 
@@ -111,14 +112,14 @@ def test_what_a_node_cannot_see_is_told(
 ) -> None:
     gone = tmp_path / "gone.mkv"
     shutil.copy(film, gone)
-    plan = job.tasks
+    plan = assembly.tasks
 
     def hidden(*given: Any) -> Any:
         for task in plan(*given):
             gone.unlink(missing_ok=True)
             yield task
 
-    monkeypatch.setattr(job, "tasks", hidden)
+    monkeypatch.setattr(assembly, "tasks", hidden)
     with (
         Cluster(nodes.address, "cpu") as cluster,
         pytest.raises(VidcolorError, match="not to be seen on node"),

@@ -22,8 +22,9 @@ from vidcolor.jobs import processes as processes_module
 from vidcolor.jobs.pool import RETRIES, Pool, Retries
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.plan import examine
+from vidcolor.records import DoneChunk
 from vidcolor.references import Reference
-from vidcolor.workfolder import DoneChunk, WorkFolder
+from vidcolor.workfolder import WorkFolder
 
 LENGTH = ChunkLength(10, 60)
 

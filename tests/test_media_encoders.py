@@ -50,7 +50,7 @@ def test_lossless_encoders_keep_luma_to_the_bit(tmp_path: Path, codec: str, dept
     source, target = film(tmp_path, depth), tmp_path / "out.mkv"
     crf = None if codec == "ffv1" else 0.0
     writer = rewrite(source, target, EncoderSettings(codec, crf, effort="fast"))
-    assert writer.pixel_format == planar("420", depth)
+    assert writer.choice.pixel_format == planar("420", depth)
     assert writer.warnings == []
     for before, after in zip(lumas(source), lumas(target), strict=True):
         assert np.array_equal(before, after)
@@ -73,7 +73,7 @@ def test_sharing_rounds_luma_to_the_nearest_code(
 ) -> None:
     source, target = film(tmp_path, depth, full_range=full_range), tmp_path / "out.mp4"
     writer = rewrite(source, target, replace(PRESETS["share"], options={"qp": "0"}))
-    assert writer.pixel_format == "yuv420p"
+    assert writer.choice.pixel_format == "yuv420p"
     assert any("not kept exactly" in line for line in writer.warnings)
     assert probe(target).color.full_range == full_range
     for before, after in zip(lumas(source), lumas(target), strict=True):
@@ -140,7 +140,7 @@ def test_a_preset_fits_every_target_it_allows(
                 choose(info, settings, "webm")
             continue
         writer = rewrite(info.path, tmp_path / f"out{suffix}", settings)
-        assert writer.pixel_format.startswith("yuv4")
+        assert writer.choice.pixel_format.startswith("yuv4")
 
 
 @pytest.mark.parametrize("encoder", [name for name in TUNINGS if needs(name) is None])

@@ -18,10 +18,11 @@ from streams import Sound, Text, clicks, cues, film, heard
 from test_media_writer import paint, payloads, rewrite, settings_for
 
 from vidcolor.media.chapters import part_of
+from vidcolor.media.cues import Cue, Overlay
 from vidcolor.media.decode import decode
 from vidcolor.media.mux import Writer
 from vidcolor.media.probe import probe
-from vidcolor.media.subtitles import Cue, Overlay, Run, runs_of, subrip, webvtt
+from vidcolor.media.styled import Run, runs_of, subrip, webvtt
 from vidcolor.media.timecode import advanced
 from vidcolor.media.track import Track
 from vidcolor.settings import RangeSettings

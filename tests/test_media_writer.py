@@ -110,7 +110,7 @@ def test_conformance(clip: Clips, tmp_path: Path, name: str, suffix: str) -> Non
     for tag in ("primaries", "transfer"):
         assert getattr(after.tags, tag) == getattr(before.tags, tag)
     assert after.metadata.get("title") == before.metadata.get("title")
-    assert after.pixel_format.replace("yuvj", "yuv") == writer.pixel_format
+    assert after.pixel_format.replace("yuvj", "yuv") == writer.choice.pixel_format
 
     assert payloads(target, "audio") == payloads(source, "audio")
     unit = Fraction(1, 1000) if suffix in (".mkv", ".webm") else 0
@@ -171,7 +171,7 @@ def test_lossless_codecs_keep_every_sample(
 def test_grey_becomes_420_and_says_its_range(clip: Clips, tmp_path: Path) -> None:
     source, target = clip("grey.mkv"), tmp_path / "out.mkv"
     writer = rewrite(source, target, LOSSLESS)
-    assert writer.pixel_format == "yuv420p"
+    assert writer.choice.pixel_format == "yuv420p"
     after = probe(target)
     assert (after.tags.range, after.tags.matrix) == (2, 6)
     for old, new in zip(decode(probe(source)), decode(after), strict=True):
@@ -181,7 +181,7 @@ def test_grey_becomes_420_and_says_its_range(clip: Clips, tmp_path: Path) -> Non
 def test_shallow_source_in_a_deep_codec_is_shifted_exactly(clip: Clips, tmp_path: Path) -> None:
     source, target = clip("plain.mp4"), tmp_path / "out.mov"
     writer = rewrite(source, target, EncoderSettings(codec="prores"))
-    assert writer.pixel_format == "yuv422p10le"
+    assert writer.choice.pixel_format == "yuv422p10le"
     assert any("in 10 bits of studio range, exactly" in line for line in writer.warnings)
     old, new = next(iter(decode(probe(source)))), next(iter(decode(probe(target))))
     assert np.abs(new.luma.astype(int) - old.luma.astype(int) * 4).mean() < 20
@@ -531,7 +531,7 @@ def test_every_codec_we_name_works(tmp_path: Path, codec: str) -> None:
     for suffix in (".mkv", ".mov"):
         with suppress(EncodeError):  # No container takes all of them.
             writer = rewrite(source, tmp_path / f"out{suffix}", EncoderSettings(codec=codec))
-            assert writer.codec in (*NAMES.get(codec, ()), codec)
+            assert writer.choice.encoder in (*NAMES.get(codec, ()), codec)
             return
     pytest.fail(f"neither mkv nor mov takes {codec}")
 

@@ -19,8 +19,8 @@ from vidcolor.media.encoders import Choice
 from vidcolor.media.segments import SegmentWriter
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.pipeline import Pipeline, mended
+from vidcolor.records import DoneChunk, enter, packets_of
 from vidcolor.settings import Settings
-from vidcolor.workfolder import DoneChunk, enter, packets_of
 
 
 @dataclass(frozen=True, slots=True)

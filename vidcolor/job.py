@@ -8,32 +8,28 @@ chunk it had finished when it is called again.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Protocol
 
-from vidcolor.chunks import RUN_OUT, WARM_UP, ChunkLength
-from vidcolor.chunkwork import ChunkJob, Hands, tasks
-from vidcolor.disk import check_room, least_room, name_for
-from vidcolor.errors import EncodeError, TargetError, UsageError
+from vidcolor.assembly import Assembly
+from vidcolor.chunks import ChunkLength
+from vidcolor.chunkwork import ChunkJob, Hands
+from vidcolor.disk import check_room, least_room
+from vidcolor.errors import UsageError
 from vidcolor.flow import single_threaded_cv2
-from vidcolor.frames import ChunkStart, Frame, PaintedFrame, VideoInfo, name_stream
+from vidcolor.frames import PaintedFrame, VideoInfo, name_stream
+from vidcolor.identity import identity
 from vidcolor.loading import Loading
-from vidcolor.look import lut_paths
 from vidcolor.media.mux import Writer
-from vidcolor.media.segments import SegmentWriter
-from vidcolor.models.checkpoint import digest
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.pipeline import Noticed, Pipeline
 from vidcolor.plan import doubts, examine, expected_frames, losses, open_writer, refuse_target
 from vidcolor.report import Progress, Report
 from vidcolor.settings import Settings
 from vidcolor.stopwatch import Stopwatch
-from vidcolor.workfolder import DoneChunk, WorkFolder, clear_made, sample_digest, throw_away
+from vidcolor.workfolder import WorkFolder, clear_made, folder_for, throw_away
 
 LENGTH = ChunkLength()
 
@@ -78,7 +74,7 @@ def colorize_video(
     if hands is not None:
         _check_shared(settings)
     target = Path(target)
-    kept_in = _folder(target, settings)
+    kept_in = folder_for(target, settings.work_dir)
     noticed = Noticed()
     with ExitStack() as stack:
         loading = Loading(settings, colorizer, warn)
@@ -124,12 +120,13 @@ def colorize_video(
             throw_away(kept_in, tell)
             stack.enter_context(_ending(writer, watch))
         else:
-            identity = _identity(info, settings, model, writer)
+            of_what = identity(info, settings, model, writer, LENGTH)
             first = settings.range.first_frame or 0
-            work = stack.enter_context(WorkFolder(kept_in, identity, first, tell))
+            work = stack.enter_context(WorkFolder(kept_in, of_what, first, tell))
             stack.enter_context(_ending(writer, watch))
-            sink = chunks = stack.enter_context(Chunks(writer, work, pipeline, noticed, watch))
-            resume, complete = chunks.resume, chunks.complete
+            assembly = Assembly(writer, work, pipeline, noticed, watch)
+            sink = stack.enter_context(assembly)
+            resume, complete = assembly.resume, assembly.complete
             # One alone does anew what was finished beyond a gap.
             done = resumed = work.frames if hands is None else work.kept_frames
             if not complete:
@@ -145,9 +142,9 @@ def colorize_video(
                 work.path.absolute(),
             )
             with watch.running("wait for workers"):
-                chunks.share(job, hands, advance)
+                assembly.share(job, hands, advance)
         elif not complete:
-            painted = pipeline.painted(writer.chroma_shape, writer.field_marks, stack, resume)
+            painted = pipeline.painted(writer.chroma_shape, writer.choice.fields, stack, resume)
             for frame in watch.timed("wait for picture", painted):
                 with watch.running("encode"):
                     sink.write(frame)
@@ -170,8 +167,8 @@ def colorize_video(
         stages={name: round(spent, 4) for name, spent in sorted(watch.seconds().items())},
         model=dict(model),
         settings=settings,
-        codec=writer.codec,
-        pixel_format=writer.pixel_format,
+        codec=writer.choice.encoder,
+        pixel_format=writer.choice.pixel_format,
         copied=[name_stream(item) for item in writer.copied],
         converted=[f"{name_stream(item)}: {result}" for item, result in writer.converted],
         dropped=[f"{name_stream(item)}: {why}" for item, why in writer.dropped],
@@ -183,107 +180,6 @@ def colorize_video(
     )
 
 
-class Chunks:
-    """Takes painted frames and keeps them in ``work``, chunk by chunk; joins all in the end.
-
-    A context manager. What an earlier run had finished comes first; ``resume`` is where the next
-    chunk begins, None for the start of the film; ``complete``: there is none.
-    """
-
-    def __init__(
-        self,
-        writer: Writer,
-        work: WorkFolder,
-        pipeline: Pipeline,
-        noticed: Noticed,
-        watch: Stopwatch,
-    ) -> None:
-        self._writer = writer
-        self._work = work
-        self._pipeline = pipeline
-        self._watch = watch
-        self._start: ChunkStart | None = None
-        self._segment: SegmentWriter | None = None
-        last = work.chunks[-1] if work.chunks else None
-        self.resume = None if last is None else last.following
-        self.complete = last is not None and last.following is None
-        self._noticed = noticed
-        self._recall(work.chunks)
-
-    def write(self, painted: PaintedFrame) -> None:
-        """Take the next frame; the first one begins a chunk."""
-        frame = painted.frame
-        if frame.start is not None:
-            if self._segment is not None:
-                self._close(frame)
-            elif self.resume is not None:
-                self._pipeline.begin(frame)
-            self._start = frame.start
-            self._segment = self._writer.segment(self._work.segment(frame.start))
-        assert self._segment is not None
-        self._segment.write(painted)
-
-    def share(self, job: ChunkJob, hands: Hands, advance: Callable[[int], None]) -> None:
-        """Have ``hands`` do what is missing; ``advance`` is told how many frames more are done."""
-        work, before = self._work, len(self._work.chunks)
-        known = {chunk.start.index: chunk for chunk in work.kept}
-        with closing(hands.chunks(tasks(job, known), advance)) as finished:
-            for chunk in finished:
-                work.accept(chunk)
-        if work.ahead or not work.chunks or work.chunks[-1].following is not None:
-            raise TargetError(
-                f"{work.path}: the finished parts do not follow each other; do all workers have "
-                "the same film and the same version of vidcolor?"
-            )
-        self._recall(work.chunks[before:])
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            if kind is None:
-                with self._watch.running("encode"):
-                    self._close(None)
-                    self._join()
-        finally:
-            if self._segment is not None:
-                self._segment.discard()
-
-    def _recall(self, chunks: Iterable[DoneChunk]) -> None:
-        """Take in what was noticed in chunks that others, or an earlier run, have done."""
-        for chunk in chunks:
-            self._pipeline.recall(chunk.notes)
-            self._noticed.add(chunk.notes)
-
-    def _join(self) -> None:
-        try:
-            self._writer.join([chunk.segment for chunk in self._work.chunks], self._work.sign)
-        except EncodeError:
-            # Else the next call would come here again, and fail again.
-            self._work.drop_broken()
-            raise
-
-    def _close(self, after: Frame | None) -> None:
-        """Finish the chunk, if one is begun; ``after`` is the first frame of the next one."""
-        segment, self._segment = self._segment, None
-        if segment is None or self._start is None:
-            return
-        try:
-            done = segment.finish(None if after is None else after.pts)
-        except BaseException:
-            segment.discard()
-            raise
-        notes = self._pipeline.notes(after)
-        self._noticed.add(notes)
-        self._work.add(DoneChunk(self._start, done, None if after is None else after.start, notes))
-
-
 def _check_shared(settings: Settings) -> None:
     """Raise UsageError for what a film that several do at once cannot have."""
     if not settings.resume:
@@ -293,41 +189,6 @@ def _check_shared(settings: Settings) -> None:
             "known colours (hints, references, --remember) need the whole film in one process; "
             "leave --workers and --cluster out"
         )
-
-
-def _folder(target: Path, settings: Settings) -> Path:
-    """Where the job's chunks are: beside the target, or in the folder that was named for them."""
-    if settings.work_dir is None:
-        return target.parent / f".{name_for(target)}.vidcolor"
-    mark = hashlib.sha256(os.fsencode(target.absolute())).hexdigest()[:12]
-    return settings.work_dir / f"{name_for(target)}.{mark}.vidcolor"
-
-
-def _identity(
-    info: VideoInfo, settings: Settings, model: Mapping[str, str], writer: Writer
-) -> dict[str, Any]:
-    """All that a chunk depends on, in words that say what has changed."""
-    # Imported here, while the network is being compiled: it is slow for what it does.
-    from importlib.metadata import version
-
-    chosen = dataclasses.asdict(settings)
-    for key in ("overwrite", "resume", "work_dir"):
-        del chosen[key]
-    return {
-        "source": sample_digest(info.path),
-        "settings": repr(chosen),
-        "luts": [digest(Path(lut)) for lut in lut_paths(settings)],
-        "model": dict(model),
-        "encoder": [writer.codec, writer.pixel_format, dict(writer.options)],
-        "target": writer.path.suffix,
-        "version": [
-            version("vidcolor"),
-            version("av"),
-            *dataclasses.astuple(LENGTH),
-            WARM_UP,
-            RUN_OUT,
-        ],
-    }
 
 
 @contextmanager

@@ -52,9 +52,9 @@ def plan_video(source: Path | str, target: Path | str, settings: Settings = Sett
             expected_frames(info, settings),
             small_size(info, settings),
             device,
-            writer.codec,
-            writer.pixel_format,
-            writer.options,
+            writer.choice.encoder,
+            writer.choice.pixel_format,
+            writer.choice.options,
             tuple(name_stream(item) for item in writer.copied),
             (*doubts(info, settings), *writer.warnings),
         )

@@ -1,48 +1,43 @@
 """The folder in which a job keeps what it has finished, so that the same call goes on from there.
 
-A chunk is two files: its packets, and a record that is written only when those are safe on disk.
-The records are the ledger: a chunk without one never happened. ``job.json`` says what the chunks
-are of (source, settings, weights, version); if one of these is another now, they are thrown away.
+It holds the chunks, see `vidcolor.records`. ``job.json`` says what they are of (source, settings,
+weights, version); if one of these is another now, they are thrown away.
 ``target.json`` says which file the job's film is, from just before that takes the target's place
 until all else here is gone: what a run leaves that is killed in between is known to be of no use.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
-from vidcolor.disk import sync_folder
+from vidcolor.disk import name_for, sync_folder
 from vidcolor.errors import TargetError
-from vidcolor.frames import ChunkStart, Place
-from vidcolor.media.segments import Segment
+from vidcolor.frames import ChunkStart
+from vidcolor.identity import sample_digest
+from vidcolor.records import (
+    KIND,
+    DoneChunk,
+    any_packets,
+    enter,
+    entered,
+    packets_of,
+    read_values,
+    record_of,
+)
 from vidcolor.textfile import write_text, writing
 
-_JOB, _TARGET, _LOCK, _KIND = "job.json", "target.json", "lock", "finished work"
-_SAMPLE = 1 << 20
+_JOB, _TARGET, _LOCK = "job.json", "target.json", "lock"
 _TRIES = 10
-
-
-@dataclass(frozen=True, slots=True)
-class DoneChunk:
-    """A finished chunk: where it began, its packets, where the next one begins (None at the end of
-    the film), and what was noticed in it, in values that JSON keeps."""
-
-    start: ChunkStart
-    segment: Segment
-    following: ChunkStart | None
-    notes: Mapping[str, Any]
 
 
 class WorkFolder:
@@ -137,7 +132,7 @@ class WorkFolder:
 
     def sign(self, film: Path) -> None:
         """Note that ``film`` is what the job has made, see `clear_made`."""
-        write_text(self.path / _TARGET, json.dumps(sample_digest(film)), _KIND)
+        write_text(self.path / _TARGET, json.dumps(sample_digest(film)), KIND)
 
     def drop_broken(self) -> None:
         """Throw away, from the first chunk on that is not as it was written, what there is."""
@@ -148,7 +143,7 @@ class WorkFolder:
                 continue  # What cannot be read now may well be there again later.
             if not whole:
                 del self.chunks[number:]
-                with writing(self.path, _KIND):
+                with writing(self.path, KIND):
                     self._tidy(self._in_use())
                 self._tell(
                     f"{chunk.segment.path}: changed on disk since it was written; it and what "
@@ -174,7 +169,7 @@ class WorkFolder:
         removed = False
         if self._lock.is_locked:
             with suppress(OSError):
-                removed = done or not any(self.path.glob("*.packets"))
+                removed = done or not any_packets(self.path)
         if removed:
             with suppress(OSError):
                 self._tidy({self.path / _LOCK})
@@ -187,10 +182,11 @@ class WorkFolder:
                 self.path.rmdir()
 
     def _take_stock(self) -> None:
-        known = _read(self.path / _JOB)
+        known = read_values(self.path / _JOB)
         if known == self._job:
-            self._find_chunks()
-        elif any(self.path.glob("*.packets")):
+            for chunk in entered(self.path):
+                self.accept(chunk)
+        elif any_packets(self.path):
             changed = [key for key in self._job if known.get(key) != self._job[key]]
             why = f"it was made with another {' and '.join(changed)}"
             if not known:
@@ -198,17 +194,7 @@ class WorkFolder:
             self._tell(f"{self.path}: what was finished there is thrown away, because {why}")
         self._tidy(self._in_use())
         if not self.kept:
-            write_text(self.path / _JOB, json.dumps(self._job, indent=1), _KIND)
-
-    def _find_chunks(self) -> None:
-        for record in sorted(self.path.glob("[0-9]*.json")):
-            chunk = self._chunk(_read(record))
-            if (
-                chunk is not None
-                and record == _record(chunk.segment.path)
-                and chunk.segment.in_place()
-            ):
-                self.accept(chunk)
+            write_text(self.path / _JOB, json.dumps(self._job, indent=1), KIND)
 
     def _next(self) -> int | None:
         """The frame with which the first chunk begins that is missing; None if none is."""
@@ -230,42 +216,21 @@ class WorkFolder:
         for chunk in self.kept:
             # Not the segment's own path: another process may have named the folder otherwise.
             packets = self.segment(chunk.start)
-            used |= {self.path / _JOB, packets, _record(packets)}
+            used |= {self.path / _JOB, packets, record_of(packets)}
         return used
 
-    def _chunk(self, values: Mapping[str, Any]) -> DoneChunk | None:
-        """None where there is no record, or it is not one of this version's."""
-        try:
-            start, following = _start(values["start"]), values["following"]
-            stored = values["segment"]
-            segment = Segment(
-                self.segment(start),
-                stored["start"],
-                tuple(stored["pts"]),
-                stored["duration"],
-                stored["depth"],
-                stored["size"],
-            )
-            after = None if following is None else _start(following)
-            return DoneChunk(start, segment, after, values["notes"])
-        except (KeyError, TypeError):
-            return None
+
+def folder_for(target: Path, work_dir: Path | None) -> Path:
+    """Where the chunks of the film ``target`` are kept: beside it, or in ``work_dir``."""
+    if work_dir is None:
+        return target.parent / f".{name_for(target)}.vidcolor"
+    mark = hashlib.sha256(os.fsencode(target.absolute())).hexdigest()[:12]
+    return work_dir / f"{name_for(target)}.{mark}.vidcolor"
 
 
 def is_kept(folder: Path) -> bool:
     """Whether there is a `WorkFolder` at ``folder``."""
     return (folder / _JOB).is_file()
-
-
-def packets_of(folder: Path, start: ChunkStart) -> Path:
-    """The file in ``folder`` for the packets of the chunk that begins at ``start``."""
-    return folder / f"{start.index:09d}.packets"
-
-
-def enter(folder: Path, chunk: DoneChunk) -> None:
-    """Write the record of a chunk whose packets are safe on disk."""
-    text = json.dumps(dataclasses.asdict(chunk), default=str)
-    write_text(_record(packets_of(folder, chunk.start)), text, _KIND)
 
 
 def clear_made(path: Path, target: Path) -> None:
@@ -277,7 +242,7 @@ def clear_made(path: Path, target: Path) -> None:
         signed = json.loads((path / _TARGET).read_text(encoding="utf-8"))
         made = signed == sample_digest(target)
     except FileNotFoundError:
-        made = not any(path.glob("*.packets"))
+        made = not any_packets(path)
     except (OSError, ValueError):
         made = False
     if made:
@@ -292,40 +257,11 @@ def _remove(path: Path) -> None:
 def throw_away(path: Path, tell: Callable[[str], None]) -> None:
     """Remove what an earlier run has kept in ``path``, if anything. Raises TargetError."""
     if path.is_dir():
-        found = any(path.glob("*.packets"))
+        found = any_packets(path)
         _remove(path)
         if found:
             tell(f"{path}: what was finished there is thrown away, because of --no-resume")
 
 
-def sample_digest(path: Path) -> str:
-    """SHA-256, in hex, of a file's length, its first, middle and last MiB: the whole of a film
-    takes too long to read just to know whether it is the same."""
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        found.update(str(size).encode())
-        for at in (0, max(0, size // 2 - _SAMPLE // 2), max(0, size - _SAMPLE)):
-            file.seek(at)
-            found.update(file.read(_SAMPLE))
-    return found.hexdigest()
-
-
-def _record(packets: Path) -> Path:
-    return packets.with_suffix(".json")
-
-
 def _frames(chunks: Iterable[DoneChunk]) -> int:
     return sum(len(chunk.segment.pts) for chunk in chunks)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Empty where there is no such file, or it is no record."""
-    with suppress(FileNotFoundError, ValueError):
-        values = json.loads(path.read_text(encoding="utf-8"))
-        return values if isinstance(values, dict) else {}
-    return {}
-
-
-def _start(found: dict[str, Any]) -> ChunkStart:
-    return ChunkStart(found["index"], found["split"], Place(**found["warm_up"]))

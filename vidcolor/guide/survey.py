@@ -22,19 +22,19 @@ from vidcolor.frames import SmallFrame
 from vidcolor.guide.hinted import points_of
 from vidcolor.guide.match import Source, cells, grid
 from vidcolor.guide.memory import Memory
+from vidcolor.guide.moments import Moments, when
+from vidcolor.guide.sources import Sources
 from vidcolor.guide.still import read_still
 from vidcolor.guide.track import State, Window, window_length
 from vidcolor.hintlist import Hint
 from vidcolor.hints import color_frames, color_with_points, turned
 from vidcolor.keyframes import LinkedFrame
 from vidcolor.models.colorizer import Colorizer
-from vidcolor.models.features import STEP, Features
+from vidcolor.models.features import Features
 from vidcolor.references import Reference
 
 Float32: TypeAlias = NDArray[np.float32]
 
-_BESIDE = 2 * STEP
-"""Pixels from a hint within which nothing else has a say."""
 _CHANGED = 2.0
 """Units of ab by which hints must change a place of their frame for it to go along with them."""
 _AROUND = 0.8
@@ -155,34 +155,38 @@ class _Survey:
         self._colorizer = colorizer
         self._features = features
         self._warn = warn
-        self._stills = stills
-        self._sources = dict(enumerate(source for _, source in stills))
-        self._count = len(self._sources)
+        self._sources = Sources()
+        self._stills = [(self._sources.add(source), item) for item, source in stills]
         self._numbers: dict[tuple[int, str], tuple[int, int]] = {}
         self._memory = Memory() if wishes.remember else None
         self.guide = Guide()
 
     def run(self, frames: Callable[[], Iterator[SmallFrame]]) -> Guide:
-        everywhere = [n for n, (item, _) in enumerate(self._stills) if item.shot == item.frame]
+        everywhere = [n for n, item in self._stills if item.shot == item.frame]
         whole = tuple(hint for hint in self._wishes.hints if hint.scope == "film")
         if whole:
-            for small, here in self._hinted(frames(), whole, stop=True):
-                everywhere += self._anchors(small, here)
+            moments = self._moments(whole)
+            for small in frames():
+                everywhere += self._anchors(small, moments.on(small.frame))
+                if not moments.left:
+                    break
         active: set[int] = set()
         onward = set(everywhere)
         shot, window, indices = 0, Window(), list[tuple[int, bool]]()
         first = True
-        for small, here in self._hinted(frames(), self._wishes.hints):
+        moments = self._moments(self._wishes.hints)
+        for small in frames():
+            here = moments.on(small.frame)
             if small.cut or len(window) == window_length(small.lightness.shape):
                 before = self._settle(window, indices, active, first=first)
                 window, indices = Window(None if small.cut else before), []
                 first = small.cut
             if small.cut:
                 shot += 1
-                active = onward | {n for n, (it, _) in enumerate(self._stills) if it.shot == shot}
+                active = onward | {n for n, item in self._stills if item.shot == shot}
             index = small.frame.index
             number = index + self._wishes.before
-            active |= {n for n, (it, _) in enumerate(self._stills) if it.frame == number}
+            active |= {n for n, item in self._stills if item.frame == number}
             anchors = self._anchors(small, here)
             active.update(anchors)
             for (_, scope), pair in self._numbers.items():
@@ -190,37 +194,14 @@ class _Survey:
                     onward.update(pair)
             window.add(small.lightness, anchors)
             indices.append((index, bool(anchors)))
+        for hint in moments.left:
+            self._warn(f"{hint}: {when(hint)} is not in the part that is coloured; left out")
         self._settle(window, indices, active, first=first)
         return self.guide
 
-    def _hinted(
-        self, frames: Iterator[SmallFrame], hints: Sequence[Hint], *, stop: bool = False
-    ) -> Iterator[tuple[SmallFrame, list[Hint]]]:
-        """Each frame with the hints that are on it; with ``stop``, up to the last of these."""
+    def _moments(self, hints: Iterable[Hint]) -> Moments:
         wishes = self._wishes
-        left = [hint for hint in hints if hint.inside]
-        begun = False
-        for small in frames:
-            frame = small.frame
-            seconds = (frame.pts - wishes.origin) * wishes.time_base
-            # A time before the first frame that is read is of a part left out.
-            begun = begun or frame.index + wishes.before == 0
-            here = []
-            for hint in left:
-                if hint.time is not None:
-                    met = hint.time <= seconds and (begun or hint.time == seconds)
-                else:
-                    met = hint.frame == frame.index + wishes.before
-                if met:
-                    here.append(hint)
-            left = [hint for hint in left if hint not in here]
-            begun = True
-            yield small, here
-            if stop and not left:
-                return
-        if not stop:
-            for hint in left:
-                self._warn(f"{hint}: {_when(hint)} is not in the part that is coloured; left out")
+        return Moments(hints, wishes.before, wishes.origin, wishes.time_base)
 
     def _anchors(self, small: SmallFrame, hints: Sequence[Hint]) -> list[int]:
         """The numbers of the sources that ``hints`` on this frame make, one for each scope."""
@@ -230,7 +211,8 @@ class _Survey:
             if key not in self._numbers:
                 chosen = [hint for hint in hints if hint.scope == scope]
                 points, rest = self._told(chosen, small.lightness)
-                self._numbers[key] = (self._add(points), self._add(rest))
+                anchor = self._sources.add(points, by_hand=True)
+                self._numbers[key] = (anchor, self._sources.add(rest))
             found += self._numbers[key]
         return found
 
@@ -250,11 +232,6 @@ class _Survey:
         rest = replace(around, places=around.places[changed], colors=around.colors[changed, :2])
         return Source(look, cells(points[:, :2]), points[:, 2:]), rest
 
-    def _add(self, source: Source) -> int:
-        number, self._count = self._count, self._count + 1
-        self._sources[number] = source
-        return number
-
     def _settle(
         self,
         window: Window,
@@ -273,10 +250,9 @@ class _Survey:
             active.update(self._memory.shown([looks[0], looks[len(looks) // 2], looks[-1]]))
         states: list[State] = []
         if active:
-            sources = {number: self._sources[number] for number in sorted(active)}
-            states = window.follow(sources, self._features)
+            states = window.follow(self._sources.chosen(active), self._features)
             for (index, hinted), state in zip(indices, states, strict=True):
-                self.guide.put(index, self._rows(state), hinted=hinted)
+                self.guide.put(index, self._sources.rows(state), hinted=hinted)
         if first:
             self._remember(window, states)
         return window.end(states) if states else None
@@ -291,32 +267,13 @@ class _Survey:
         if self._memory.shown([look]):
             return
         lightness, turns = window.sample(number), self._wishes.turns
-        rows = [turned(self._rows(states[number]), lightness.shape, turns) if states else None]
+        rows = [
+            turned(self._sources.rows(states[number]), lightness.shape, turns) if states else None
+        ]
         light = np.ascontiguousarray(np.rot90(lightness, turns))
         ab = color_frames(self._colorizer, light[None], rows)[0]
         place = grid(look, np.rot90(ab, -turns, axes=(1, 2)), 1.0)
-        kept = self._add(place)
+        kept = self._sources.add(place)
         forgotten = self._memory.keep(kept, place)
         if forgotten is not None:
-            del self._sources[forgotten]
-
-    def _rows(self, state: State) -> Float32:
-        rows = np.zeros((len(state), 5), np.float32)
-        rows[:, :2] = state.places
-        for number in np.unique(state.ids[:, 0]):
-            mine = state.ids[:, 0] == number
-            source = self._sources[number]
-            rows[mine, 2:4] = source.colors[state.ids[mine, 1]]
-            rows[mine, 4] = source.share * state.trust[mine]
-        points = {pair[0] for pair in self._numbers.values()}
-        hint = np.isin(state.ids[:, 0], list(points))
-        if hint.any() and not hint.all():
-            apart = np.abs(state.places[~hint][:, None] - state.places[hint]).max(axis=2)
-            rows = np.concatenate((rows[~hint][apart.min(axis=1) > _BESIDE], rows[hint]))
-        return rows
-
-
-def _when(hint: Hint) -> str:
-    if hint.frame is not None:
-        return f"frame {hint.frame}"
-    return f"{float(hint.time or 0):g} s"
+            self._sources.forget(forgotten)

@@ -14,8 +14,8 @@ from vidcolor.errors import VidcolorError
 from vidcolor.jobs.film import Loaded
 from vidcolor.jobs.processes import Ended, Processes
 from vidcolor.prefetch import Prefetch
+from vidcolor.records import DoneChunk
 from vidcolor.settings import Settings
-from vidcolor.workfolder import DoneChunk
 
 RETRIES = 2
 """How often a chunk is done again whose worker has died."""

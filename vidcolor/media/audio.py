@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from math import ceil
-from types import MappingProxyType
 
-import av
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
-from av.codec.codec import Codec
-from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Stream
 
 from vidcolor.media.faults import FAULTS
 from vidcolor.media.track import Track, time_of
 
-LOSSLESS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"mp4": ("flac", "alac"), "mov": ("alac",), "matroska": ("flac",)}
-)
-"""What takes lossless sound without loss, by container, best first."""
-
-LOSSY: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"mp4": ("aac",), "mov": ("aac",), "matroska": ("aac",), "webm": ("libopus",)}
-)
-"""What takes any sound, by container, best first."""
-
-_NAMES = {"libopus": "opus"}
-_RATE_PER_CHANNEL = 96_000
-_HIGHEST_RATE_PER_CHANNEL = 256_000
-_USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 8: "7.1"}
 _USUAL_BLOCK = 1024
 _TOLERANCE = Fraction(5, 1000)
 """Seconds by which times may differ from the count of samples: many containers round to 1 ms."""
@@ -44,73 +25,6 @@ _LONGEST_FILL = Fraction(1)
 """Gaps up to this many seconds are filled with silence; across longer ones the clock jumps."""
 _WARM_UP = Fraction(1)
 """Seconds decoded before a part begins: most codecs need the packets before for a clean start."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How a track is encoded; ``format`` is FFmpeg's name of the sample format."""
-
-    encoder: str
-    rate: int
-    layout: str
-    format: str
-    bit_rate: int | None
-
-    def __str__(self) -> str:
-        name = _NAMES.get(self.encoder, self.encoder)
-        return name if self.bit_rate is None else f"{name}, {self.bit_rate // 1000} kbit/s"
-
-    def add(self, output: OutputContainer) -> AudioStream:
-        """Make the stream in ``output``; raises what PyAV does where the container refuses."""
-        stream = output.add_stream(self.encoder, rate=self.rate)
-        assert isinstance(stream, AudioStream)
-        context = stream.codec_context
-        context.layout, context.format = self.layout, self.format
-        stream.time_base = context.time_base = Fraction(1, self.rate)
-        if self.bit_rate is not None:
-            context.bit_rate = self.bit_rate
-        return stream
-
-
-def recipes(stream: AudioStream, container: str) -> Iterator[Recipe]:
-    """Ways to encode ``stream`` for ``container``, best first: lossless sound without loss."""
-    context = stream.codec_context
-    if not context.sample_rate or not context.layout.nb_channels:
-        return
-    lossless = _lossless(context.codec)
-    wide = context.format is None or context.format.bytes > 2
-    for name in (*(LOSSLESS.get(container, ()) if lossless else ()), *LOSSY.get(container, ())):
-        try:
-            codec = Codec(name, "w")
-        except av.FFmpegError:
-            continue  # This build of FFmpeg lacks it.
-        exact = _lossless(codec)
-        source_rate = 0 if lossless else context.bit_rate or 0
-        channels = context.layout.nb_channels
-        asked = max(_RATE_PER_CHANNEL * channels, source_rate)
-        bit_rate = None if exact else min(asked, _HIGHEST_RATE_PER_CHANNEL * channels)
-        for layout in dict.fromkeys((context.layout.name, _USUAL_LAYOUTS.get(channels, ""))):
-            if layout:
-                rate = _rate(codec, context.sample_rate)
-                yield Recipe(name, rate, layout, _format(codec, exact, wide), bit_rate)
-
-
-def _lossless(codec: Codec) -> bool:
-    # Some can be either; WavPack seldom is anything but lossless, DTS seldom is.
-    return codec.lossless and (not codec.lossy or codec.canonical_name == "wavpack")
-
-
-def _rate(codec: Codec, wanted: int) -> int:
-    """The lowest rate the encoder takes that loses nothing, else its highest."""
-    rates = sorted(codec.audio_rates or [wanted])
-    return next((rate for rate in rates if rate >= wanted), rates[-1])
-
-
-def _format(codec: Codec, exact: bool, wide: bool) -> str:
-    names = [form.name for form in codec.audio_formats or []]
-    if exact:
-        return next(name for name in names if name.startswith("s32" if wide else "s16"))
-    return next((name for name in names if name.startswith("flt")), names[0])
 
 
 class Transcoder(Track):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import av
-from av.container import OutputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
@@ -18,16 +17,16 @@ from vidcolor.disk import check_room
 from vidcolor.errors import EncodeError
 from vidcolor.frames import PaintedFrame, StreamInfo, VideoInfo
 from vidcolor.media.clock import origin_of
-from vidcolor.media.codecs import FieldMarks
 from vidcolor.media.companions import Companions
 from vidcolor.media.container import kept_metadata, muxer_options
 from vidcolor.media.encode import PictureEncoder
 from vidcolor.media.encoders import Choice, choose
 from vidcolor.media.faults import writing
+from vidcolor.media.length import Length
 from vidcolor.media.matroska import claim, settle
 from vidcolor.media.segments import Segment, SegmentWriter, join
 from vidcolor.media.target import Target
-from vidcolor.media.timecode import advanced
+from vidcolor.media.timecode import advance
 from vidcolor.settings import EncoderSettings, RangeSettings
 
 
@@ -59,13 +58,11 @@ class Writer:
         self._crop = crop
         self._target = Target(target, info.path, overwrite=overwrite)
         self._path = self._target.path
-        self._output: OutputContainer | None = None
-        self._companions: Companions | None = None
+        self._opened = ExitStack()
         self._sign: Callable[[Path], None] | None = None
         self._begun = False
         self._end = 0
-        self._held: Packet[VideoStream] | None = None
-        self._first = 0, 0  # The first packet's pts and dts.
+        self._length = Length()
         self._claim: int | None = None
         self._shaped = True
         try:
@@ -87,7 +84,7 @@ class Writer:
 
     @property
     def choice(self) -> Choice:
-        """The encoder, its pixel format and options."""
+        """How the picture is encoded."""
         return self._choice
 
     @property
@@ -96,47 +93,23 @@ class Writer:
         return self._target.container
 
     @property
-    def codec(self) -> str:
-        """FFmpeg's name of the encoder in use."""
-        return self._choice.encoder
-
-    @property
-    def pixel_format(self) -> str:
-        """FFmpeg's name of the pixel format written."""
-        return self._choice.pixel_format
-
-    @property
-    def field_marks(self) -> FieldMarks | None:
-        """How the target marks frames as interlaced; None if it is progressive."""
-        return self._choice.fields
-
-    @property
-    def options(self) -> Mapping[str, str]:
-        """The options given to the encoder."""
-        return self._choice.options
-
-    @property
     def copied(self) -> list[StreamInfo]:
         """The other streams that go into the target as they are."""
-        assert self._companions is not None
         return self._companions.copied
 
     @property
     def converted(self) -> list[tuple[StreamInfo, str]]:
         """The other streams that go into the target converted, each with what it becomes."""
-        assert self._companions is not None
         return self._companions.converted
 
     @property
     def dropped(self) -> list[tuple[StreamInfo, str]]:
         """The other streams that do not, each with the reason."""
-        assert self._companions is not None
         return self._companions.dropped
 
     @property
     def warnings(self) -> list[str]:
         """One line for everything that is not as in the source; also after the end."""
-        assert self._companions is not None
         lines = [*self._choice.warnings, *self._companions.notes()]
         if not self._shaped:
             aspect = self._info.sample_aspect_ratio
@@ -179,6 +152,14 @@ class Writer:
                 packet.stream, packet.time_base = encoder.stream, encoder.base
                 self._mux([packet])
 
+    def abandon(self) -> None:
+        """Let go of everything and delete the temporary file, whatever state we are in."""
+        try:
+            self._opened.close()
+        finally:
+            # The file goes anyway, also at a second Ctrl-C.
+            self._target.discard()
+
     def __enter__(self) -> Self:
         return self
 
@@ -201,12 +182,14 @@ class Writer:
         info, container = self._info, self._target.container
         with writing(self._path, f"{container} or {self._choice.encoder} refuses this film"):
             self._companions = Companions(info)
+            self._opened.callback(self._companions.close)
             self._output = self._companions.output = av.open(
                 str(self._target.part.absolute()),
                 "w",
                 format=container,
                 container_options=muxer_options(info, self._companions.source, container),
             )
+            self._opened.callback(self._close_output)
             self._output.metadata.update(kept_metadata(info.metadata))
             # In the source's order, so that "the second audio track" stays the second.
             for stream in self._companions.source.streams:
@@ -224,7 +207,6 @@ class Writer:
 
     def _start(self, start: Fraction | None, end: Fraction | None) -> None:
         """Write the header: early for a whole film, at the first frame for a part of one."""
-        assert self._output is not None and self._companions is not None
         self._output.set_chapters(self._companions.chapters(start, end))
         self._companions.set_span(start)
         self._output.start_encoding()
@@ -236,20 +218,11 @@ class Writer:
         if self._crop.whole:
             return
         self._encoder.origin = pts
-        start = pts * self._info.time_base
-        self._advance_timecode(pts)
+        info = self._info
+        start, before = pts * info.time_base, (pts - (info.start_pts or 0)) * info.time_base
+        advance(self._encoder.stream.metadata, before, info.average_rate)
         with writing(self._path, f"{self._target.container} refuses this film"):
             self._start(start, self._expected_end(start))
-
-    def _advance_timecode(self, pts: int) -> None:
-        tags, rate = self._encoder.stream.metadata, self._info.average_rate
-        for key in [key for key in tags if key.lower() == "timecode"]:
-            elapsed = (pts - (self._info.start_pts or 0)) * self._info.time_base
-            moved = None if rate is None else advanced(tags[key], round(elapsed * rate), rate)
-            if moved is None:
-                del tags[key]  # None is better than a wrong one.
-            else:
-                tags[key] = moved
 
     def _expected_end(self, start: Fraction) -> Fraction | None:
         """Where the part ends, as far as can be known now; only chapters are cut by it."""
@@ -261,16 +234,10 @@ class Writer:
         return None
 
     def _mux(self, packets: Iterable[Packet[VideoStream]]) -> None:
-        """Mux all packets but the last one so far, which may yet be moved."""
-        for packet in packets:
-            if self._held is None:
-                self._first = packet.pts or 0, packet.dts or 0
-            else:
-                self._put(self._held)
-            self._held = packet
+        for packet in self._length.pass_on(packets):
+            self._put(packet)
 
     def _put(self, packet: Packet[VideoStream]) -> None:
-        assert self._output is not None and self._companions is not None
         ticks = packet.dts if packet.dts is not None else packet.pts
         with writing(self._path):
             # Sound and subtitles up to this packet first: neither side piles up in memory.
@@ -278,31 +245,15 @@ class Writer:
             self._companions.pull((ticks or 0) * self._encoder.base + start)
             self._output.mux_one(packet)
 
-    def _reach_end(self, packet: Packet[VideoStream]) -> None:
-        """Let the decoding times add up to the film's length.
-
-        FFmpeg takes an MP4's length from them. Where the rate varies and frames are reordered
-        they span less than the pictures do; the last one is free to move up to its pts.
-        """
-        if packet.dts is None or packet.pts is None:
-            return
-        first_pts, first_dts = self._first
-        span = packet.dts + (packet.duration or 0) - first_dts
-        missing = self._end - first_pts - span
-        if missing > 0:
-            packet.dts = max(packet.dts, min(packet.pts, packet.dts + missing))
-
     def _finish(self) -> None:
         if not self._begun:
             raise EncodeError(f"{self._path}: not one frame was written")
-        assert self._output is not None and self._companions is not None
         with writing(self._path, f"{self._choice.encoder} failed"):
             packets = self._encoder.finish()
         self._end = max(self._end, self._encoder.end)
         self._mux(packets)
-        if self._held is not None:
-            self._reach_end(self._held)
-            self._put(self._held)
+        for packet in self._length.last(self._end):
+            self._put(packet)
         with writing(self._path, "cannot finish the file"):
             end = (self._end + self._encoder.origin) * self._info.time_base
             self._companions.finish(None if self._crop.whole else end)
@@ -313,15 +264,7 @@ class Writer:
                 self._shaped = settle(self._target.part, self._claim, aspect)
         self._target.commit(self._sign)
 
-    def abandon(self) -> None:
-        """Let go of everything and delete the temporary file, whatever state we are in."""
-        try:
-            if self._companions is not None:
-                self._companions.close()
-            if self._output is not None:
-                # It may well be the fault that brought us here.
-                with suppress(Exception):
-                    self._output.close()
-        finally:
-            # The file goes anyway, also at a second Ctrl-C.
-            self._target.discard()
+    def _close_output(self) -> None:
+        # It may well be the fault that brought us here.
+        with suppress(Exception):
+            self._output.close()

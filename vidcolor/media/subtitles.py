@@ -6,10 +6,7 @@ bold, italics and underlines, which all kinds know.
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
 
@@ -20,7 +17,9 @@ from av.subtitles.codeccontext import SubtitleCodecContext
 from av.subtitles.stream import SubtitleStream
 from av.subtitles.subtitle import AssSubtitle, SubtitleSet
 
+from vidcolor.media.cues import Cue, Overlay
 from vidcolor.media.faults import FAULTS
+from vidcolor.media.styled import Run, ass, joined, runs_of, subrip, webvtt
 from vidcolor.media.track import Track, time_of
 
 TEXT_CODECS: Mapping[str, str] = MappingProxyType(
@@ -33,13 +32,6 @@ TEXT_SOURCES = frozenset({"subrip", "ass", "ssa", "mov_text", "webvtt", "text", 
 
 _LONGEST_GUESS = Fraction(5)
 """Seconds for which a line is shown that does not tell, unless the next one comes earlier."""
-_MOST_LINES = 8
-"""Cues on screen at a time; more are a broken file, and would pile up."""
-_STYLES = ("b", "i", "u")
-_CODES = re.compile(r"\{(\\[^}]*)\}")
-_CODES_AND_REMARKS = re.compile(r"\{([^}]*)\}")
-_SWITCH = re.compile(r"\\(?:([biu])(\d*)|(r)[^\\]*|(p)(\d+))(?=\\|$)")
-_BLANK_LINES = re.compile(r"\n\s*\n+")
 # What mov_text's encoder wants to know of fonts; players choose their own.
 _HEADER = b"""[Script Info]
 ScriptType: v4.00+
@@ -57,23 +49,6 @@ Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A stretch of text in one style, a part of ``"biu"``."""
-
-    text: str
-    styles: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Cue:
-    """Lines shown from ``start`` to before ``end``, in ticks; ``end`` None: until the next."""
-
-    start: int
-    end: int | None
-    runs: tuple[Run, ...]
-
-
 def add_text(output: OutputContainer, source: Stream) -> Stream:
     """Make the stream for converted text in ``output``; raises what PyAV does if it is refused."""
     name = TEXT_CODECS[output.format.name]
@@ -86,109 +61,6 @@ def add_text(output: OutputContainer, source: Stream) -> Stream:
         stream.codec_context.time_base = source.time_base or Fraction(1, 1000)
     stream.time_base = source.time_base
     return stream
-
-
-def runs_of(line: str, *, remarks: bool = False) -> tuple[Run, ...]:
-    """The text of an ASS line (its last field), without its drawings and all other codes.
-
-    With ``remarks``, as in true ASS, braces without a code hold what is not to be shown.
-    """
-    found: list[Run] = []
-    on: set[str] = set()
-    drawing = False
-    codes = _CODES_AND_REMARKS if remarks else _CODES
-    for number, piece in enumerate(codes.split(line)):
-        if number % 2 == 0:
-            if piece and not drawing:
-                text = piece.replace("\\N", "\n").replace("\\n", "\n").replace("\\h", "\u00a0")
-                # FFmpeg's ways to write a brace that begins no code.
-                text = text.replace("\\{{}", "{").replace("\\{", "{").replace("\\}", "}")
-                found.append(Run(text, "".join(style for style in _STYLES if style in on)))
-            continue
-        for style, level, reset, draw, scale in _SWITCH.findall(piece):
-            if reset:
-                on.clear()
-            elif draw:
-                drawing = int(scale) > 0
-            elif int(level or 0) > 0:
-                on.add(style)
-            else:
-                on.discard(style)
-    return tuple(found) if any(run.text.strip() for run in found) else ()
-
-
-def subrip(runs: tuple[Run, ...]) -> bytes:
-    return _tagged(runs).encode()
-
-
-def webvtt(runs: tuple[Run, ...]) -> bytes:
-    escaped = tuple(Run(html.escape(run.text, quote=False), run.styles) for run in runs)
-    return _tagged(escaped).encode()
-
-
-def ass(runs: tuple[Run, ...]) -> bytes:
-    """A whole ASS event, as FFmpeg's encoders want it."""
-    parts: list[str] = []
-    for run in runs:
-        codes = "".join(f"\\{style}1" for style in run.styles)
-        parts.append(f"{{\\r{codes}}}{run.text}" if codes else f"{{\\r}}{run.text}")
-    line = "".join(parts).replace("\n", "\\N")
-    return f"0,0,Default,,0,0,0,,{line}".encode()
-
-
-def _tagged(runs: tuple[Run, ...]) -> str:
-    parts: list[str] = []
-    for run in runs:
-        opening = "".join(f"<{style}>" for style in run.styles)
-        closing = "".join(f"</{style}>" for style in reversed(run.styles))
-        parts.append(f"{opening}{run.text}{closing}")
-    # A blank line ends a cue in files of either kind.
-    return _BLANK_LINES.sub("\n", "".join(parts)).strip("\n")
-
-
-class Overlay:
-    """Turns lines that overlap in time into a row of cues that do not.
-
-    QuickTime shows one sample after the other: of two lines at a time both must be in one sample.
-    """
-
-    def __init__(self, longest_guess: int) -> None:
-        self._guess = longest_guess
-        self._shown: list[tuple[int, bool, tuple[Run, ...]]] = []
-        """(end, whether it is known, text) of the lines on screen."""
-        self._at = 0
-
-    def add(self, cue: Cue) -> Iterator[Cue]:
-        """Put ``cue`` on screen; yields what is settled by that: everything before its start."""
-        start = max(cue.start, self._at)
-        yield from self.until(start)
-        self._shown = [line for line in self._shown if line[1]]
-        end = start + self._guess if cue.end is None else cue.end
-        line = (end, cue.end is not None, cue.runs)
-        if end > start and all(line[2] != other[2] or end > other[0] for other in self._shown):
-            others = [other for other in self._shown if other[2] != cue.runs]
-            self._shown = [*others, line][-_MOST_LINES:]
-
-    def until(self, time: int | None) -> Iterator[Cue]:
-        """What is shown before ``time``; None: to the end."""
-        while self._shown:
-            stop = min(end for end, _, _ in self._shown)
-            stop = stop if time is None else min(stop, time)
-            if stop > self._at:
-                yield Cue(self._at, stop, _joined([runs for _, _, runs in self._shown]))
-            self._at = max(self._at, stop)
-            self._shown = [line for line in self._shown if line[0] > self._at]
-            if stop == time:
-                break
-        if time is not None:
-            self._at = max(self._at, time)
-
-
-def _joined(lines: list[tuple[Run, ...]]) -> tuple[Run, ...]:
-    found = list(lines[0])
-    for runs in lines[1:]:
-        found += [Run("\n"), *runs]
-    return tuple(found)
 
 
 class Rewriter(Track):
@@ -236,7 +108,7 @@ class Rewriter(Track):
                 return ()
         lines = [runs_of(line, remarks=self._remarks) for line in found]
         lines = [runs for runs in lines if runs]
-        return _joined(lines) if lines else ()
+        return joined(lines) if lines else ()
 
     def _decode(self, packet: Packet[Stream]) -> list[str]:
         parts = self._decoder.decode2(packet) or ()

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import MutableMapping
 from fractions import Fraction
 
 _FORM = re.compile(r"(\d\d):(\d\d):(\d\d)([:;.])(\d\d)")
 _HOURS = 24
+
+
+def advance(tags: MutableMapping[str, str], by: Fraction, rate: Fraction | None) -> None:
+    """Let the timecode in a picture's ``tags`` begin ``by`` seconds later.
+
+    It goes where that cannot be told: none is better than a wrong one.
+    """
+    for key in [key for key in tags if key.lower() == "timecode"]:
+        moved = None if rate is None else advanced(tags[key], round(by * rate), rate)
+        if moved is None:
+            del tags[key]
+        else:
+            tags[key] = moved
 
 
 def advanced(timecode: str, frames: int, rate: Fraction) -> str | None:

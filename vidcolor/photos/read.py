@@ -7,20 +7,15 @@ gives, of R'G'B' the weighted sum, rounded. Pillow reads what has 8 bits and all
 
 from __future__ import annotations
 
-import struct
-import warnings
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from mmap import ACCESS_COPY, mmap
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from vidcolor.color import Codes
 from vidcolor.errors import SourceError
@@ -30,12 +25,11 @@ from vidcolor.media.picture import as_frame, grey, read_luma
 from vidcolor.media.picture import planar as planar_format
 from vidcolor.media.safety import check_pixels, check_source
 from vidcolor.media.samples import read_samples
-from vidcolor.photos.kinds import kind_of
+from vidcolor.photos.opening import opened
 from vidcolor.photos.rgb import split_rgb
 from vidcolor.photos.tags import ORIENTATION, Tags, read_tags
 from vidcolor.settings import LimitSettings
 
-_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
 _AS = {"1": "L", "P": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB"}
 """What modes of Pillow's are read as, besides those that are read as they are."""
 _MODES = ("L", "LA", "RGB", "RGBA", "YCbCr")
@@ -43,25 +37,6 @@ _TURNS = {1: 0, 2: 0, 3: 2, 4: 2, 5: 3, 6: 3, 7: 1, 8: 1}
 """EXIF's orientations as quarters counter-clockwise."""
 _MIRRORED = (2, 4, 5, 7)
 """Those to be mirrored, left to right, after that."""
-_WHOLE = {3: "H", 4: "I"}
-"""TIFF's types of a whole number of 16 and of 32 bits, as `struct` has them."""
-_LAYOUTS = {42: (4, "I", "H", 12, 8), 43: (8, "Q", "Q", 20, 12)}
-"""Of TIFF and of BigTIFF: where the place of the first directory is, its type and that of the count
-of entries, an entry's length, and where in it its value is."""
-_FAULTS: Final = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    RuntimeError,
-    EOFError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-)
-"""What Pillow raises over broken files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +70,7 @@ def read_photo(
     """
     with reading(path, "cannot be opened"):
         check_source(path)
-    with _pillow(path), _opened(path) as (image, turned):
+    with opened(path) as (image, turned):
         check_pixels(path, *image.size, limits)
         _check_single(path, image, warn)
         deep = _is_deep(path, image)
@@ -120,59 +95,6 @@ def read_photo(
     if grey_profile:
         warn(f"{path}: its profile is one of grey, which a photo in colour cannot have; left out")
     return _photo(path, kind, planes, tags, orientation, planar=planar)
-
-
-@contextmanager
-def _pillow(path: Path) -> Iterator[None]:
-    """Pillow's faults in ours; its own limit, one for the whole process, gives way to ours."""
-    usual = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    except SourceError:
-        raise
-    except UnidentifiedImageError as fault:
-        raise SourceError(
-            f"{path}: no photo that can be read; give a JPEG, PNG, TIFF or WebP"
-        ) from fault
-    except _FAULTS as fault:
-        why = " ".join(str(fault).split()) or type(fault).__name__
-        raise SourceError(f"{path}: this photo is broken or truncated: {why}") from fault
-    finally:
-        Image.MAX_IMAGE_PIXELS = usual
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[Image.Image, int | None]]:
-    """The photo, and, of a TIFF, its orientation, which Pillow does not get to see: it would turn
-    the pixels, and garbles them where they are not compressed (as of 13.0)."""
-    if kind_of(path) != "TIFF":
-        with Image.open(path, formats=_FORMATS) as image:
-            yield image, None
-        return
-    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_COPY) as data:
-        turned = _unturn(data)
-        with Image.open(data, formats=_FORMATS) as image:  # type: ignore[arg-type]
-            yield image, turned
-
-
-def _unturn(data: mmap) -> int:
-    """The orientation in a TIFF's first directory, which is then 1 there."""
-    order = "<" if data[:2] == b"II" else ">"
-    (version,) = struct.unpack_from(f"{order}H", data, 2)
-    start, place, counted, size, inside = _LAYOUTS.get(version, _LAYOUTS[42])
-    (at,) = struct.unpack_from(order + place, data, start)
-    (count,) = struct.unpack_from(order + counted, data, at)
-    first = at + struct.calcsize(order + counted)
-    for entry in range(first, first + size * count, size):
-        tag, kind = struct.unpack_from(f"{order}HH", data, entry)
-        if tag == ORIENTATION and kind in _WHOLE:
-            (value,) = struct.unpack_from(order + _WHOLE[kind], data, entry + inside)
-            struct.pack_into(order + _WHOLE[kind], data, entry + inside, 1)
-            return int(value)
-    return 1
 
 
 def _check_single(path: Path, image: Image.Image, warn: Callable[[str], None]) -> None:

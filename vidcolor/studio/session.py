@@ -76,6 +76,7 @@ class Session:
 
     @property
     def base(self) -> Settings:
+        """The preset ``default``, which decisions about a film begin from."""
         return self.presets["default"]
 
     def opened(self, number: int | None = None) -> Opened:
@@ -132,10 +133,10 @@ class Session:
         settings = opened.history.now.settings(self.presets[preset])
         return settings.replace(references=opened.kept.stills())
 
-    def step(self, number: int | None, take: Callable[[Opened], Result]) -> Result:
-        """Have ``take`` change something about the open film."""
+    def step(self, number: int | None, do: Callable[[Opened], Result]) -> Result:
+        """Have ``do`` change something about the open film."""
         with self._held(number) as opened:
-            result = take(opened)
+            result = do(opened)
             history = opened.history
             opened.kept.draft.keep(history.now if history.changed else None)
             self.version += 1
@@ -146,7 +147,7 @@ class Session:
         return self.step(number, lambda opened: take(opened.film, opened.history, asked))
 
     def add_reference(self, number: int | None, picture: Path, frame: int) -> str:
-        """Take a copy of a still as the reference for the shot of ``frame``."""
+        """Take a copy of a still as the reference for the shot of ``frame``. Returns its name."""
 
         def add(opened: Opened) -> str:
             shots = opened.history.now.shots
@@ -156,6 +157,7 @@ class Session:
         return self.step(number, add)
 
     def remove_reference(self, number: int | None, name: str) -> None:
+        """Take the reference of this name away."""
         self.step(number, lambda opened: opened.kept.remove_still(name))
 
     def save(self, number: int | None, *, replace: bool) -> tuple[list[str], list[str]]:

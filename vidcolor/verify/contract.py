@@ -15,7 +15,9 @@ from vidcolor.report import Progress
 from vidcolor.settings import RangeSettings, Settings
 from vidcolor.verify.checks import Check, Outcome, Verification, milliseconds, plural
 from vidcolor.verify.labels import chapter_check, picture_labels, text_labels
-from vidcolor.verify.pictures import LumaErrors, Pictures, Tally, compare_pictures
+from vidcolor.verify.luma import LumaErrors
+from vidcolor.verify.pictures import Pictures, compare_pictures
+from vidcolor.verify.times import Tally, Times
 from vidcolor.verify.tracks import track_checks
 
 _LEAST_PSNR = 16.0
@@ -52,9 +54,9 @@ def verify(
         *_frame_checks(old, new, pictures, whole),
         *_luma_checks(old, new, pictures, exact),
         *picture_labels(old, new),
-        *track_checks(old, new, before, after, pictures, whole),
+        *track_checks(old, new, before, after, pictures.times, whole),
         *text_labels(old, new, before, after),
-        *chapter_check(before, after, pictures, whole),
+        *chapter_check(before, after, pictures.times, whole),
     )
     return Verification(str(source), str(target), checks)
 
@@ -62,26 +64,27 @@ def verify(
 def _frame_checks(
     source: VideoInfo, target: VideoInfo, found: Pictures, whole: bool
 ) -> Iterator[Check]:
+    times = found.times
     yield from _damage(found)
-    frames = plural(found.paired + found.missing.count, "frame")
-    faults = (_told("missing", found.missing), _told("added", found.added))
+    frames = plural(times.paired + times.missing.count, "frame")
+    faults = (_told("missing", times.missing), _told("added", times.added))
     said = "; ".join(filter(None, faults))
-    outcome: Outcome = "same" if not said else ("changed" if found.added.count else "lost")
+    outcome: Outcome = "same" if not said else ("changed" if times.added.count else "lost")
     numbers = {
-        "source": found.paired + found.missing.count,
-        "target": found.paired + found.added.count,
+        "source": times.paired + times.missing.count,
+        "target": times.paired + times.added.count,
     }
     yield Check("frames", outcome, f"{frames}; {said}" if said else frames, numbers)
-    moved = found.moved
-    most = f"at most {milliseconds(found.deviation)} off" if found.deviation else "exact"
-    says = _told(f"moved by up to {milliseconds(found.deviation)}", moved) or most
+    moved = times.moved
+    most = f"at most {milliseconds(times.deviation)} off" if times.deviation else "exact"
+    says = _told(f"moved by up to {milliseconds(times.deviation)}", moved) or most
     yield Check(
         "timestamps",
         "changed" if moved.count else "same",
         says,
-        {"moved": moved.count, "largest_deviation": float(found.deviation)},
+        {"moved": moved.count, "largest_deviation": float(times.deviation)},
     )
-    yield _length(source, target, found, whole)
+    yield _length(source, target, times, whole)
 
 
 def _damage(found: Pictures) -> Iterator[Check]:
@@ -99,8 +102,8 @@ def _damage(found: Pictures) -> Iterator[Check]:
             yield Check(f"decoding the {name}", outcome, f"frames or packets: {said}", counts)
 
 
-def _length(source: VideoInfo, target: VideoInfo, found: Pictures, whole: bool) -> Check:
-    length, now = found.end - found.start, found.target_end - found.target_start
+def _length(source: VideoInfo, target: VideoInfo, times: Times, whole: bool) -> Check:
+    length, now = times.end - times.start, times.target_end - times.target_start
     if "mp4" in target.container and target.duration is not None:
         # MP4 knows how far decoding times lie apart, not how long its last picture is shown; but
         # it does know how long the track is.
@@ -120,7 +123,7 @@ def _luma_checks(
     source: VideoInfo, target: VideoInfo, found: Pictures, exact: bool
 ) -> Iterator[Check]:
     luma, depths = found.luma, (source.color.depth, target.color.depth)
-    if not luma.samples and 0 < found.paired <= found.source_damage.damaged:
+    if not luma.samples and 0 < found.times.paired <= found.source_damage.damaged:
         yield Check("luma", "note", "not compared: every frame of the source is damaged")
     elif not luma.samples:
         says = f"not compared: {depths[1]} bits, was {depths[0]}"

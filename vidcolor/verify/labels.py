@@ -11,7 +11,7 @@ from vidcolor.media.container import QUICKTIME_LANGUAGES, kept_metadata
 from vidcolor.media.contents import Chapter, Contents, Track
 from vidcolor.media.fields import field_order
 from vidcolor.verify.checks import Check, Outcome, plural
-from vidcolor.verify.pictures import Pictures
+from vidcolor.verify.times import Times
 from vidcolor.verify.tracks import match
 
 _CHAPTER_TICK = Fraction(1, 1000)
@@ -41,12 +41,10 @@ def picture_labels(source: VideoInfo, target: VideoInfo) -> Iterator[Check]:
     yield Check("interlacing", "same" if kept else "changed", says)
 
 
-def chapter_check(
-    before: Contents, after: Contents, pictures: Pictures, whole: bool
-) -> Iterator[Check]:
+def chapter_check(before: Contents, after: Contents, times: Times, whole: bool) -> Iterator[Check]:
     """The chapters, or those that lie in a range; nothing if neither file has any."""
-    wanted = [_moved(chapter, pictures, whole) for chapter in before.chapters]
-    slack = _CHAPTER_TICK if whole else _CHAPTER_TICK + pictures.step
+    wanted = [_moved(chapter, times, whole) for chapter in before.chapters]
+    slack = _CHAPTER_TICK if whole else _CHAPTER_TICK + times.step
     # One that only touches the range may be kept or not.
     needed = [chapter for chapter in wanted if chapter.end - chapter.start > slack or whole]
     got = list(after.chapters)
@@ -123,11 +121,11 @@ def _language(code: str | None) -> str:
     return QUICKTIME_LANGUAGES.get(code or "und", code or "und")
 
 
-def _moved(chapter: Chapter, pictures: Pictures, whole: bool) -> Chapter:
+def _moved(chapter: Chapter, times: Times, whole: bool) -> Chapter:
     start, end = chapter.start, chapter.end
     if not whole:
-        start, end = max(start, pictures.start), min(end, pictures.end)
-    return Chapter(start - pictures.origin, end - pictures.origin, chapter.title)
+        start, end = max(start, times.start), min(end, times.end)
+    return Chapter(start - times.origin, end - times.origin, chapter.title)
 
 
 def _chapter(chapter: Chapter) -> str:

@@ -12,7 +12,7 @@ from vidcolor.media.packets import hear, parcels
 from vidcolor.media.probe import UNKNOWN
 from vidcolor.verify.checks import Check, milliseconds
 from vidcolor.verify.lanes import Lane, in_step
-from vidcolor.verify.pictures import Pictures
+from vidcolor.verify.times import Times
 
 _IN_STEP = Fraction(45, 1000)
 """How far sound that was encoded anew may be off: the lead that viewers begin to notice
@@ -54,14 +54,14 @@ def track_checks(
     target: VideoInfo,
     before: Contents,
     after: Contents,
-    pictures: Pictures,
+    times: Times,
     whole: bool,
 ) -> Iterator[Check]:
     """One check for every track of the source, and for every one that only the target has."""
     pairs, lost, added = match(before.tracks, after.tracks)
-    span = None if whole else (pictures.start, pictures.end)
+    span = None if whole else (times.start, times.end)
     timed = [pair for pair in pairs if pair[0].kind in _TIMED and not _encoded_anew(pair)]
-    lanes = _compare(source, target, timed, pictures, span)
+    lanes = _compare(source, target, timed, times, span)
     for pair in pairs:
         old, new = pair
         if old.kind not in _TIMED:
@@ -69,7 +69,7 @@ def track_checks(
             says = "the same bytes" if same else "other bytes than in the source"
             yield Check(name_stream(old.about), "same" if same else "changed", says)
         elif _encoded_anew(pair):
-            yield _sound(source, target, pair, pictures.origin, span)
+            yield _sound(source, target, pair, times.origin, span)
         else:
             yield lanes[old.about.index].check(old.about, new.about)
     for old in lost:
@@ -138,24 +138,24 @@ def _compare(
     source: VideoInfo,
     target: VideoInfo,
     pairs: Sequence[Pair],
-    pictures: Pictures,
+    times: Times,
     span: tuple[Fraction, Fraction] | None,
 ) -> dict[int, Lane]:
     """Walk the packets of both files once, for all pairs; lanes by the source's stream index."""
     lanes, twins = {}, {}
     for old, new in pairs:
         tick = max(old.tick or Fraction(0), new.tick or Fraction(0))
-        lane = Lane(pictures.origin, tick, _same_codec((old, new)))
+        lane = Lane(times.origin, tick, _same_codec((old, new)))
         lane.carries_on = old.kind == "audio"
         if span is not None:
             # The range ends where its last frame does, which not every file tells.
-            lane.forgiven = ((-tick, tick), (span[1] - span[0] - pictures.step - tick, None))
+            lane.forgiven = ((-tick, tick), (span[1] - span[0] - times.step - tick, None))
         lanes[old.about.index] = twins[new.about.index] = lane
     with (
         closing(parcels(source.path, lanes.keys(), span)) as before,
         closing(parcels(target.path, twins.keys())) as after,
     ):
-        for side, parcel in in_step(before, after, pictures.origin):
+        for side, parcel in in_step(before, after, times.origin):
             (twins if side else lanes)[parcel.index].add(side, parcel)
     for lane in lanes.values():
         lane.settle(final=True)

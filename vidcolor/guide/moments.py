@@ -1,0 +1,50 @@
+"""When hints are met: on which frame each is, by the number or the time that it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from vidcolor.frames import Frame
+from vidcolor.hintlist import Hint
+
+
+class Moments:
+    """The ``hints`` as the frames of a film meet them, one frame after the other.
+
+    ``before`` is how many frames of the film come before the first that is read, ``origin`` the pts
+    of the film's first frame, in ticks of ``time_base`` seconds. ``left`` are the hints that were
+    not met yet; those outside the picture never are, and are not among them.
+    """
+
+    def __init__(
+        self, hints: Iterable[Hint], before: int, origin: int, time_base: Fraction
+    ) -> None:
+        self.left = [hint for hint in hints if hint.inside]
+        self._before, self._origin, self._time_base = before, origin, time_base
+        self._begun = False
+
+    def on(self, frame: Frame) -> list[Hint]:
+        """The hints that are on the next frame."""
+        number = frame.index + self._before
+        seconds = (frame.pts - self._origin) * self._time_base
+        # A time before the first frame that is read is of a part left out.
+        begun = self._begun or number == 0
+        here = []
+        for hint in self.left:
+            if hint.time is not None:
+                met = hint.time <= seconds and (begun or hint.time == seconds)
+            else:
+                met = hint.frame == number
+            if met:
+                here.append(hint)
+        self.left = [hint for hint in self.left if hint not in here]
+        self._begun = True
+        return here
+
+
+def when(hint: Hint) -> str:
+    """When a hint is met, for reading."""
+    if hint.frame is not None:
+        return f"frame {hint.frame}"
+    return f"{float(hint.time or 0):g} s"

@@ -1,0 +1,68 @@
+"""By what finished work is known again: all that its chunks depend on, and a film by a sample."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vidcolor.chunks import RUN_OUT, WARM_UP, ChunkLength
+from vidcolor.frames import VideoInfo
+from vidcolor.look import lut_paths
+from vidcolor.media.mux import Writer
+from vidcolor.models.checkpoint import digest
+from vidcolor.settings import Settings
+
+_SAMPLE = 1 << 20
+"""Bytes."""
+
+
+def identity(
+    info: VideoInfo,
+    settings: Settings,
+    model: Mapping[str, str],
+    writer: Writer,
+    length: ChunkLength,
+) -> dict[str, Any]:
+    """All that a chunk depends on, by words that say what has changed, in values for JSON.
+
+    ``model`` is the colorizer's description. Raises OSError for a film or a LUT that cannot be
+    read.
+    """
+    # Imported here, while the network is being compiled: it is slow for what it does.
+    from importlib.metadata import version
+
+    chosen = dataclasses.asdict(settings)
+    for key in ("overwrite", "resume", "work_dir"):
+        del chosen[key]
+    return {
+        "source": sample_digest(info.path),
+        "settings": repr(chosen),
+        "luts": [digest(Path(lut)) for lut in lut_paths(settings)],
+        "model": dict(model),
+        "encoder": [writer.choice.encoder, writer.choice.pixel_format, dict(writer.choice.options)],
+        "target": writer.path.suffix,
+        "version": [
+            version("vidcolor"),
+            version("av"),
+            *dataclasses.astuple(length),
+            WARM_UP,
+            RUN_OUT,
+        ],
+    }
+
+
+def sample_digest(path: Path) -> str:
+    """SHA-256, in hex, of a file's length, its first, middle and last MiB: the whole of a film
+    takes too long to read just to know whether it is the same."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        found.update(str(size).encode())
+        for at in (0, max(0, size // 2 - _SAMPLE // 2), max(0, size - _SAMPLE)):
+            file.seek(at)
+            found.update(file.read(_SAMPLE))
+    return found.hexdigest()
