@@ -24,12 +24,22 @@ from vidcolor.flow import single_threaded_cv2
 from vidcolor.frames import ChunkStart, Frame, PaintedFrame, VideoInfo, name_stream
 from vidcolor.loading import Loading
 from vidcolor.look import lut_paths
+from vidcolor.media.devices import check_device
 from vidcolor.media.mux import Writer
 from vidcolor.media.segments import SegmentWriter
+from vidcolor.media.trial import with_device
 from vidcolor.models.checkpoint import digest
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.pipeline import Noticed, Pipeline
-from vidcolor.plan import doubts, examine, expected_frames, losses, open_writer, refuse_target
+from vidcolor.plan import (
+    decoder_of,
+    doubts,
+    examine,
+    expected_frames,
+    losses,
+    open_writer,
+    refuse_target,
+)
 from vidcolor.report import Progress, Report
 from vidcolor.settings import Settings
 from vidcolor.stopwatch import Stopwatch
@@ -77,6 +87,7 @@ def colorize_video(
 
     if hands is not None:
         _check_shared(settings)
+    check_device(settings.decoder.device)
     target = Path(target)
     kept_in = _folder(target, settings)
     noticed = Noticed()
@@ -98,6 +109,9 @@ def colorize_video(
         known = len(writer.warnings)
         for line in (*doubts(info, settings), *writer.warnings):
             tell(line)
+        info, lack = with_device(info, settings.decoder.device, settings.limits)
+        if lack is not None:
+            tell(lack)
         if hands is not None:
             model = hands.model(settings)
         else:
@@ -172,6 +186,7 @@ def colorize_video(
         settings=settings,
         codec=writer.codec,
         pixel_format=writer.pixel_format,
+        decoder=decoder_of(info),
         copied=[name_stream(item) for item in writer.copied],
         converted=[f"{name_stream(item)}: {result}" for item, result in writer.converted],
         dropped=[f"{name_stream(item)}: {why}" for item, why in writer.dropped],
@@ -311,7 +326,8 @@ def _identity(
     from importlib.metadata import version
 
     chosen = dataclasses.asdict(settings)
-    for key in ("overwrite", "resume", "work_dir"):
+    # Whatever decodes the film, its frames are the same.
+    for key in ("overwrite", "resume", "work_dir", "decoder"):
         del chosen[key]
     return {
         "source": sample_digest(info.path),

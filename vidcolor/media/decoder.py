@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias, cast
@@ -15,10 +15,12 @@ from av.video.stream import VideoStream
 
 from vidcolor.frames import VideoInfo
 from vidcolor.media.damage import packets_of
+from vidcolor.media.devices import accelerator
 from vidcolor.media.faults import FAULTS, reading
 from vidcolor.media.probe import open_source
 from vidcolor.media.safety import picture_options
-from vidcolor.settings import LimitSettings
+from vidcolor.media.surface import UnfitError
+from vidcolor.settings import SOFTWARE, LimitSettings
 
 Opened: TypeAlias = tuple[InputContainer, VideoStream]
 
@@ -27,19 +29,49 @@ _IN_THE_DECODER = 64
 
 
 @contextmanager
-def open_picture(info: VideoInfo, limits: LimitSettings) -> Iterator[Opened]:
-    """The film, its picture ready to be decoded, all else passed over. Faults as in ``probe``."""
-    with open_source(info.path, limits) as source:
+def open_picture(
+    info: VideoInfo, limits: LimitSettings, device: str = SOFTWARE
+) -> Iterator[Opened]:
+    """The film, its picture ready to be decoded by ``device``, all else passed over.
+
+    Faults as in ``probe``; SourceError, too, where there is no such device.
+    """
+    hardware = None if device == SOFTWARE else accelerator(device)
+    with open_source(info.path, limits, hardware) as source:
         with reading(info.path):
             stream = cast(VideoStream, source.streams[info.stream_index])
             for other in source.streams:
                 if other.index != stream.index:
                     other.discard = Discard.all
-            # Whole frames in parallel where the codec can: twice as fast, and unlike slice
-            # threads they let FFmpeg mark the frames it patched as corrupt.
-            stream.codec_context.thread_type = "AUTO"
+            if hardware is None:
+                # Whole frames in parallel where the codec can: twice as fast, and unlike slice
+                # threads they let FFmpeg mark the frames it patched as corrupt.
+                stream.codec_context.thread_type = "AUTO"
+            else:
+                # The device does the work, and would only be handed from thread to thread.
+                stream.codec_context.thread_count = 1
             stream.codec_context.options = picture_options(limits)
         yield source, stream
+
+
+def undamaged(source: InputContainer, stream: VideoStream) -> Generator[av.VideoFrame]:
+    """All pictures from where ``source`` stands.
+
+    Raises the first fault, and UnfitError instead of giving out a picture that was patched.
+    """
+
+    def fail(fault: Exception) -> None:
+        raise fault
+
+    for packet in packets_of(source, [stream], fail):
+        try:
+            pictures = packet.decode()
+        except EOFError:
+            return
+        for picture in pictures:
+            if picture.is_corrupt:
+                raise UnfitError("a picture is damaged")
+            yield picture
 
 
 class Decoder:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from fractions import Fraction
-from itertools import chain, pairwise
+from itertools import chain, islice, pairwise
 
 import av
 from av.container import InputContainer
@@ -15,12 +15,16 @@ from vidcolor.errors import SourceError
 from vidcolor.frames import Frame, VideoInfo
 from vidcolor.media.clock import Clock
 from vidcolor.media.damage import WORDS, DecodeReport, Kind, Span
-from vidcolor.media.decoder import Decoder, Opened, open_picture
+from vidcolor.media.decoder import Decoder, Opened, open_picture, undamaged
 from vidcolor.media.faults import FAULTS, reading
 from vidcolor.media.fields import FieldReader, deinterlaced
 from vidcolor.media.fitting import Fitting, fits
 from vidcolor.media.picture import read_luma
+from vidcolor.media.surface import Downloads, UnfitError
 from vidcolor.settings import LimitSettings, RangeSettings
+
+_OF_A_DEVICE: tuple[type[Exception], ...] = (UnfitError, *FAULTS)
+"""What is raised where a device cannot go on."""
 
 
 class Reader:
@@ -35,6 +39,7 @@ class Reader:
         self._fitting = Fitting(info)
         self._fields = FieldReader()
         self._decoder = Decoder(info.path, self._lost)
+        self._surface = info.surface
 
     def forget(self) -> None:
         """Begin again: nothing of what was noted so far counts."""
@@ -43,13 +48,24 @@ class Reader:
 
     def frames(self, seek_to: Fraction | None) -> Generator[Frame]:
         """The film's frames, from the key frame before ``seek_to`` seconds if that is given."""
-        with self.opened() as (source, stream):
+        with self.opened(seek_to) as (source, stream):
             yield from self.read(source, stream, seek_to)
 
     @contextmanager
-    def opened(self) -> Iterator[Opened]:
-        """The film, for `read`."""
-        with open_picture(self.info, self._limits) as opened:
+    def opened(self, seek_to: Fraction | None = None) -> Iterator[Opened]:
+        """The film, for `read`, by which it is to be read from ``seek_to`` first."""
+        info, limits = self.info, self._limits
+        with ExitStack() as stack:
+            self._surface = info.surface
+            if info.surface is not None:
+                by_device = open_picture(info, limits, info.surface.device)
+                try:
+                    opened = stack.enter_context(by_device)
+                except SourceError:
+                    self._surface = None
+                    self._gives_up(seek_to)
+            if self._surface is None:
+                opened = stack.enter_context(open_picture(info, limits))
             yield opened
 
     def read(
@@ -57,18 +73,56 @@ class Reader:
     ) -> Generator[Frame]:
         """As ``frames``, from what was ``opened``; none where the film cannot be sought through."""
         info = self.info
+        if not self._sought(source, stream, seek_to):
+            return
+        self._stream = stream
+        whole = info.fields is not None and info.fields.deinterlace
+        with closing(self._pictures(source, stream, seek_to)) as pictures:
+            frames = self._placed(pictures)
+            yield from deinterlaced(frames) if whole else frames
+
+    def _sought(
+        self, source: InputContainer, stream: VideoStream, seek_to: Fraction | None
+    ) -> bool:
+        """Go to the key frame before ``seek_to``, if that is given; False if it cannot be done."""
         if seek_to is not None:
             try:
-                source.seek(int(seek_to / info.time_base), stream=stream)
+                source.seek(int(seek_to / self.info.time_base), stream=stream)
             except FAULTS:
-                return
-        frames = self._placed(source, stream)
-        whole = info.fields is not None and info.fields.deinterlace
-        yield from deinterlaced(frames) if whole else frames
+                return False
+        return True
 
-    def _placed(self, source: InputContainer, stream: VideoStream) -> Iterator[Frame]:
+    def _pictures(
+        self, source: InputContainer, stream: VideoStream, seek_to: Fraction | None
+    ) -> Generator[av.VideoFrame]:
+        """The pictures from where ``source`` stands: those of the device that decodes the film up
+        to the first thing that is wrong with them, all others by software."""
+        if self._surface is None:
+            yield from self._decoder.pictures(source, stream)
+            return
+        downloads, given = Downloads(self.info, self._surface), 0
+        try:
+            for picture in undamaged(source, stream):
+                plain = downloads.plain(picture)
+                given += 1
+                yield plain
+            return
+        except _OF_A_DEVICE:
+            self._gives_up()
+        # Damage is for software to tell of, so it begins where the device began.
+        with open_picture(self.info, self._limits) as (source, stream):
+            if self._sought(source, stream, seek_to):
+                self._stream = stream
+                yield from islice(self._decoder.pictures(source, stream), given, None)
+
+    def _gives_up(self, at: Fraction | None = None) -> None:
+        """The device is of no use from ``at`` seconds on, or from where the clock is."""
+        pts = self._clock.next if at is None else int(at / self.info.time_base)
+        self._note("software", pts)
+
+    def _placed(self, pictures: Iterator[av.VideoFrame]) -> Iterator[Frame]:
         """The frames with their times, each judged by that of the frame after it, too."""
-        pairs = pairwise(chain(self._decoder.pictures(source, stream), [None]))
+        pairs = pairwise(chain(pictures, [None]))
         for number, (picture, following) in enumerate(pairs):
             if number + self._report.skipped >= self._limits.frames:
                 raise SourceError(
@@ -76,7 +130,7 @@ class Reader:
                     "meant to be as long, raise it with --limits frames=…"
                 )
             assert picture is not None
-            yield self._frame(picture, following, number, stream)
+            yield self._frame(picture, following, number)
 
     def check_end(self, crop: RangeSettings, last: Frame) -> None:
         """Note it if the film ended, with ``last``, before what its header promises."""
@@ -125,13 +179,7 @@ class Reader:
         found = f"{picture.width}x{picture.height} {picture.format.name}"
         self._note("refitted", pts, what=f"the picture changes from {was} to {found}")
 
-    def _frame(
-        self,
-        picture: av.VideoFrame,
-        following: av.VideoFrame | None,
-        number: int,
-        stream: VideoStream,
-    ) -> Frame:
+    def _frame(self, picture: av.VideoFrame, following: av.VideoFrame | None, number: int) -> Frame:
         info, clock = self.info, self._clock
         duration = clock.believed(picture.duration or 0)
         shift = clock.shift
@@ -147,7 +195,7 @@ class Reader:
                 luma, owner = read_luma(picture, info.color)
             else:
                 self._changed(picture, pts)
-                luma = self._fitting.luma(picture, stream.codec_context.sample_aspect_ratio)
+                luma = self._fitting.luma(picture, self._stream.codec_context.sample_aspect_ratio)
                 owner = picture
             first_field = None
             if info.fields is not None:
