@@ -31,6 +31,7 @@ from .options import (
     look_flags,
     parse_range,
     tile_flags,
+    with_decoder,
     with_keep,
     with_limits,
     with_lists,
@@ -77,6 +78,7 @@ def colorize(
     batch_size: Annotated[int | None, Option(help="Frames the network sees at once.")] = None,
     fields: Annotated[str | None, Option(help="auto, progressive, top or bottom first.")] = None,
     deinterlace: Annotated[bool, Option("--deinterlace", help="Make fields whole frames.")] = False,
+    decoder: Annotated[str | None, Option(help="software, or a device: cuda, vaapi …")] = None,
     codec: Annotated[str | None, Option(help="h264, h265, av1, vp9, ffv1, prores …")] = None,
     crf: Annotated[float | None, Option(help="Quality; smaller is better and larger.")] = None,
     encoder_options: Annotated[str | None, Option(metavar="K=V[,K=V]")] = None,
@@ -120,7 +122,7 @@ def colorize(
     settings = build_settings(preset, config, color, encoder, interlacing, look)
     settings = with_keep(with_lists(settings, shots, hints, reference), keep_colour)
     settings = with_range(settings, parse_range(frames, start, duration), overwrite=overwrite)
-    settings = with_limits(settings, limits, strict=strict)
+    settings = with_decoder(with_limits(settings, limits, strict=strict), decoder)
     settings = settings.replace(resume=not no_resume, work_dir=work_dir)
 
     # Imported here so that --help need not wait for either, nor a film for what photos need.

@@ -11,7 +11,7 @@ from vidcolor.errors import UsageError
 from vidcolor.job import colorize_video
 from vidcolor.plan import plan_video
 from vidcolor.report import Report
-from vidcolor.settings import Settings
+from vidcolor.settings import SOFTWARE, Settings
 from vidcolor.textfile import write_text
 
 from .progress import show_progress
@@ -86,6 +86,8 @@ def describe_plan(source: Path, target: Path, settings: Settings, report: Path |
         f"target    {target}: {plan.codec} {plan.pixel_format} "
         + " ".join(f"{key}={value}" for key, value in plan.encoder_options.items()),
     ]
+    if plan.decoder != SOFTWARE:
+        lines.insert(1, f"decoder   {plan.decoder}")
     if settings.shots is not None:
         lines.append(f"shots     by the list, which has {len(settings.shots)}")
     lines += [f"copied    {line}" for line in plan.copied]

@@ -93,6 +93,11 @@ def with_range(settings: Settings, crop: RangeSettings, *, overwrite: bool) -> S
     return dataclasses.replace(settings, range=crop, overwrite=overwrite)
 
 
+def with_decoder(settings: Settings, device: str | None) -> Settings:
+    """``settings`` that have films decoded by ``device``, if one is given."""
+    return settings if device is None else settings.replace("decoder", device=device)
+
+
 def with_limits(settings: Settings, text: str | None, *, strict: bool) -> Settings:
     """``settings`` with the limits that are given as ``k=v,k=v``. Raises UsageError."""
     limits: dict[str, Any] = {"strict": True} if strict else {}

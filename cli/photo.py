@@ -25,6 +25,7 @@ FILMS_ONLY = (
     "keyframes",
     "fields",
     "deinterlace",
+    "decoder",
     "codec",
     "crf",
     "encoder_options",

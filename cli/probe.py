@@ -20,6 +20,7 @@ def probe(
 
     info = look(file)
     values = dataclasses.asdict(info)
+    del values["surface"]  # It is of a job alone.
     if as_json:
         print(json.dumps(values, indent=2, default=str))
         return

@@ -8,18 +8,20 @@ import warnings
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 from clips import CLIPS, Clip, fill, luma, make
 from conftest import Clips
+from numpy.typing import NDArray
 
 from vidcolor.errors import SourceError, UsageError
 from vidcolor.frames import ColorSpec, Frame
 from vidcolor.media.damage import DecodeReport
 from vidcolor.media.decode import decode
-from vidcolor.media.picture import picture_of, read_luma
+from vidcolor.media.picture import picture_of, read_chroma, read_luma
 from vidcolor.media.probe import probe
 from vidcolor.settings import LimitSettings, RangeSettings
 
@@ -119,6 +121,26 @@ def test_luma_of_every_packing_is_exact(name: str, depth: int) -> None:
     found, _ = read_luma(frame, color)
     assert found.dtype == stored.dtype
     assert np.array_equal(found, stored)
+
+
+@pytest.mark.parametrize("name", ["p010le", "xv30le"])
+def test_widths_that_threads_of_swscale_would_spoil(name: str) -> None:
+    color = ColorSpec("bt601", full_range=False, depth=10)
+    stored = luma(1, 642, 360, 10)
+    plain = av.VideoFrame(642, 360, "yuv444p10le")
+    for index in range(3):
+        fill(plain, index, stored)
+    frame = plain.reformat(format=name, threads=1)
+
+    def read() -> list[NDArray[Any]]:
+        chroma = read_chroma(frame, color)
+        assert chroma is not None
+        return [read_luma(frame, color)[0], *chroma]
+
+    first = read()
+    for _ in range(300):  # With threads, one in some was spoilt.
+        assert all(map(np.array_equal, read(), first))
+    assert np.array_equal(first[0], stored)
 
 
 @pytest.mark.parametrize("name", ["gray", "gray10le", "gray16be", "ya8", "ya16le"])

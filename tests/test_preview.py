@@ -20,9 +20,10 @@ from networks import tiny_checkpoint
 from vidcolor.errors import TargetError, UsageError
 from vidcolor.hintlist import Hint
 from vidcolor.media.count import frame_times
-from vidcolor.media.decode import Reader, decode
+from vidcolor.media.decode import decode
 from vidcolor.media.glimpse import Glimpser
 from vidcolor.media.probe import probe
+from vidcolor.media.reader import Reader
 from vidcolor.preview.clip import make_clip
 from vidcolor.preview.columns import Column
 from vidcolor.preview.grid import GROUND, arrange

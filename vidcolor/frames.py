@@ -101,6 +101,16 @@ def name_stream(stream: StreamInfo) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Surface:
+    """How the device that decodes a film hands over its pictures: which device, in FFmpeg's words,
+    in which pixel format, and tagged with which range (FFmpeg's number)."""
+
+    device: str
+    pixel_format: str
+    color_range: int
+
+
+@dataclass(frozen=True, slots=True)
 class VideoInfo:
     """What is known of a film before its first frame is decoded."""
 
@@ -134,6 +144,8 @@ class VideoInfo:
     fields: Fields | None = None
     """None for a progressive film."""
     light: LightMetadata | None = None
+    surface: Surface | None = None
+    """None where software decodes the film."""
     others: tuple[StreamInfo, ...] = ()
     chapters: int = 0
     metadata: dict[str, str] = field(default_factory=dict)

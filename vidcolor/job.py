@@ -22,10 +22,20 @@ from vidcolor.flow import single_threaded_cv2
 from vidcolor.frames import PaintedFrame, VideoInfo, name_stream
 from vidcolor.identity import identity
 from vidcolor.loading import Loading
+from vidcolor.media.devices import check_device
 from vidcolor.media.mux import Writer
+from vidcolor.media.trial import with_device
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.pipeline import Noticed, Pipeline
-from vidcolor.plan import doubts, examine, expected_frames, losses, open_writer, refuse_target
+from vidcolor.plan import (
+    decoder_of,
+    doubts,
+    examine,
+    expected_frames,
+    losses,
+    open_writer,
+    refuse_target,
+)
 from vidcolor.report import Progress, Report
 from vidcolor.settings import Settings
 from vidcolor.stopwatch import Stopwatch
@@ -73,6 +83,7 @@ def colorize_video(
 
     if hands is not None:
         _check_shared(settings)
+    check_device(settings.decoder.device)
     target = Path(target)
     kept_in = folder_for(target, settings.work_dir)
     noticed = Noticed()
@@ -94,6 +105,9 @@ def colorize_video(
         known = len(writer.warnings)
         for line in (*doubts(info, settings), *writer.warnings):
             tell(line)
+        info, lack = with_device(info, settings.decoder.device, settings.limits)
+        if lack is not None:
+            tell(lack)
         if hands is not None:
             model = hands.model(settings)
         else:
@@ -169,6 +183,7 @@ def colorize_video(
         settings=settings,
         codec=writer.choice.encoder,
         pixel_format=writer.choice.pixel_format,
+        decoder=decoder_of(info),
         copied=[name_stream(item) for item in writer.copied],
         converted=[f"{name_stream(item)}: {result}" for item, result in writer.converted],
         dropped=[f"{name_stream(item)}: {why}" for item, why in writer.dropped],

@@ -40,6 +40,8 @@ from vidcolor.media.colortags import keeps_chroma
 from vidcolor.media.count import frames_before
 from vidcolor.media.damage import DecodeReport
 from vidcolor.media.decode import decode
+from vidcolor.media.devices import check_device
+from vidcolor.media.trial import with_device
 from vidcolor.models.blend import open_colorizer
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.paint import paint
@@ -136,7 +138,7 @@ class Pipeline:
     def begin(self, frame: Frame) -> None:
         """What was noticed before ``frame``, the first of a chunk, is of no concern."""
         self.seen.take(frame.index)
-        self._damage.take(frame.pts)
+        self._damage.begin(frame.pts)
 
     def recall(self, notes: Mapping[str, Any]) -> None:
         """Take the ``notes`` of earlier frames into account."""
@@ -328,7 +330,8 @@ def color_frames(
     Made for notebooks: nothing is written. Pictures have the film's stored size, before rotation
     and sample aspect ratio. Close the iterator, or exhaust it, to end its threads.
     """
-    info = examine(source, settings)
+    check_device(settings.decoder.device)
+    info, _ = with_device(examine(source, settings), settings.decoder.device, settings.limits)
     color = settings.color
     colorizer = colorizer or open_colorizer(color.model, color.device, color.tiles)
     half = (-(-info.height // 2), -(-info.width // 2))

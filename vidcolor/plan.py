@@ -11,10 +11,12 @@ from typing import cast
 from vidcolor.errors import UsageError
 from vidcolor.frames import FieldOrder, Fields, VideoInfo, name_stream
 from vidcolor.media.damage import DecodeReport, Span
+from vidcolor.media.devices import check_device
 from vidcolor.media.mux import Writer
 from vidcolor.media.probe import probe
 from vidcolor.media.target import check_target, container_of
-from vidcolor.settings import Settings
+from vidcolor.media.trial import with_device
+from vidcolor.settings import SOFTWARE, Settings
 from vidcolor.shots import clock
 from vidcolor.shrink import working_size
 
@@ -30,6 +32,8 @@ class Plan:
     size: tuple[int, int]
     """(h, w) of the small picture the network sees."""
     device: str
+    decoder: str
+    """``software``, or the device that decodes the film."""
     codec: str
     pixel_format: str
     encoder_options: Mapping[str, str]
@@ -42,7 +46,8 @@ def plan_video(source: Path | str, target: Path | str, settings: Settings = Sett
     # Imported here, because what only reads films needs the rest of this module, and no network.
     from vidcolor.models.blend import open_colorizer
 
-    info = examine(source, settings)
+    check_device(settings.decoder.device)
+    info, lack = with_device(examine(source, settings), settings.decoder.device, settings.limits)
     color = settings.color
     device = open_colorizer(color.model, color.device, color.tiles).description["device"]
     writer = open_writer(target, info, settings)
@@ -52,11 +57,12 @@ def plan_video(source: Path | str, target: Path | str, settings: Settings = Sett
             expected_frames(info, settings),
             small_size(info, settings),
             device,
+            decoder_of(info),
             writer.choice.encoder,
             writer.choice.pixel_format,
             writer.choice.options,
             tuple(name_stream(item) for item in writer.copied),
-            (*doubts(info, settings), *writer.warnings),
+            (*(() if lack is None else (lack,)), *doubts(info, settings), *writer.warnings),
         )
     finally:
         writer.abandon()
@@ -79,6 +85,11 @@ def examine(
     if fields is not None:
         fields = replace(fields, deinterlace=wanted.deinterlace)
     return replace(info, fields=fields)
+
+
+def decoder_of(info: VideoInfo) -> str:
+    """What decodes the film: ``software``, or a device."""
+    return SOFTWARE if info.surface is None else info.surface.device
 
 
 def doubts(info: VideoInfo, settings: Settings) -> Iterator[str]:
@@ -174,6 +185,9 @@ def losses(info: VideoInfo, settings: Settings, report: DecodeReport) -> Iterato
         yield f"{path}: {report.retimed} frames had no usable timestamp and were given one"
     if anew := damage.of("clock"):
         yield f"{path}: its timestamps begin anew, and were carried on{_places(anew)}"
+    if turned := damage.of("software"):
+        where = _places(turned)
+        yield f"{path}: the device that was to decode it could not; software went on there{where}"
     if changed := damage.of("refitted"):
         yield (
             f"{path}: {sum(span.count for span in changed)} frames have another size or depth, and "

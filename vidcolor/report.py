@@ -39,6 +39,8 @@ class Report:
     settings: Settings
     codec: str
     pixel_format: str
+    decoder: str = "software"
+    """What decoded the film: ``software``, or a device."""
     resumed: int = 0
     copied: list[str] = field(default_factory=list)
     converted: list[str] = field(default_factory=list)

@@ -106,6 +106,19 @@ class ShotLook(LookSettings):
     saturation: float = 1.0
 
 
+SOFTWARE = "software"
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderSettings:
+    """How the picture is read."""
+
+    device: str = SOFTWARE
+    """``software``, or the name that FFmpeg has for a device that decodes: ``cuda``, ``vaapi``,
+    ``videotoolbox``, ``d3d11va`` … Films that it does not decode exactly are software's all the
+    same."""
+
+
 FIELD_ORDERS = ("auto", "progressive", "top", "bottom")
 
 
@@ -149,7 +162,7 @@ class LimitSettings:
     """Stop at the first damage instead of going on over it."""
 
 
-_TABLES = ("color", "look", "encoder", "fields", "limits")
+_TABLES = ("color", "look", "decoder", "encoder", "fields", "limits")
 """What a preset or config file may hold."""
 _GROUPS = (*_TABLES, "range")
 
@@ -173,6 +186,7 @@ class Settings:
     """Where they are kept; None: beside the target."""
     fields: FieldSettings = FieldSettings()
     look: LookSettings = LookSettings()
+    decoder: DecoderSettings = DecoderSettings()
     shots: tuple[int, ...] | None = None
     """Number in the film, from 0, of the first frame of each shot: 0 first, then rising, as
     `vidcolor.shots.read_shots` reads them from a file. None: they are found by the detector."""

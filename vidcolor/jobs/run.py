@@ -19,6 +19,7 @@ from vidcolor.jobs.ledger import Entry, Identity, Ledger, State, identify
 from vidcolor.jobs.summary import Summary
 from vidcolor.jobs.tally import Step, Tally
 from vidcolor.jobs.workers import make_crew
+from vidcolor.media.devices import check_device
 from vidcolor.models.registry import find_model, read_model
 from vidcolor.report import Progress
 from vidcolor.textfile import TextFile, writing
@@ -72,6 +73,7 @@ def run_batch(
         # For all films at once, rather than for one after the other.
         read_model(find_model(batch.settings.color.model))
         pick_name(batch.settings.color.device)
+        check_device(batch.settings.decoder.device)
     with ExitStack() as stack:
         _make(batch.target)
         pages = None if report is None else _open_reports(report, stack)

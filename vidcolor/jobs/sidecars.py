@@ -21,7 +21,7 @@ from vidcolor.settings import Settings, load_settings
 from vidcolor.shots import with_shots
 
 OF_FOLDER = "vidcolor.toml"
-_SAME_FILM = ("color.device", "color.batch_size", "overwrite")
+_SAME_FILM = ("color.device", "color.batch_size", "decoder.device", "overwrite")
 """What makes a film no other."""
 
 

@@ -14,10 +14,11 @@ from av.stream import Stream
 
 from vidcolor.media.faults import FAULTS
 
-Kind = Literal["patched", "lost", "refitted", "clock", "absent"]
+Kind = Literal["patched", "lost", "refitted", "clock", "absent", "software"]
 """``patched``: pictures the decoder put together over damage. ``lost``: packets of which no picture
 could be made. ``refitted``: pictures of another size or depth, brought to the film's. ``clock``:
-timestamps that begin anew, carried on. ``absent``: what the file promises and does not hold."""
+timestamps that begin anew, carried on. ``absent``: what the file promises and does not hold.
+``software``: from there on software decoded what a device was to; no damage by itself."""
 
 WORDS: dict[Kind, str] = {
     "patched": "a picture is damaged",
@@ -25,6 +26,7 @@ WORDS: dict[Kind, str] = {
     "refitted": "the picture changes",
     "clock": "the timestamps begin anew",
     "absent": "the picture ends before the file promises; is it truncated?",
+    "software": "the device gives up decoding",
 }
 
 _NEAR = Fraction(1)
@@ -136,6 +138,13 @@ class DecodeReport:
             else:
                 counts[what] += 1
         return {**counts, "spans": log.memory()}
+
+    def begin(self, pts: int) -> None:
+        """What was met before ``pts`` is of no concern; that a device gave up still is."""
+        earlier = DamageLog()
+        earlier.recall(self.take(pts)["spans"])
+        if self.recent is not None:
+            self.recent.extendleft((pts, span) for span in earlier.of("software"))
 
     def recall(self, memory: Mapping[str, Any]) -> None:
         """Add what was taken elsewhere, from earlier frames."""

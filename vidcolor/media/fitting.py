@@ -12,7 +12,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from vidcolor.frames import ColorSpec, VideoInfo
-from vidcolor.media.picture import as_frame, grey, picture_of, read_luma
+from vidcolor.media.picture import ONE_THREAD, as_frame, grey, picture_of, read_luma
 
 
 def fits(frame: av.VideoFrame, info: VideoInfo) -> bool:
@@ -58,7 +58,8 @@ class Fitting:
         scale = min(info.width / alike, Fraction(info.height, height))
         inner = max(1, round(alike * scale)), max(1, round(height * scale))
         name = grey(info.color.depth)
-        scaled = self._scaler.reformat(as_frame((codes,), name), *inner, format=name)
+        frame = as_frame((codes,), name)
+        scaled = self._scaler.reformat(frame, *inner, format=name, threads=ONE_THREAD)
         small, _ = read_luma(scaled, info.color)
         black = _ends(info.color)[0]
         whole = np.full((info.height, info.width), black, codes.dtype)

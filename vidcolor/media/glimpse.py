@@ -11,7 +11,8 @@ from typing import Self
 from vidcolor.errors import UsageError
 from vidcolor.frames import Frame, VideoInfo
 from vidcolor.media.damage import DecodeReport
-from vidcolor.media.decode import Reader, decode
+from vidcolor.media.decode import decode
+from vidcolor.media.reader import Reader
 from vidcolor.settings import LimitSettings, RangeSettings
 
 _READ_ON = 5

@@ -48,6 +48,9 @@ _INTERLEAVED = {
 }
 _TOP_ALIGNED = re.compile(r"(p[024]1[026]|y21[026]|xv36|.*msb)$")
 _DEPTHS = (8, 9, 10, 12, 14, 16)
+ONE_THREAD = 1
+"""For swscale. Several share a picture by rows, and beyond 8 bits it writes past the end of a row
+whose width is no multiple of 16, into the next one, which may be another thread's and done."""
 _SWSCALE_MATRIX: dict[Matrix, Colorspace] = {
     "bt601": Colorspace.ITU601,
     "bt709": Colorspace.ITU709,
@@ -210,4 +213,5 @@ def _convert(frame: av.VideoFrame, picture: Picture, color: ColorSpec, to: str) 
         dst_color_range=wanted,
         dst_colorspace=_SWSCALE_MATRIX[color.matrix],
         src_colorspace=_SWSCALE_MATRIX[color.matrix] if picture.coded else None,
+        threads=ONE_THREAD,
     )

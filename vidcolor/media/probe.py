@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import cast
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.stream import AttachmentStream, Discard, Disposition, Stream
 from av.video.stream import VideoStream
@@ -79,10 +80,12 @@ def probe(
 
 
 @contextmanager
-def open_source(path: Path, limits: LimitSettings = LimitSettings()) -> Iterator[InputContainer]:
+def open_source(
+    path: Path, limits: LimitSettings = LimitSettings(), hardware: HWAccel | None = None
+) -> Iterator[InputContainer]:
     """Open ``path``, and no file that it may name, for reading; closed at the end of the block.
 
-    Faults as in ``probe``.
+    ``hardware`` decodes its pictures where it can. Faults as in ``probe``.
     """
     with reading(path, "cannot be opened"):
         check_source(path)
@@ -96,6 +99,7 @@ def open_source(path: Path, limits: LimitSettings = LimitSettings()) -> Iterator
             container_options=opening_options(),
             # FFmpeg decodes pictures already while it opens a file.
             options=picture_options(limits),
+            hwaccel=hardware,
         )
     with source:
         if source.format.name in _TEXT_DEMUXERS:
