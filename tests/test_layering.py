@@ -19,6 +19,7 @@ LAYERS = (
         "frames",
         "hintlist",
         "listfile",
+        "overrides",
         "references",
         "scaling",
         "settings",

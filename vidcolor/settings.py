@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from types import UnionType
-from typing import Any, TypeAlias, get_origin, get_type_hints
+from typing import Any, TypeAlias
 
 from vidcolor.errors import SettingsError, UsageError
 from vidcolor.hintlist import Hint
+from vidcolor.overrides import override
 from vidcolor.references import Reference
 from vidcolor.tiling import WHOLE, parse_tiles
 from vidcolor.tomlfile import read_toml
@@ -211,13 +211,13 @@ class Settings:
         Raises SettingsError for an unknown key or an impossible value.
         """
         if group is None:
-            settings: Settings = _override(self, changes, "", "the call")
+            settings: Settings = override(self, changes, "", "the call")
             return settings
         if group not in _GROUPS:
             raise SettingsError(
                 f"the call: unknown group {group!r}; valid are {', '.join(_GROUPS)}"
             )
-        part = _override(getattr(self, group), changes, f"{group}.", "the call")
+        part = override(getattr(self, group), changes, f"{group}.", "the call")
         return dataclasses.replace(self, **{group: part})
 
     @property
@@ -230,7 +230,7 @@ class Settings:
         ``shot``. Raises SettingsError as ``replace`` does."""
         film = ShotLook(**dataclasses.asdict(self.look), saturation=self.color.saturation)
         own = {} if self.looks is None or shot is None else self.looks.get(shot, {})
-        look: ShotLook = _override(film, own, "", f"the look of the shot at frame {shot}")
+        look: ShotLook = override(film, own, "", f"the look of the shot at frame {shot}")
         return look
 
 
@@ -328,40 +328,6 @@ def load_settings(path: Path, base: Settings | None = None) -> Settings:
             part = part.for_codec(values.get("codec"))
             if isinstance(values.get("options"), dict):
                 values = {**values, "options": {**part.options, **values["options"]}}
-        part = _override(part, values, f"{group}.", str(path))
+        part = override(part, values, f"{group}.", str(path))
         settings = dataclasses.replace(settings, **{group: part})
     return settings
-
-
-def _override(part: Any, values: Mapping[str, Any], prefix: str, where: str) -> Any:
-    hints = get_type_hints(type(part))
-    checked = {}
-    for key, value in values.items():
-        if key not in hints:
-            names = ", ".join(sorted(hints))
-            raise SettingsError(f"{where}: unknown key {prefix + key!r}; valid keys are {names}")
-        checked[key] = _coerce(value, hints[key], f"{where}: {prefix}{key}")
-    return dataclasses.replace(part, **checked)
-
-
-def _coerce(value: Any, hint: Any, where: str) -> Any:
-    """A whole number does for a float or a Fraction; all else must fit exactly."""
-    if hint == Mapping[str, str]:
-        if not isinstance(value, Mapping):
-            raise SettingsError(f"{where} must be a table of options, not {value!r}")
-        return {str(key): _option(item) for key, item in value.items()}
-    kinds = hint.__args__ if isinstance(hint, UnionType) else (hint,)
-    kinds = tuple(get_origin(kind) or kind for kind in kinds)
-    if isinstance(value, kinds) and not (isinstance(value, bool) and bool not in kinds):
-        return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        for kind in (float, Fraction):
-            if kind in kinds:
-                return kind(value)
-    names = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
-    raise SettingsError(f"{where} must be {names}, not {value!r}")
-
-
-def _option(value: Any) -> str:
-    """An encoder's option as FFmpeg writes it: TOML's true is its 1."""
-    return str(int(value)) if isinstance(value, bool) else str(value)
