@@ -24,8 +24,8 @@ from vidcolor.evaluate.steadiness import cdc, long_range_error, warp_error
 from vidcolor.evaluate.traces import JudgeFlow, Trace, find_flow, join, own_judge
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.paint import paint
-from vidcolor.pipeline import color_frames
 from vidcolor.settings import Settings
+from vidcolor.watching import color_frames
 from vidcolor_cli.main import run
 
 H, W = 96, 160

@@ -29,10 +29,10 @@ from vidcolor.media.picture import read_chroma
 from vidcolor.media.probe import probe
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.paint import Painter
-from vidcolor.pipeline import color_frames
 from vidcolor.plan import examine
 from vidcolor.settings import EncoderSettings
 from vidcolor.shrink import shrink
+from vidcolor.watching import color_frames
 from vidcolor_cli.main import run
 
 Luma = NDArray[np.uint8]

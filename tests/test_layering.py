@@ -59,7 +59,7 @@ LAYERS = (
         "tint",
     ),
     ("guide", "identity", "plan", "records", "workfolder"),
-    ("loading", "photos", "pipeline", "survey", "verify"),
+    ("loading", "noticed", "photos", "pipeline", "survey", "verify", "watching"),
     ("assembly", "chunkwork", "job"),
     ("evaluate", "jobs", "preview", "train"),
     ("studio",),

@@ -175,7 +175,7 @@ def test_pictures_come_in_the_size_that_is_asked_for(page: TestClient, session: 
 
 
 def test_a_hinted_frame_is_shown_as_the_job_colours_it(page: TestClient, session: Session) -> None:
-    from vidcolor.pipeline import color_frames
+    from vidcolor.watching import color_frames
 
     opened(page, session)
     step(page, do="add hint", hint=HINT)

@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from vidcolor.media.probe import probe
     from vidcolor.models.colorizer import Colorizer
     from vidcolor.photos.job import colorize_photo
-    from vidcolor.pipeline import Picture, color_frames
     from vidcolor.report import Progress, Report
     from vidcolor.settings import Settings, load_settings
+    from vidcolor.watching import Picture, color_frames
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Colorizer": "vidcolor.models.colorizer",
-    "Picture": "vidcolor.pipeline",
+    "Picture": "vidcolor.watching",
     "Progress": "vidcolor.report",
     "Report": "vidcolor.report",
     "Settings": "vidcolor.settings",
     "VidcolorError": "vidcolor.errors",
     "VideoInfo": "vidcolor.frames",
-    "color_frames": "vidcolor.pipeline",
+    "color_frames": "vidcolor.watching",
     "colorize_photo": "vidcolor.photos.job",
     "colorize_video": "vidcolor.job",
     "load_settings": "vidcolor.settings",

@@ -12,7 +12,8 @@ from vidcolor.errors import EncodeError, TargetError
 from vidcolor.frames import ChunkStart, Frame, PaintedFrame
 from vidcolor.media.mux import Writer
 from vidcolor.media.segments import SegmentWriter
-from vidcolor.pipeline import Noticed, Pipeline
+from vidcolor.noticed import Noticed
+from vidcolor.pipeline import Pipeline
 from vidcolor.records import DoneChunk
 from vidcolor.stopwatch import Stopwatch
 from vidcolor.workfolder import WorkFolder

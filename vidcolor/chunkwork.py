@@ -18,7 +18,8 @@ from vidcolor.frames import ChunkStart, Frame, VideoInfo
 from vidcolor.media.encoders import Choice
 from vidcolor.media.segments import SegmentWriter
 from vidcolor.models.colorizer import Colorizer
-from vidcolor.pipeline import Pipeline, mended
+from vidcolor.noticed import mended
+from vidcolor.pipeline import Pipeline
 from vidcolor.records import DoneChunk, enter, packets_of
 from vidcolor.settings import Settings
 

@@ -26,7 +26,8 @@ from vidcolor.media.devices import check_device
 from vidcolor.media.mux import Writer
 from vidcolor.media.trial import with_device
 from vidcolor.models.colorizer import Colorizer
-from vidcolor.pipeline import Noticed, Pipeline
+from vidcolor.noticed import Noticed
+from vidcolor.pipeline import Pipeline
 from vidcolor.plan import (
     decoder_of,
     doubts,

@@ -17,21 +17,15 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from vidcolor.chunks import ChunkLength, check, in_chunks, kept
-from vidcolor.color import prepare, rgb
+from vidcolor.color import prepare
 from vidcolor.colorize import colorize
 from vidcolor.device import cores
 from vidcolor.errors import UsageError
 from vidcolor.fields import paint_fields
-from vidcolor.flow import single_threaded_cv2
 from vidcolor.frames import ChunkStart, ColoredFrame, Frame, PaintedFrame, SmallFrame, VideoInfo
 from vidcolor.keyframes import LinkedFrame, keyed
 from vidcolor.look import Grading
@@ -40,12 +34,10 @@ from vidcolor.media.colortags import keeps_chroma
 from vidcolor.media.count import frames_before
 from vidcolor.media.damage import DecodeReport
 from vidcolor.media.decode import decode
-from vidcolor.media.devices import check_device
-from vidcolor.media.trial import with_device
-from vidcolor.models.blend import open_colorizer
 from vidcolor.models.colorizer import Colorizer
+from vidcolor.noticed import mended
 from vidcolor.paint import paint
-from vidcolor.plan import examine, small_size
+from vidcolor.plan import small_size
 from vidcolor.prefetch import Prefetch
 from vidcolor.scenes import find_cuts, given_cuts
 from vidcolor.settings import Settings
@@ -59,15 +51,6 @@ if TYPE_CHECKING:
 
 _AHEAD = 2
 """Frames that may wait before each thread: enough to hide hiccups, little enough for memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One coloured frame for looking at: ``rgb`` is (height, width, 3) uint8."""
-
-    index: int
-    seconds: float
-    rgb: NDArray[np.uint8]
 
 
 class Pipeline:
@@ -295,52 +278,3 @@ class Pipeline:
                 self._counts.append(Counter())
             self._counts[-1].update(cuts=frame.cut, kept=frame.frame.keeps_color)
             yield frame
-
-
-def mended(notes: Mapping[str, Any]) -> bool:
-    """Whether `Pipeline.notes` tell that times in the film were mended."""
-    return bool(notes["damage"]["retimed"] or notes["damage"]["skipped"])
-
-
-@dataclass(slots=True)
-class Noticed:
-    """The sum of the notes of all chunks of a film."""
-
-    cuts: int = 0
-    """Shots begun, the first included."""
-    kept: int = 0
-    """Frames that keep the film's own colour."""
-    damage: DecodeReport = field(default_factory=DecodeReport)
-
-    def add(self, notes: Mapping[str, Any]) -> None:
-        """Take the notes of the next chunk in."""
-        self.cuts += notes["cuts"]
-        self.kept += notes["kept"]
-        self.damage.recall(notes["damage"])
-
-
-def color_frames(
-    source: Path | str,
-    settings: Settings = Settings(),
-    *,
-    colorizer: Colorizer | None = None,
-) -> Iterator[Picture]:
-    """The coloured frames of a film, or of the range in ``settings``, as RGB pictures.
-
-    Made for notebooks: nothing is written. Pictures have the film's stored size, before rotation
-    and sample aspect ratio. Close the iterator, or exhaust it, to end its threads.
-    """
-    check_device(settings.decoder.device)
-    info, _ = with_device(examine(source, settings), settings.decoder.device, settings.limits)
-    color = settings.color
-    colorizer = colorizer or open_colorizer(color.model, color.device, color.tiles)
-    half = (-(-info.height // 2), -(-info.width // 2))
-    with ExitStack() as stack:
-        stack.enter_context(single_threaded_cv2())
-        colored = Pipeline(info, settings, colorizer).colored(stack)
-        origin = info.start_pts or 0
-        for item in paint(colored, half):
-            frame = item.frame
-            seconds = float((frame.pts - origin) * info.time_base)
-            picture = rgb(frame.luma, item.cb, item.cr, frame.color)
-            yield Picture(frame.index, seconds, picture)

@@ -1,0 +1,58 @@
+"""Coloured frames to look at, in notebooks and scripts: nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidcolor.color import rgb
+from vidcolor.flow import single_threaded_cv2
+from vidcolor.media.devices import check_device
+from vidcolor.media.trial import with_device
+from vidcolor.models.blend import open_colorizer
+from vidcolor.models.colorizer import Colorizer
+from vidcolor.paint import paint
+from vidcolor.pipeline import Pipeline
+from vidcolor.plan import examine
+from vidcolor.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One coloured frame for looking at: ``rgb`` is (height, width, 3) uint8."""
+
+    index: int
+    seconds: float
+    rgb: NDArray[np.uint8]
+
+
+def color_frames(
+    source: Path | str,
+    settings: Settings = Settings(),
+    *,
+    colorizer: Colorizer | None = None,
+) -> Iterator[Picture]:
+    """The coloured frames of a film, or of the range in ``settings``, as RGB pictures.
+
+    Made for notebooks: nothing is written. Pictures have the film's stored size, before rotation
+    and sample aspect ratio. Close the iterator, or exhaust it, to end its threads.
+    """
+    check_device(settings.decoder.device)
+    info, _ = with_device(examine(source, settings), settings.decoder.device, settings.limits)
+    color = settings.color
+    colorizer = colorizer or open_colorizer(color.model, color.device, color.tiles)
+    half = (-(-info.height // 2), -(-info.width // 2))
+    with ExitStack() as stack:
+        stack.enter_context(single_threaded_cv2())
+        colored = Pipeline(info, settings, colorizer).colored(stack)
+        origin = info.start_pts or 0
+        for item in paint(colored, half):
+            frame = item.frame
+            seconds = float((frame.pts - origin) * info.time_base)
+            picture = rgb(frame.luma, item.cb, item.cr, frame.color)
+            yield Picture(frame.index, seconds, picture)
