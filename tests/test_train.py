@@ -59,7 +59,9 @@ def test_training_writes_weights_that_load(recipe: Recipe) -> None:
 
 
 @pytest.mark.parametrize(
-    "more", [{}, {"resident": "on"}, {"workers": 3}], ids=["plain", "resident", "workers"]
+    "more",
+    [{}, {"resident": "on"}, {"workers": 3}, {"optimiser": "muon", "frozen_filters": False}],
+    ids=["plain", "resident", "workers", "muon"],
 )
 def test_a_killed_run_goes_on_to_the_same_result(
     more: dict[str, Any], recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -32,9 +32,9 @@ from vidcolor.train.network import (
     color_loss,
     follow,
     freeze_norms,
-    parameter_groups,
     prepare,
 )
+from vidcolor.train.optimiser import build_optimiser
 from vidcolor.train.photos import PhotoSet
 from vidcolor.train.ranks import Ranks, joined
 from vidcolor.train.recipe import Recipe
@@ -95,7 +95,7 @@ def _train(recipe: Recipe, ranks: Ranks, log: Log, given: PhotoSet | None) -> Pa
     net = build_net(recipe, photos, known.kinds).to(device)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = deepcopy(net).eval().requires_grad_(False)
-    optimiser = torch.optim.AdamW(parameter_groups(net, recipe), lr=recipe.rate, betas=(0.9, 0.98))
+    optimiser, factors = build_optimiser(net, recipe)
     adversary = Adversary(recipe, device) if recipe.adversarial else None
     trained = Trained(net, average, optimiser, terms_of(recipe), adversary)
     state, sums = State(), torch.zeros(len(trained.terms), device=device)
@@ -136,8 +136,8 @@ def _train(recipe: Recipe, ranks: Ranks, log: Log, given: PhotoSet | None) -> Pa
             if rests:
                 terms = costs.look(net, batch)
             else:
-                for number, group in enumerate(optimiser.param_groups):
-                    group["lr"] = rate * (1, recipe.encoder_rate)[number]
+                for group, factor in zip(optimiser.param_groups, factors, strict=True):
+                    group["lr"] = rate * factor
                 terms = shares.backward(costs, batch)
                 ranks.average(net)
                 nn.utils.clip_grad_norm_(net.parameters(), recipe.clip)

@@ -16,7 +16,6 @@ from vidcolor.models.checkpoint import write_checkpoint
 from vidcolor.models.chromanet.bins import nodes
 from vidcolor.models.chromanet.config import NetConfig
 from vidcolor.models.chromanet.net import ChromaNet
-from vidcolor.models.chromanet.parts import InvertedResidual
 from vidcolor.models.chromanet.pretrained import encoder_stages, load_imagenet_encoder
 from vidcolor.models.eccv16.net import EccvNet
 from vidcolor.models.fusionnet.classifier import published
@@ -156,35 +155,6 @@ def color_loss(recipe: Recipe, net: TrainableNet, photos: PhotoSet) -> ColorLoss
 def _prior(examples: list[Example]) -> Tensor:
     ab = torch.from_numpy(np.stack([item.ab for item in examples]))
     return node_prior(ab, len(nodes()))
-
-
-def parameter_groups(net: TrainableNet, recipe: Recipe) -> list[dict[str, Any]]:
-    """The default network's decoder and encoder apart, of any other all that is trained.
-
-    The encoder's depthwise filters stay as ImageNet made them. Its first blocks, large maps with
-    general filters, can be left as they are altogether, which spares a third of a step.
-    """
-    decay = recipe.weight_decay
-    if not isinstance(net, ChromaNet):
-        trained = [p for p in net.parameters() if p.requires_grad]
-        return [{"params": trained, "weight_decay": decay}]
-    if recipe.frozen_blocks:
-        for part in (net.encoder.stem, *list(net.encoder.blocks)[: recipe.frozen_blocks]):
-            part.requires_grad_(False)
-    for unit in net.encoder.modules():
-        if isinstance(unit, nn.Conv2d) and unit.groups > 1:
-            unit.weight.requires_grad_(False)
-    for block in net.encoder.blocks:
-        assert isinstance(block, InvertedResidual)
-        assert block.filter.norm is not None
-        block.filter.norm.weight.requires_grad_(False)
-    encoder = [p for p in net.encoder.parameters() if p.requires_grad]
-    inside = {id(p) for p in net.encoder.parameters()}
-    decoder = [p for p in net.parameters() if id(p) not in inside]
-    return [
-        {"params": decoder, "weight_decay": decay},
-        {"params": encoder, "weight_decay": decay},
-    ]
 
 
 def prepare(net: TrainableNet, photos: PhotoSet, recipe: Recipe, device: torch.device) -> None:

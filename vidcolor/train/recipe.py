@@ -63,6 +63,9 @@ class Recipe:
     colour, or ``rmse``, the distance in ab alone."""
     frozen_blocks: int = 0
     """How many of the encoder's first blocks, and its stem, are not trained."""
+    frozen_filters: bool = True
+    """Whether the encoder's depthwise filters stay as ImageNet made them, as training them costs a
+    CPU more than all the rest."""
     steps: int = 10_000
     minutes: float = 0.0
     """Where above 0, the schedule ends after this long if the steps are not done sooner."""
@@ -71,6 +74,8 @@ class Recipe:
     weights so far. The schedule knows nothing of it: a run in slices is the same run."""
     stages: tuple[tuple[float, int, int], ...] = ((0.0, 128, 32), (0.75, 192, 16))
     """(share of the schedule at which it begins, crop size, batch size)."""
+    optimiser: str = "adamw"
+    """``adamw``, or ``muon`` for all matrices but the last layer's."""
     rate: float = 1.5e-3
     encoder_rate: float = 0.3
     """Factor on the rate for the pretrained encoder."""

@@ -1,0 +1,78 @@
+"""What of a network is trained, how fast, and by which optimiser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from vidcolor.models.chromanet.net import ChromaNet
+from vidcolor.models.chromanet.parts import InvertedResidual
+from vidcolor.models.trainable import TrainableNet
+from vidcolor.train.muon import Muon
+from vidcolor.train.recipe import Recipe
+
+
+def build_optimiser(net: TrainableNet, recipe: Recipe) -> tuple[Optimizer, list[float]]:
+    """The optimiser of ``net``, and for each of its groups the factor on the recipe's rate."""
+    groups = parameter_groups(net, recipe)
+    factors = [group.pop("factor") for group in groups]
+    if recipe.optimiser == "muon":
+        return Muon(groups, lr=recipe.rate, betas=(0.9, 0.98)), factors
+    return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98)), factors
+
+
+def parameter_groups(net: TrainableNet, recipe: Recipe) -> list[dict[str, Any]]:
+    """The default network's decoder and encoder apart, of any other all that is trained; for Muon
+    each in two, its matrices first.
+
+    Of the default network's encoder the depthwise filters can stay as ImageNet made them. Its first
+    blocks, large maps with general filters, can be left as they are altogether, which spares a
+    third of a step.
+    """
+    parts: list[tuple[float, list[nn.Parameter]]]
+    if isinstance(net, ChromaNet):
+        _freeze(net, recipe)
+        inside = {id(parameter) for parameter in net.encoder.parameters()}
+        parts = [
+            (1.0, [p for p in net.parameters() if id(p) not in inside]),
+            (recipe.encoder_rate, list(net.encoder.parameters())),
+        ]
+    else:
+        parts = [(1.0, list(net.parameters()))]
+    groups: list[dict[str, Any]] = []
+    last = list(net.parameters())[-2:]
+    for factor, parameters in parts:
+        shared = {"factor": factor, "weight_decay": recipe.weight_decay}
+        trained = [p for p in parameters if p.requires_grad]
+        if recipe.optimiser != "muon":
+            groups.append({**shared, "params": trained})
+            continue
+        matrices = [p for p in trained if _is_matrix(p) and not any(p is q for q in last)]
+        chosen = {id(p) for p in matrices}
+        rest = [p for p in trained if id(p) not in chosen]
+        groups.append({**shared, "params": matrices, "orthogonal": True})
+        groups.append({**shared, "params": rest, "orthogonal": False})
+    return groups
+
+
+def _is_matrix(parameter: nn.Parameter) -> bool:
+    """Whether it maps several channels to several: depthwise filters do not."""
+    return parameter.ndim >= 2 and parameter.shape[0] > 1 and parameter.shape[1] > 1
+
+
+def _freeze(net: ChromaNet, recipe: Recipe) -> None:
+    if recipe.frozen_blocks:
+        for part in (net.encoder.stem, *list(net.encoder.blocks)[: recipe.frozen_blocks]):
+            part.requires_grad_(False)
+    if not recipe.frozen_filters:
+        return
+    for unit in net.encoder.modules():
+        if isinstance(unit, nn.Conv2d) and unit.groups > 1:
+            unit.weight.requires_grad_(False)
+    for block in net.encoder.blocks:
+        assert isinstance(block, InvertedResidual)
+        assert block.filter.norm is not None
+        block.filter.norm.weight.requires_grad_(False)
