@@ -126,7 +126,7 @@ def colorize(
     settings = settings.replace(resume=not no_resume, work_dir=work_dir)
 
     # Imported here so that --help need not wait for either, nor a film for what photos need.
-    from vidcolor.photos.kinds import is_photo_job
+    from vidcolor.photos.kinds import check_pair, is_photo_job
 
     if is_photo_job(source, target):
         from . import photo
@@ -134,6 +134,7 @@ def colorize(
         photo.refuse(source, context)
         photo.run_photo(source, target, settings, report, dry=dry_run, quiet=quiet)
         return
+    check_pair(source, target)
     from . import job
 
     if dry_run:

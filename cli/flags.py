@@ -18,7 +18,10 @@ Start = Annotated[str | None, Option(metavar="TIME", help="Seconds or hh:mm:ss."
 Duration = Annotated[str | None, Option(metavar="TIME", help="Seconds or hh:mm:ss.")]
 Tiles = Annotated[
     list[str] | None,
-    Option(metavar="SIZE:STRIDE", help="Show the network tiles, or whole; repeatable, see README."),
+    Option(
+        metavar="SIZE:STRIDE",
+        help="Show the network tiles; repeatable; see docs/tiles.md.",
+    ),
 ]
 Saturation = Annotated[float | None, Option(help="0 (grey) to 2; 1 as it comes.")]
 Warmth = Annotated[float | None, Option(help="-1 (bluer) to 1 (yellower).")]

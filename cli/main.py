@@ -36,11 +36,29 @@ app.command("verify")(verify.verify)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit the process with its code."""
+    _open_standard_streams()
     code = run(sys.argv[1:] if arguments is None else arguments)
     # At its end Python would look through everything that was imported for what could be freed,
     # which takes as long as colouring some frames.
     gc.freeze()
     sys.exit(code)
+
+
+def _open_standard_streams() -> None:
+    """To nowhere, where whoever called us closed them.
+
+    Else the first files opened would take their numbers, and what a library writes to its standard
+    error would end up in a film.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # Gets the lowest number that is free, which is this one.
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 def run(arguments: Sequence[str]) -> int:

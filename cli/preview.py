@@ -71,6 +71,14 @@ def preview(
     settings = with_lists(settings, shots, hints, reference)
     settings = with_range(settings, parse_range(frames, start, duration), overwrite=overwrite)
     clip = not settings.range.whole
+    # Imported here so that --help need not wait for what it brings along.
+    from vidcolor.photos.kinds import SUFFIXES
+
+    if clip and output is not None and output.suffix.lower() in SUFFIXES:
+        raise UsageError(
+            f"{output}: a range makes a clip, whose name ends in .mp4, .mov or .mkv; leave the "
+            "range out for a sheet"
+        )
     if clip and (count is not None or every_shot):
         raise UsageError("--count and --every-shot are for a sheet, which is of the whole film")
     if not clip and (hints or reference):

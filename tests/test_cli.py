@@ -12,6 +12,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from networks import tiny_checkpoint
 
@@ -430,3 +432,39 @@ def test_encoder_options_are_pairs() -> None:
     assert parse_options(None) == {}
     with pytest.raises(UsageError, match="key=value"):
         parse_options("a=1,b")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes file descriptors as a shell does")
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+def test_a_film_is_made_with_standard_streams_closed(
+    closed: tuple[int, ...], clip: Clips, quick: list[str], tmp_path: Path
+) -> None:
+    target = tmp_path / "out.mp4"
+    words = [sys.executable, "-m", "vidcolor_cli", str(clip("plain.mp4")), str(target), *quick]
+    done = subprocess.run(
+        words, preexec_fn=lambda: [os.close(number) for number in closed], timeout=120, check=False
+    )
+    assert done.returncode == 0
+    assert run(["verify", str(clip("plain.mp4")), str(target), "--quiet"]) == 0
+
+
+def test_names_that_do_not_go_together_are_told_of_by_what_they_are(
+    clip: Clips, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = tmp_path / "photo.png"
+    cv2.imwrite(str(photo), np.full((32, 32), 99, np.uint8))
+    film = str(clip("plain.mp4"))
+    for words, told in (
+        ([str(photo), str(tmp_path / "out.bmp")], "or for a photo .jpg"),
+        ([film, str(tmp_path / "out.png")], "is none of them"),
+        ([str(tmp_path / "none.mp4"), str(tmp_path / "out.png")], "no such file"),
+        (["preview", film, str(tmp_path / "out.mp4")], "a range"),
+        (["preview", film, str(tmp_path / "out.jpg"), "--frames", "0:4"], "for a sheet"),
+        (["verify", str(photo), str(photo)], "only films"),
+    ):
+        assert run(words) in (2, 3, 4)
+        out, err = capsys.readouterr()
+        assert told in err
+        assert len(err.splitlines()) == 1
+        assert not out
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]

@@ -116,5 +116,23 @@ def test_too_little_room_is_one_line(tmp_path: Path) -> None:
     free = shutil.disk_usage(tmp_path).free
     check_room(tmp_path, free // 2, tmp_path / "out.mkv")
     check_room(tmp_path / "none", free * 2, tmp_path / "out.mkv")
-    with pytest.raises(TargetError, match=r"out\.mkv: its disk has \d+ MB free and"):
+    with pytest.raises(TargetError, match=r"out\.mkv: its disk has \d+ .B free and"):
         check_room(tmp_path, free * 2, tmp_path / "out.mkv")
+
+
+@pytest.mark.parametrize(
+    ("free", "needed", "told"),
+    [
+        (0, 812, "0 bytes free and at least 812 bytes"),
+        (9_999, 64_000, "9999 bytes free and at least 64 kB"),
+        (12_400_000, 64_000_000, "12 MB free and at least 64 MB"),
+        (60_000_000_000, 90_000_000_000, "60 GB free and at least 90 GB"),
+    ],
+)
+def test_room_is_told_in_a_unit_that_leaves_digits(
+    free: int, needed: int, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil._ntuple_diskusage(10**12, 10**12 - free, free)  # type: ignore[attr-defined]
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
+    with pytest.raises(TargetError, match=told):
+        check_room(tmp_path, needed, tmp_path / "out.mkv")

@@ -18,7 +18,7 @@ from PIL import Image, ImageCms, ImageOps
 from PIL.TiffImagePlugin import IFDRational
 
 from vidcolor.color import ColorSpec
-from vidcolor.errors import SourceError, TargetError, TargetExistsError, UsageError
+from vidcolor.errors import BatchError, SourceError, TargetError, TargetExistsError, UsageError
 from vidcolor.hintlist import Hint
 from vidcolor.jobs.folder import Batch
 from vidcolor.jobs.run import run_batch
@@ -621,5 +621,8 @@ def test_folders_of_photos(settings: Settings, tmp_path: Path) -> None:
     assert color_of(np.asarray(opened(target / "a.jpg"))) > 3
     np.testing.assert_array_equal(pixels(target / "b/c.png"), np.dstack([scene()] * 3))
     assert "data:image/jpeg" in (tmp_path / "report/report.html").read_text()
+    assert "3 photos: 2 coloured; 1 failed" in summary.to_text()
+    with pytest.raises(BatchError, match="1 of 3 photos failed"):
+        summary.check()
     again = run_batch(batch)
     assert again.colored == 0

@@ -78,9 +78,17 @@ def check_room(folder: Path, needed: int, path: Path) -> None:
         # Some network drives say 0 of 0.
         if usage.total and usage.free < needed:
             raise TargetError(
-                f"{path}: its disk has {usage.free / 1e6:.0f} MB free and at least "
-                f"{needed / 1e6:.0f} MB are needed; make room and give the same command again"
+                f"{path}: its disk has {_told(usage.free)} free and at least {_told(needed)} are "
+                "needed; make room and give the same command again"
             )
+
+
+def _told(count: int) -> str:
+    """``count`` bytes in a unit that leaves some digits to them."""
+    for size, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= 10 * size:
+            return f"{count / size:.0f} {name}"
+    return f"{count} bytes"
 
 
 class Claim:

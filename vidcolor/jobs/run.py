@@ -184,7 +184,9 @@ class _Run:
         films = [self._films[name] for name in sorted(self._films)]
         seconds = time.monotonic() - self._begun
         batch = self._batch
-        return Summary(batch.source, batch.target, films, outcomes, self._colored, seconds)
+        return Summary(
+            batch.source, batch.target, films, outcomes, self._colored, seconds, batch.photos
+        )
 
     def _note(
         self, film: Film, state: State, written: Identity | None, outcome: Outcome = NOTHING

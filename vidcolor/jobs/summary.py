@@ -39,6 +39,12 @@ class Summary:
     outcomes: Mapping[str, Outcome]
     colored: int
     seconds: float
+    photos: bool = False
+    """Whether they are photographs, and not films."""
+
+    @property
+    def _all(self) -> str:
+        return f"{len(self.films)} {'photos' if self.photos else 'films'}"
 
     def count(self, state: str) -> int:
         """How many films are in a state."""
@@ -50,8 +56,8 @@ class Summary:
         if failed:
             kind = BatchError if self.count("done") else BatchFailedError
             raise kind(
-                f"{self.source}: {failed} of {len(self.films)} films failed; mend them, or try "
-                "them again with --retry-failed"
+                f"{self.source}: {failed} of {self._all} failed; mend them, or try them again with "
+                "--retry-failed"
             )
 
     def to_text(self) -> str:
@@ -62,7 +68,7 @@ class Summary:
         counts = [f"{self.count(state)} {_WORDS[state]}" for state in reversed(_ORDER)]
         told = "; ".join(line for line in counts if not line.startswith("0 "))
         spent = f"{self.colored} of them now, in {self.seconds:.1f} s"
-        return "\n".join([*lines, f"{len(self.films)} films: {told or 'nothing to do'}", spent])
+        return "\n".join([*lines, f"{self._all}: {told or 'nothing to do'}", spent])
 
     def to_json(self) -> str:
         """All of it but the stills."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+from vidcolor.errors import TargetError
+from vidcolor.media.target import container_of
+
 SUFFIXES = {
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
@@ -34,6 +37,23 @@ def kind_of(path: Path) -> str | None:
                 return "WEBP"
             return next((kind for begin, kind in _HEADS.items() if head.startswith(begin)), None)
     return None
+
+
+def check_pair(source: Path, target: Path) -> None:
+    """Raise TargetError where only one of the two can be a photo, and the job is none for films."""
+    wanted = target.suffix.lower()
+    if not source.is_file() or is_photo_job(source, target):
+        return
+    if wanted in SUFFIXES:
+        raise TargetError(
+            f"{target}: a photo is made of a JPEG, PNG, TIFF or WebP, and {source} is none of "
+            "them; a film's name ends in .mp4, .mkv or .mov"
+        )
+    if kind_of(source) is not None:
+        try:
+            container_of(target)
+        except TargetError as error:
+            raise TargetError(f"{error}, or for a photo {', '.join(SUFFIXES)}") from None
 
 
 def is_photo_job(source: Path, target: Path) -> bool:

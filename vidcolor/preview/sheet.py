@@ -220,4 +220,7 @@ def _caption(info: VideoInfo, place: Place, frame: Frame) -> str:
 def _check_name(target: Path) -> None:
     if target.suffix.lower() not in _SUFFIXES:
         known = ", ".join(_SUFFIXES)
-        raise TargetError(f"{target}: a sheet is a picture; give it a name that ends in {known}")
+        raise TargetError(
+            f"{target}: a sheet is a picture; give it a name that ends in {known}, or a range of "
+            "frames or of time, which makes a clip"
+        )

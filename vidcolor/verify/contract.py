@@ -7,9 +7,11 @@ from fractions import Fraction
 from math import isfinite
 from pathlib import Path
 
+from vidcolor.errors import UsageError
 from vidcolor.frames import VideoInfo
 from vidcolor.media.contents import contents
 from vidcolor.media.probe import probe
+from vidcolor.photos.kinds import is_photo_job
 from vidcolor.plan import expected_frames
 from vidcolor.report import Progress
 from vidcolor.settings import RangeSettings, Settings
@@ -42,8 +44,11 @@ def verify(
     ``lossless`` every difference in luma counts; None goes by the target's codec, or by what x264
     and x265 write into their streams about themselves.
 
-    Raises SourceError when either film cannot be read, UsageError when the range holds no frame.
+    Raises SourceError when either film cannot be read, UsageError when the range holds no frame
+    and when they are photographs, whose samples of R'G'B' are rounded otherwise than a film's.
     """
+    if is_photo_job(Path(source), Path(target)):
+        raise UsageError(f"{target}: only films are compared, and this is a photo")
     old, new = probe(Path(source)), probe(Path(target))
     before, after = contents(old), contents(new)
     total = expected_frames(old, Settings(range=crop))
