@@ -266,6 +266,24 @@ def test_file_is_closed_at_the_end_and_on_error(clip: Clips, tmp_path: Path) -> 
     assert open_files(path) == 0
 
 
+@pytest.mark.parametrize("count", [3, 99])
+def test_nothing_is_left_for_the_garbage_collector(clip: Clips, count: int) -> None:
+    """It would take FFmpeg's parts away in no order, from whichever thread."""
+    info = probe(clip("plain.mp4"))
+    gc.collect()
+    gc.disable()
+    try:
+        frames = decode(info)
+        for _ in zip(range(count), frames, strict=False):
+            pass
+        frames.close()
+        del frames
+        kinds = {type(item).__name__ for item in gc.get_objects()}
+    finally:
+        gc.enable()
+    assert not kinds & {"Reader", "VideoStream", "InputContainer", "VideoCodecContext"}
+
+
 def test_nothing_reaches_stderr(
     clip: Clips, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

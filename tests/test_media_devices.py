@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import deque
 from dataclasses import replace
 from fractions import Fraction
@@ -197,6 +198,20 @@ def test_software_goes_on_where_the_device_cannot(
     (span,) = report.damage.spans
     assert (span.kind, span.count) == ("software", 1)
     assert (report.skipped, report.damaged, report.retimed) == (0, 0, 0)
+
+
+def test_a_device_that_gives_up_leaves_no_garbage(tmp_path: Path, device: Device) -> None:
+    path = colourful(tmp_path / "film.mp4")
+    info = by_device(path)
+    device.fails_at = 7
+    gc.collect()
+    gc.disable()
+    try:
+        list(decode(info))
+        kinds = {type(item).__name__ for item in gc.get_objects()}
+    finally:
+        gc.enable()
+    assert not kinds & {"Reader", "VideoStream", "InputContainer"}
 
 
 def test_a_device_that_is_gone_later(tmp_path: Path, device: Device) -> None:

@@ -61,7 +61,10 @@ def undamaged(source: InputContainer, stream: VideoStream) -> Generator[av.Video
     """
 
     def fail(fault: Exception) -> None:
-        raise fault
+        try:
+            raise fault
+        finally:
+            del fault  # Else it would hold what holds it, and the film with it.
 
     for packet in packets_of(source, [stream], fail):
         try:

@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from fractions import Fraction
 from itertools import chain, islice, pairwise
+from typing import TypeAlias
 
 import av
 from av.container import InputContainer
@@ -23,6 +24,9 @@ from vidcolor.media.picture import read_luma
 from vidcolor.media.surface import Downloads, UnfitError
 from vidcolor.settings import LimitSettings, RangeSettings
 
+Decoded: TypeAlias = tuple[av.VideoFrame, VideoStream]
+"""A picture, and the stream that is being read."""
+
 _OF_A_DEVICE: tuple[type[Exception], ...] = (UnfitError, *FAULTS)
 """What is raised where a device cannot go on."""
 
@@ -38,7 +42,6 @@ class Reader:
         self._clock = Clock(info)
         self._fitting = Fitting(info)
         self._fields = FieldReader()
-        self._decoder = Decoder(info.path, self._lost)
         self._surface = info.surface
 
     def forget(self) -> None:
@@ -75,7 +78,6 @@ class Reader:
         info = self.info
         if not self._sought(source, stream, seek_to):
             return
-        self._stream = stream
         whole = info.fields is not None and info.fields.deinterlace
         with closing(self._pictures(source, stream, seek_to)) as pictures:
             frames = self._placed(pictures)
@@ -94,43 +96,45 @@ class Reader:
 
     def _pictures(
         self, source: InputContainer, stream: VideoStream, seek_to: Fraction | None
-    ) -> Generator[av.VideoFrame]:
+    ) -> Generator[Decoded]:
         """The pictures from where ``source`` stands: those of the device that decodes the film up
         to the first thing that is wrong with them, all others by software."""
+        info = self.info
         if self._surface is None:
-            yield from self._decoder.pictures(source, stream)
+            for picture in Decoder(info.path, self._lost).pictures(source, stream):
+                yield picture, stream
             return
-        downloads, given = Downloads(self.info, self._surface), 0
+        downloads, given = Downloads(info, self._surface), 0
         try:
             for picture in undamaged(source, stream):
                 plain = downloads.plain(picture)
                 given += 1
-                yield plain
+                yield plain, stream
             return
         except _OF_A_DEVICE:
             self._gives_up()
         # Damage is for software to tell of, so it begins where the device began.
-        with open_picture(self.info, self._limits) as (source, stream):
+        with open_picture(info, self._limits) as (source, stream):
             if self._sought(source, stream, seek_to):
-                self._stream = stream
-                yield from islice(self._decoder.pictures(source, stream), given, None)
+                pictures = Decoder(info.path, self._lost).pictures(source, stream)
+                for picture in islice(pictures, given, None):
+                    yield picture, stream
 
     def _gives_up(self, at: Fraction | None = None) -> None:
         """The device is of no use from ``at`` seconds on, or from where the clock is."""
         pts = self._clock.next if at is None else int(at / self.info.time_base)
         self._note("software", pts)
 
-    def _placed(self, pictures: Iterator[av.VideoFrame]) -> Iterator[Frame]:
+    def _placed(self, pictures: Iterator[Decoded]) -> Iterator[Frame]:
         """The frames with their times, each judged by that of the frame after it, too."""
-        pairs = pairwise(chain(pictures, [None]))
-        for number, (picture, following) in enumerate(pairs):
+        for number, (decoded, following) in enumerate(pairwise(chain(pictures, [None]))):
             if number + self._report.skipped >= self._limits.frames:
                 raise SourceError(
                     f"{self.info.path}: over the limit of {self._limits.frames} frames; if it is "
                     "meant to be as long, raise it with --limits frames=…"
                 )
-            assert picture is not None
-            yield self._frame(picture, following, number)
+            assert decoded is not None
+            yield self._frame(*decoded, None if following is None else following[0], number)
 
     def check_end(self, crop: RangeSettings, last: Frame) -> None:
         """Note it if the film ended, with ``last``, before what its header promises."""
@@ -179,7 +183,13 @@ class Reader:
         found = f"{picture.width}x{picture.height} {picture.format.name}"
         self._note("refitted", pts, what=f"the picture changes from {was} to {found}")
 
-    def _frame(self, picture: av.VideoFrame, following: av.VideoFrame | None, number: int) -> Frame:
+    def _frame(
+        self,
+        picture: av.VideoFrame,
+        stream: VideoStream,
+        following: av.VideoFrame | None,
+        number: int,
+    ) -> Frame:
         info, clock = self.info, self._clock
         duration = clock.believed(picture.duration or 0)
         shift = clock.shift
@@ -195,7 +205,7 @@ class Reader:
                 luma, owner = read_luma(picture, info.color)
             else:
                 self._changed(picture, pts)
-                luma = self._fitting.luma(picture, self._stream.codec_context.sample_aspect_ratio)
+                luma = self._fitting.luma(picture, stream.codec_context.sample_aspect_ratio)
                 owner = picture
             first_field = None
             if info.fields is not None:
