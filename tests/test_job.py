@@ -232,9 +232,9 @@ def test_a_disk_that_is_full_beforehand_is_refused(
         return real(path)._replace(free=1000) if there in (path, *path.parents) else real(path)
 
     monkeypatch.setattr(shutil, "disk_usage", usage)
-    with pytest.raises(TargetError, match="0 MB free"):
+    with pytest.raises(TargetError, match="0 bytes free"):
         run(film, tmp_path / "out.mkv", colorizer, LOSSLESS.replace(work_dir=there))
-    with pytest.raises(TargetError, match="0 MB free"):
+    with pytest.raises(TargetError, match="0 bytes free"):
         run(film, there / "out.mkv", colorizer)
     assert list(tmp_path.iterdir()) == [there] and list(there.iterdir()) == []
 
