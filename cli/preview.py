@@ -7,7 +7,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from vidcolor.errors import UsageError
+from vidcolor.errors import TargetError, UsageError
 from vidcolor.settings import load_settings
 
 from .flags import (
@@ -75,7 +75,7 @@ def preview(
     from vidcolor.photos.kinds import SUFFIXES
 
     if clip and output is not None and output.suffix.lower() in SUFFIXES:
-        raise UsageError(
+        raise TargetError(
             f"{output}: a range makes a clip, whose name ends in .mp4, .mov or .mkv; leave the "
             "range out for a sheet"
         )

@@ -578,7 +578,7 @@ def test_the_command(
         err = capsys.readouterr().err
         assert f"{', '.join(w for w in words if w[0] == '-')}: only for films" in err
     assert run([str(clip("plain.mp4")), str(tmp_path / "o.png"), *quick]) == 4
-    assert "no film container" in capsys.readouterr().err
+    assert "a photo is made of a JPEG" in capsys.readouterr().err
 
 
 def test_a_preview_puts_models_beside_each_other(

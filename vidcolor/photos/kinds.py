@@ -42,7 +42,11 @@ def kind_of(path: Path) -> str | None:
 def check_pair(source: Path, target: Path) -> None:
     """Raise TargetError where only one of the two can be a photo, and the job is none for films."""
     wanted = target.suffix.lower()
-    if not source.is_file() or is_photo_job(source, target):
+    # A path asks the system, which has no answer for a name that is too long.
+    there = False
+    with suppress(OSError):
+        there = source.is_file()
+    if not there or is_photo_job(source, target):
         return
     if wanted in SUFFIXES:
         raise TargetError(
