@@ -8,6 +8,9 @@ from pathlib import Path
 import cv2
 import pytest
 from clips import CLIPS, make
+from networks import tiny_checkpoint
+
+from vidcolor.models.colorizer import Colorizer
 
 Clips = Callable[[str], Path]
 
@@ -22,6 +25,18 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Clips:
         return path if path.exists() else make(CLIPS[name], folder)
 
     return find
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint of a tiny network with random weights."""
+    return tiny_checkpoint(tmp_path_factory.mktemp("net") / "tiny.safetensors")
+
+
+@pytest.fixture(scope="module")
+def colorizer(net: Path) -> Colorizer:
+    """That network, on the CPU."""
+    return Colorizer(str(net), "cpu")
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from clips import Clip, make
 from conftest import Clips
 from contents import differences
 from devices import Device, stand_in
-from networks import tiny_checkpoint
 
 from vidcolor import Progress, Settings, color_frames, colorize_video, job
 from vidcolor.chunks import ChunkLength
@@ -32,16 +31,6 @@ BY_DEVICE = SETTINGS.replace("decoder", device="cuda")
 @pytest.fixture
 def device(monkeypatch: pytest.MonkeyPatch) -> Device:
     return stand_in(monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_checkpoint(tmp_path_factory.mktemp("net") / "tiny.safetensors")
-
-
-@pytest.fixture(scope="module")
-def colorizer(net: Path) -> Colorizer:
-    return Colorizer(str(net), "cpu")
 
 
 @pytest.fixture(scope="module")

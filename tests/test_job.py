@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from clips import Clip, make
 from contents import differences, packets, pictures, times
-from networks import tiny_checkpoint
 
 from vidcolor import Progress, Report, Settings, colorize_video, job
 from vidcolor.chunks import ChunkLength
@@ -24,12 +23,6 @@ from vidcolor.workfolder import WorkFolder
 SETTINGS = Settings().replace("color", short_side=64, keyframes=4)
 LOSSLESS = SETTINGS.replace("encoder", codec="ffv1")
 UNEVEN = tuple(n * 40 + (n % 3) * 7 for n in range(150))
-
-
-@pytest.fixture(scope="module")
-def colorizer(tmp_path_factory: pytest.TempPathFactory) -> Colorizer:
-    path = tiny_checkpoint(tmp_path_factory.mktemp("net") / "tiny.safetensors")
-    return Colorizer(str(path), "cpu")
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import tiny_checkpoint
 
 from vidcolor import Settings, color_frames, colorize_video, job
 from vidcolor.cube import LARGEST, read_cube
@@ -217,11 +216,6 @@ def test_a_look_needs_its_shot() -> None:
     for shots in (None, (0, 4)):
         with pytest.raises(SettingsError, match="frame 5"):
             Settings().replace(shots=shots, looks={5: {}})
-
-
-@pytest.fixture(scope="module")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_checkpoint(tmp_path_factory.mktemp("net") / "tiny.safetensors")
 
 
 def test_luma_stays_as_it_is_and_only_the_shot_changes(

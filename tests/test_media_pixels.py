@@ -10,7 +10,6 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from networks import tiny_checkpoint
 
 from vidcolor.color import chroma_scale
 from vidcolor.errors import UsageError
@@ -24,12 +23,6 @@ from vidcolor.settings import Settings
 
 FRAMES = 3
 LOSSLESS = Settings().replace("color", short_side=64).replace("encoder", codec="ffv1")
-
-
-@pytest.fixture(scope="module")
-def colorizer(tmp_path_factory: pytest.TempPathFactory) -> Colorizer:
-    path = tiny_checkpoint(tmp_path_factory.mktemp("net") / "tiny.safetensors")
-    return Colorizer(str(path), "cpu")
 
 
 def _film(

@@ -38,16 +38,6 @@ XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
 
 
 @pytest.fixture(scope="module")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_checkpoint(tmp_path_factory.mktemp("net") / "tiny.safetensors")
-
-
-@pytest.fixture(scope="module")
-def colorizer(net: Path) -> Colorizer:
-    return Colorizer(str(net), "cpu")
-
-
-@pytest.fixture(scope="module")
 def settings(net: Path) -> Settings:
     return Settings().replace("color", model=str(net), device="cpu", short_side=64, saturation=2)
 

@@ -11,7 +11,6 @@ import av
 import numpy as np
 import pytest
 from clips import Clip, make
-from networks import tiny_checkpoint
 
 import vidcolor
 from vidcolor import Settings, colorize_video
@@ -23,12 +22,6 @@ from vidcolor.plan import expected_frames, plan_video
 from vidcolor.settings import RangeSettings
 
 Clips = Callable[[str], Path]
-
-
-@pytest.fixture(scope="module")
-def colorizer(tmp_path_factory: pytest.TempPathFactory) -> Colorizer:
-    path = tiny_checkpoint(tmp_path_factory.mktemp("net") / "tiny.safetensors")
-    return Colorizer(str(path), "cpu")
 
 
 def _settings(**encoder: Any) -> Settings:

@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 import pytest
 from clips import Clip, make
-from networks import tiny_checkpoint
 
 from vidcolor.errors import TargetError, UsageError
 from vidcolor.hintlist import Hint
@@ -35,11 +34,6 @@ from vidcolor.stills import panel_size
 from vidcolor_cli.main import run
 
 Clips = Callable[[str], Path]
-
-
-@pytest.fixture(scope="module")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_checkpoint(tmp_path_factory.mktemp("net") / "tiny.safetensors")
 
 
 @pytest.fixture(scope="module")

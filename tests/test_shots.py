@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 from clips import Clip, fill, make
-from networks import tiny_checkpoint
 
 from vidcolor import Colorizer, color_frames, colorize_video
 from vidcolor.errors import SettingsError, TargetError
@@ -216,12 +215,6 @@ def test_frames_before_a_time_are_those_decoded(name: str, clip: Clips) -> None:
         start = time - times[0]
         assert frames_before(info, start) == sum(other < time for other in times)
     assert frames_before(info, times[-1] + 100) == len(times)
-
-
-@pytest.fixture(scope="module")
-def colorizer(tmp_path_factory: pytest.TempPathFactory) -> Colorizer:
-    path = tiny_checkpoint(tmp_path_factory.mktemp("net") / "tiny.safetensors")
-    return Colorizer(str(path), "cpu")
 
 
 @pytest.mark.parametrize(
