@@ -7,7 +7,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from vidcolor.errors import TargetError, UsageError
+from vidcolor.errors import UsageError
 from vidcolor.settings import load_settings
 
 from .flags import (
@@ -71,14 +71,6 @@ def preview(
     settings = with_lists(settings, shots, hints, reference)
     settings = with_range(settings, parse_range(frames, start, duration), overwrite=overwrite)
     clip = not settings.range.whole
-    # Imported here so that --help need not wait for what it brings along.
-    from vidcolor.photos.kinds import SUFFIXES
-
-    if clip and output is not None and output.suffix.lower() in SUFFIXES:
-        raise TargetError(
-            f"{output}: a range makes a clip, whose name ends in .mp4, .mov or .mkv; leave the "
-            "range out for a sheet"
-        )
     if clip and (count is not None or every_shot):
         raise UsageError("--count and --every-shot are for a sheet, which is of the whole film")
     if not clip and (hints or reference):

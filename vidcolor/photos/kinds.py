@@ -40,13 +40,13 @@ def kind_of(path: Path) -> str | None:
 
 
 def check_pair(source: Path, target: Path) -> None:
-    """Raise TargetError where only one of the two can be a photo, and the job is none for films."""
+    """Of a job that is none for photos: raise TargetError where it can be none for films either."""
     wanted = target.suffix.lower()
     # A path asks the system, which has no answer for a name that is too long.
     there = False
     with suppress(OSError):
         there = source.is_file()
-    if not there or is_photo_job(source, target):
+    if not there:
         return
     if wanted in SUFFIXES:
         raise TargetError(

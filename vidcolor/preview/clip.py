@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from vidcolor.errors import UsageError
+from vidcolor.errors import TargetError, UsageError
 from vidcolor.flow import single_threaded_cv2
 from vidcolor.media.pictures import PictureWriter
 from vidcolor.paint import Painter
+from vidcolor.photos.kinds import SUFFIXES
 from vidcolor.pipeline import Pipeline
 from vidcolor.plan import examine, expected_frames
 from vidcolor.preview.columns import Column, open_colorizers
@@ -48,6 +49,11 @@ def make_clip(
     """
     if split and len(columns) > 1:
         raise UsageError("a split picture shows one model; leave out --split or --compare")
+    if Path(target).suffix.lower() in SUFFIXES:
+        raise TargetError(
+            f"{target}: a range makes a clip, whose name ends in .mp4, .mov or .mkv; leave the "
+            "range out for a sheet"
+        )
     settings = columns[0].settings
     info = examine(source, settings)
     panels = 1 if split else 1 + len(columns)
