@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from traceback import clear_frames
 from typing import TYPE_CHECKING, Any
 
 from vidcolor.errors import DeviceError
@@ -117,8 +118,10 @@ def describe(device: torch.device) -> str:
     return torch.cuda.get_device_name(device)
 
 
-def free_cache(device: torch.device) -> None:
-    """Give cached memory back to the device, after it ran out."""
+def free_cache(device: torch.device, error: BaseException) -> None:
+    """Give cached memory back to the device, after it ran out with ``error``."""
+    # What it was busy with would be kept, by the error, as long as that is being handled.
+    clear_frames(error.__traceback__)
     if device.type == "cuda":
         import torch
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from traceback import clear_frames
 from typing import TypeAlias
 
 import numpy as np
@@ -91,9 +90,7 @@ class Recorded:
             self._kept.clear()
             if not others:
                 raise
-            # What it was busy with would be kept, by the error, until this block ends.
-            clear_frames(error.__traceback__)
-        free_cache(self._device)
+            free_cache(self._device, error)
         try:
             return self._run(key, lightness, hints)
         except OutOfMemory:

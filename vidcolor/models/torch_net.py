@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from traceback import clear_frames
 
 import numpy as np
 import torch
@@ -70,9 +69,7 @@ class TorchNet:
             try:
                 parts.append(self._share(lightness[start:stop], part))
             except OutOfMemory as error:
-                # What it was busy with would be kept, by the error, until this block ends.
-                clear_frames(error.__traceback__)
-                free_cache(self.device)
+                free_cache(self.device, error)
                 if stop - start == 1:
                     height, width = lightness.shape[1:]
                     raise DeviceError(

@@ -17,14 +17,13 @@ from vidcolor.train.recipe import Recipe
 
 def build_optimiser(net: TrainableNet, recipe: Recipe) -> tuple[Optimizer, list[float]]:
     """The optimiser of ``net``, and for each of its groups the factor on the recipe's rate."""
-    groups = parameter_groups(net, recipe)
+    groups = _groups(net, recipe)
     factors = [group.pop("factor") for group in groups]
-    if recipe.optimiser == "muon":
-        return Muon(groups, lr=recipe.rate, betas=(0.9, 0.98)), factors
-    return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98)), factors
+    kind = Muon if recipe.optimiser == "muon" else torch.optim.AdamW
+    return kind(groups, lr=recipe.rate, betas=(0.9, 0.98)), factors
 
 
-def parameter_groups(net: TrainableNet, recipe: Recipe) -> list[dict[str, Any]]:
+def _groups(net: TrainableNet, recipe: Recipe) -> list[dict[str, Any]]:
     """The default network's decoder and encoder apart, of any other all that is trained; for Muon
     each in two, its matrices first.
 
@@ -43,18 +42,16 @@ def parameter_groups(net: TrainableNet, recipe: Recipe) -> list[dict[str, Any]]:
     else:
         parts = [(1.0, list(net.parameters()))]
     groups: list[dict[str, Any]] = []
-    last = list(net.parameters())[-2:]
+    last = {id(parameter) for parameter in list(net.parameters())[-2:]}
     for factor, parameters in parts:
         shared = {"factor": factor, "weight_decay": recipe.weight_decay}
         trained = [p for p in parameters if p.requires_grad]
         if recipe.optimiser != "muon":
             groups.append({**shared, "params": trained})
             continue
-        matrices = [p for p in trained if _is_matrix(p) and not any(p is q for q in last)]
-        chosen = {id(p) for p in matrices}
-        rest = [p for p in trained if id(p) not in chosen]
-        groups.append({**shared, "params": matrices, "orthogonal": True})
-        groups.append({**shared, "params": rest, "orthogonal": False})
+        for matrices in (True, False):
+            params = [p for p in trained if (_is_matrix(p) and id(p) not in last) == matrices]
+            groups.append({**shared, "params": params, "orthogonal": matrices})
     return groups
 
 

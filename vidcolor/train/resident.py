@@ -42,7 +42,7 @@ class ResidentPhotos:
                 pixels = torch.from_numpy(np.ascontiguousarray(image)).view(-1, 3).to(device)
                 self._planes[:, int(end) - len(pixels) : int(end)] = pixels.T
         except OutOfMemory as error:
-            free_cache(device)
+            free_cache(device, error)
             raise DeviceError(
                 f"{describe(device)}: {len(sizes)} photos, {3 * ends[-1] / 2**30:.1f} GiB, do not "
                 "fit into its memory; set resident = 'off'"
