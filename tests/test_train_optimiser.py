@@ -15,7 +15,7 @@ from vidcolor.models.chromanet.net import ChromaNet
 from vidcolor.models.unet.net import UNet
 from vidcolor.train.combinations import check
 from vidcolor.train.muon import Muon, orthogonal
-from vidcolor.train.optimiser import build_optimiser
+from vidcolor.train.optimiser import build_optimiser, rate_at
 from vidcolor.train.recipe import Recipe
 
 RECIPE = Recipe()
@@ -86,6 +86,48 @@ def test_weights_decay_and_the_rest_is_adamws() -> None:
         other.step()
     assert torch.equal(ours[1], plain)
     torch.testing.assert_close(ours[0].detach(), values[0] * (1 - 0.005) ** 3)
+
+
+def test_threads_make_the_same_step() -> None:
+    made = []
+    for threads in (1, 3):
+        torch.manual_seed(4)
+        weights = [nn.Parameter(torch.randn(6, size)) for size in (2, 5, 9, 40)]
+        groups = [{"params": weights, "orthogonal": True}]
+        optimiser = Muon(groups, threads=threads, lr=0.01)
+        for _ in range(3):
+            for weight in weights:
+                weight.grad = torch.randn_like(weight)
+            optimiser.step()
+        made.append(torch.cat([weight.detach() for weight in weights], 1))
+    assert torch.equal(*made)
+
+
+@pytest.mark.parametrize("small", [1e-2, 1e-4])
+def test_a_direction_seen_seldom_is_turned_like_the_rest(small: float) -> None:
+    torch.manual_seed(5)
+    left, _, right = torch.linalg.svd(torch.randn(24, 90), full_matrices=False)
+    values = torch.ones(24)
+    values[-1] = small
+    strengths = (left.mT @ orthogonal(left * values @ right) @ right.mT).diagonal()
+    # As in exact arithmetic: the polynomial of one number, five times.
+    x = small / values.norm()
+    for _ in range(5):
+        x = 3.4445 * x - 4.7750 * x**3 + 2.0315 * x**5
+    assert abs(strengths[-1] - x) < 2e-3
+
+
+def test_the_rate_falls_along_a_cosine_or_late_in_a_straight_line() -> None:
+    cosine = replace(RECIPE, rate=2.0, warmup=10, last_rate=0.1)
+    late = replace(cosine, hold=0.6)
+    for recipe in (cosine, late):
+        assert rate_at(4, 0.0, recipe) == pytest.approx(1.0)
+        assert rate_at(20, 0.0, recipe) == pytest.approx(2.0)
+        assert rate_at(20, 1.0, recipe) == rate_at(20, 1.2, recipe) == pytest.approx(0.2)
+    assert rate_at(20, 0.5, cosine) == pytest.approx(1.1)
+    assert rate_at(20, 0.6, late) == pytest.approx(2.0)
+    assert rate_at(20, 0.8, late) == pytest.approx(1.1)
+    assert rate_at(20, 1.0, replace(late, hold=1.0)) == pytest.approx(2.0)
 
 
 def test_muon_takes_every_matrix_but_the_last_layers() -> None:

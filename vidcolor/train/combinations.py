@@ -34,7 +34,7 @@ _NOT_NEGATIVE = (
 )
 _SHARES = (
     *("val_share", "smallest_crop", "degraded", "points", "dense", "ema", "last_rate", "uniform"),
-    *("critic_from", "adversary_from"),
+    *("critic_from", "adversary_from", "hold"),
 )
 _ABOVE_ZERO = ("smallest_crop", "rate", "clip", "temperature", "chroma_gain")
 _BELONGS = {

@@ -8,7 +8,6 @@ bit by bit on a CPU, while a GPU adds in an order of its own.
 from __future__ import annotations
 
 import json
-import math
 import time
 from contextlib import ExitStack, closing
 from copy import deepcopy
@@ -34,7 +33,7 @@ from vidcolor.train.network import (
     freeze_norms,
     prepare,
 )
-from vidcolor.train.optimiser import build_optimiser
+from vidcolor.train.optimiser import build_optimiser, rate_at
 from vidcolor.train.photos import PhotoSet
 from vidcolor.train.ranks import Ranks, joined
 from vidcolor.train.recipe import Recipe
@@ -128,7 +127,7 @@ def _train(recipe: Recipe, ranks: Ranks, log: Log, given: PhotoSet | None) -> Pa
         for step, batch in stream:
             if progress >= 1 or stopped or _given_up(state, recipe):
                 break
-            rate = _rate(step, progress, recipe)
+            rate = rate_at(step, progress, recipe)
             rests = False
             if adversary is not None:
                 costs.opposed = adversary.opposes(progress)
@@ -222,10 +221,3 @@ def _save_sound(path: Path, state: State, sums: Tensor, trained: Trained) -> Non
 def _progress(step: int, spent: float, recipe: Recipe) -> float:
     by_time = spent / (60 * recipe.minutes) if recipe.minutes > 0 else 0.0
     return max(step / recipe.steps, by_time)
-
-
-def _rate(step: int, progress: float, recipe: Recipe) -> float:
-    """Linear warm-up, then half a cosine down to ``last_rate``."""
-    fall = 0.5 * (1 + math.cos(math.pi * min(progress, 1)))
-    scale = recipe.last_rate + (1 - recipe.last_rate) * fall
-    return recipe.rate * scale * min(1.0, (step + 1) / recipe.warmup)

@@ -8,6 +8,8 @@ is scalable for LLM training", 2025), so that one rate does for both.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
@@ -23,21 +25,32 @@ _SIZE = 0.2
 
 class Muon(torch.optim.AdamW):
     """AdamW, but for the groups with ``orthogonal`` true, which hold tensors of two dimensions or
-    more: the first against all others is a matrix."""
+    more: the first against all others is a matrix. ``threads`` turn one matrix each at a time."""
 
-    @torch.no_grad()
+    def __init__(self, groups: Iterable[dict[str, Any]], *, threads: int = 1, **adamw: Any) -> None:
+        super().__init__(groups, **adamw)
+        self._threads = threads
+
     def step(self, closure: Any = None) -> Any:
         """One step of all parameters that have a gradient; those of matrices are gone after it."""
         if closure is not None:
             raise ValueError("Muon takes no closure")
-        for group in self.param_groups:
-            if group["orthogonal"]:
-                for parameter in group["params"]:
-                    if parameter.grad is not None:
-                        self._turn(parameter, group["lr"], group["weight_decay"])
-                        parameter.grad = None
+        turns = [
+            (parameter, group["lr"], group["weight_decay"])
+            for group in self.param_groups
+            if group["orthogonal"]
+            for parameter in group["params"]
+            if parameter.grad is not None
+        ]
+        if self._threads > 1:
+            with ThreadPoolExecutor(self._threads) as pool:
+                list(pool.map(self._turn, *zip(*turns, strict=True)))
+        else:
+            for turn in turns:
+                self._turn(*turn)
         return super().step()
 
+    @torch.no_grad()
     def _turn(self, parameter: Tensor, rate: float, decay: float) -> None:
         state = self.state[parameter]
         if not state:
@@ -47,6 +60,7 @@ class Muon(torch.optim.AdamW):
         assert parameter.grad is not None
         momentum = state["momentum"].lerp_(parameter.grad, 1 - _MOMENTUM)
         matrix = parameter.grad.lerp(momentum, _MOMENTUM).flatten(1)
+        parameter.grad = None
         turned = orthogonal(matrix).view(parameter.shape)
         parameter.mul_(1 - rate * decay)
         parameter.add_(turned, alpha=-rate * _SIZE * max(matrix.shape) ** 0.5)
@@ -55,16 +69,23 @@ class Muon(torch.optim.AdamW):
 def orthogonal(matrix: Tensor) -> Tensor:
     """``matrix`` (m, n) with its singular vectors, and all singular values near one.
 
-    A matrix of zeros stays one.
+    A matrix of zeros stays one. Every iteration multiplies from the left by a polynomial in the
+    matrix times its transpose. These commute, so that the product alone is carried on, and the long
+    side multiplied only before and after: for a convolution's matrix a third of the work.
     """
     tall = matrix.shape[0] > matrix.shape[1]
-    # Where a GPU multiplies it, twice as fast; Jordan et al. lose nothing by it.
-    x = matrix.bfloat16() if matrix.is_cuda else matrix.float()
+    # Not in half precision: the square holds the squares of singular values.
+    x = matrix.float()
     x = x.mT if tall else x
     x = x / (x.norm() + 1e-7)
     a, b, c = _COEFFICIENTS
+    square = x @ x.mT
+    same = torch.eye(len(square), device=x.device)
+    product = same
     for _ in range(_STEPS):
-        square = x @ x.mT
-        x = a * x + (b * square + c * square @ square) @ x
+        factor = a * same + b * square + c * square @ square
+        product = factor @ product
+        square = factor @ square @ factor
+    x = product @ x
     result: Tensor = (x.mT if tall else x).to(matrix.dtype)
     return result

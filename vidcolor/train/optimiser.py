@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -19,8 +20,27 @@ def build_optimiser(net: TrainableNet, recipe: Recipe) -> tuple[Optimizer, list[
     """The optimiser of ``net``, and for each of its groups the factor on the recipe's rate."""
     groups = _groups(net, recipe)
     factors = [group.pop("factor") for group in groups]
-    kind = Muon if recipe.optimiser == "muon" else torch.optim.AdamW
-    return kind(groups, lr=recipe.rate, betas=(0.9, 0.98)), factors
+    adamw: dict[str, Any] = {"lr": recipe.rate, "betas": (0.9, 0.98)}
+    if recipe.optimiser != "muon":
+        return torch.optim.AdamW(groups, **adamw), factors
+    on_cpu = next(net.parameters()).device.type == "cpu"
+    return Muon(groups, threads=recipe.threads if on_cpu else 1, **adamw), factors
+
+
+def rate_at(step: int, progress: float, recipe: Recipe) -> float:
+    """The rate of a step, begun at this share of the schedule: a linear warm-up, then half a cosine
+    down to ``last_rate``, or from ``hold`` a straight line.
+
+    Holding the rate and letting it fall late comes out like the cosine (Hägele et al., 2024), and
+    until it falls, how long the run will be need not be known.
+    """
+    left = 1 - min(progress, 1.0)
+    if recipe.hold:
+        share = min(left / (1 - recipe.hold), 1.0) if recipe.hold < 1 else 1.0
+    else:
+        share = 0.5 * (1 - math.cos(math.pi * left))
+    scale = recipe.last_rate + (1 - recipe.last_rate) * share
+    return recipe.rate * scale * min(1.0, (step + 1) / recipe.warmup)
 
 
 def _groups(net: TrainableNet, recipe: Recipe) -> list[dict[str, Any]]:

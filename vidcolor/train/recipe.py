@@ -80,6 +80,9 @@ class Recipe:
     encoder_rate: float = 0.3
     """Factor on the rate for the pretrained encoder."""
     warmup: int = 150
+    hold: float = 0.0
+    """Where above 0, the rate stays at its highest up to this share of the schedule, and falls in a
+    straight line after it. A longer run may go on from any checkpoint before that."""
     last_rate: float = 0.02
     """The rate at the end, as a share of the highest."""
     weight_decay: float = 0.02
