@@ -8,7 +8,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from .flags import Cluster, Config, Device, Model, Preset
-from .options import build_settings
+from .options import build_settings, with_rate
 from .progress import show_steps
 
 
@@ -24,6 +24,9 @@ def batch(
     config: Config = None,
     model: Model = None,
     device: Device = None,
+    fps: Annotated[
+        str | None, Option(metavar="RATE", help="Folders of numbered pictures are films too.")
+    ] = None,
     workers: Annotated[int, Option(min=1, max=64, help="Films at once.")] = 1,
     cluster: Cluster = None,
     retry_failed: Annotated[
@@ -48,7 +51,7 @@ def batch(
     for a folder in its vidcolor.toml, in the form of --config; they come before these options.
     """
     settings = build_settings(preset, config, {"model": model, "device": device}, {})
-    settings = settings.replace(overwrite=overwrite)
+    settings = with_rate(settings.replace(overwrite=overwrite), fps)
 
     # Imported here so that --help need not wait for OpenCV.
     from vidcolor.jobs.folder import Batch

@@ -13,6 +13,7 @@ from .flags import (
     Config,
     Device,
     Duration,
+    Fps,
     Frames,
     Hints,
     Lut,
@@ -36,6 +37,7 @@ from .options import (
     with_limits,
     with_lists,
     with_range,
+    with_rate,
 )
 
 EPILOG = """Other commands, each with its own --help: vidcolor batch SOURCE_DIR TARGET_DIR, a folder
@@ -57,6 +59,7 @@ def colorize(
     frames: Frames = None,
     start: Start = None,
     duration: Duration = None,
+    fps: Fps = None,
     shots: Annotated[Path | None, Option(metavar="FILE.json", help="Where shots begin.")] = None,
     saturation: Saturation = None,
     warmth: Warmth = None,
@@ -123,6 +126,7 @@ def colorize(
     settings = with_keep(with_lists(settings, shots, hints, reference), keep_colour)
     settings = with_range(settings, parse_range(frames, start, duration), overwrite=overwrite)
     settings = with_decoder(with_limits(settings, limits, strict=strict), decoder)
+    settings = with_rate(settings, fps)
     settings = settings.replace(resume=not no_resume, work_dir=work_dir)
 
     # Imported here so that --help need not wait for either, nor a film for what photos need.

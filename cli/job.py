@@ -57,7 +57,7 @@ def run_job(
         result = colorize_video(source, target, settings, progress=progress, warn=note, hands=hands)
     found = None
     if verified:
-        found = check(source, target, settings.range, quiet=quiet)
+        found = check(source, target, settings, quiet=quiet)
         result = dataclasses.replace(result, verification=found.to_dict())
     if report is not None:
         write_text(report, result.to_json(), "report")

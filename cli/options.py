@@ -6,6 +6,7 @@ import dataclasses
 import re
 from fractions import Fraction
 from importlib.resources import files
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,24 @@ def with_range(settings: Settings, crop: RangeSettings, *, overwrite: bool) -> S
 def with_decoder(settings: Settings, device: str | None) -> Settings:
     """``settings`` that have films decoded by ``device``, if one is given."""
     return settings if device is None else settings.replace("decoder", device=device)
+
+
+def with_rate(settings: Settings, text: str | None) -> Settings:
+    """``settings`` with the frame rate of numbered pictures, if one is given. Raises UsageError."""
+    return settings if text is None else settings.replace(rate=parse_rate(text))
+
+
+def parse_rate(text: str) -> Fraction:
+    """``24``, ``24000/1001`` or what people write for it, ``23.976``. Raises UsageError."""
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise UsageError(
+            f"--fps {text}: give frames per second, such as 24, 16.67, 23.976 or 24000/1001"
+        ) from None
+    # Television's rates are written down rounded.
+    nominal = ceil(rate) * Fraction(1000, 1001)
+    return nominal if rate.denominator > 1 and abs(rate - nominal) < Fraction(1, 200) else rate
 
 
 def with_limits(settings: Settings, text: str | None, *, strict: bool) -> Settings:

@@ -13,6 +13,7 @@ from vidcolor.settings import load_settings
 from .flags import (
     Config,
     Device,
+    Fps,
     Hints,
     Lut,
     Model,
@@ -24,7 +25,15 @@ from .flags import (
     Vibrance,
     Warmth,
 )
-from .options import build_settings, look_flags, parse_range, tile_flags, with_lists, with_range
+from .options import (
+    build_settings,
+    look_flags,
+    parse_range,
+    tile_flags,
+    with_lists,
+    with_range,
+    with_rate,
+)
 from .progress import show_progress
 
 
@@ -42,6 +51,7 @@ def preview(
     frames: Annotated[str | None, Option(metavar="A:B", help="A clip of these frames.")] = None,
     start: Annotated[str | None, Option(metavar="TIME", help="A clip from here on.")] = None,
     duration: Annotated[str | None, Option(metavar="TIME", help="A clip of this length.")] = None,
+    fps: Fps = None,
     split: Annotated[bool, Option("--split", help="A clip half before, half after.")] = False,
     compare: Annotated[
         list[str] | None,
@@ -70,6 +80,7 @@ def preview(
     settings = build_settings(preset, config, color, {}, look=look)
     settings = with_lists(settings, shots, hints, reference)
     settings = with_range(settings, parse_range(frames, start, duration), overwrite=overwrite)
+    settings = with_rate(settings, fps)
     clip = not settings.range.whole
     if clip and (count is not None or every_shot):
         raise UsageError("--count and --every-shot are for a sheet, which is of the whole film")

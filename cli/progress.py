@@ -73,7 +73,8 @@ def _ending(step: Step) -> str:
     film, outcome = step.film, step.outcome
     if outcome is None or outcome.error is not None:
         return f"{film.name}: {film.state}: {film.why}"
-    warned = f", {len(outcome.warnings)} warnings" if outcome.warnings else ""
+    count = len(outcome.warnings)
+    warned = f", {count} warning{'s' * (count != 1)}" if count else ""
     speed = outcome.frames_per_second
     return f"{film.name}: {outcome.frames} frames, {speed:.1f} frames/s{warned}"
 

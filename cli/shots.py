@@ -10,8 +10,8 @@ from typer import Argument, Option
 from vidcolor.errors import TargetExistsError
 from vidcolor.settings import Settings
 
-from .flags import Duration, Frames, Start
-from .options import parse_range, with_range
+from .flags import Duration, Fps, Frames, Start
+from .options import parse_range, with_range, with_rate
 from .progress import show_progress
 from .reports import check_report
 
@@ -24,6 +24,7 @@ def shots(
     frames: Frames = None,
     start: Start = None,
     duration: Duration = None,
+    fps: Fps = None,
     as_json: Annotated[bool, Option("--json", help="Print the list, not a table.")] = False,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace the list.")] = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No progress.")] = False,
@@ -34,6 +35,7 @@ def shots(
     then goes by it.
     """
     settings = with_range(Settings(), parse_range(frames, start, duration), overwrite=overwrite)
+    settings = with_rate(settings, fps)
     if output is not None:
         check_report(output, file)
         if output.exists() and not overwrite:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from vidcolor.errors import VerificationError
-from vidcolor.settings import RangeSettings, Settings
+from vidcolor.settings import Settings
 
-from .flags import Duration, Start
-from .options import parse_range, with_range
+from .flags import Duration, Fps, Start
+from .options import parse_range, with_range, with_rate
 from .progress import show_progress
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def verify(
     ] = None,
     start: Start = None,
     duration: Duration = None,
+    fps: Fps = None,
     lossless: Annotated[
         bool, Option("--lossless", help="Every luma sample must be the same, in any codec.")
     ] = False,
@@ -37,8 +38,9 @@ def verify(
 
     Reads both films through. Ends with exit code 7 if anything was changed or lost.
     """
-    crop = with_range(Settings(), parse_range(frames, start, duration), overwrite=False).range
-    found = check(source, target, crop, lossless=lossless or None, quiet=quiet)
+    settings = with_range(Settings(), parse_range(frames, start, duration), overwrite=False)
+    settings = with_rate(settings, fps)
+    found = check(source, target, settings, lossless=lossless or None, quiet=quiet)
     if as_json:
         print(found.to_json())
     elif not quiet:
@@ -47,13 +49,20 @@ def verify(
 
 
 def check(
-    source: Path, target: Path, crop: RangeSettings, *, lossless: bool | None = None, quiet: bool
+    source: Path, target: Path, settings: Settings, *, lossless: bool | None = None, quiet: bool
 ) -> Verification:
     """Compare two films, showing progress on stderr."""
     from vidcolor.verify import verify as compare
 
     with show_progress(quiet=quiet) as (progress, _):
-        return compare(source, target, crop, lossless=lossless, progress=progress)
+        return compare(
+            source,
+            target,
+            settings.range,
+            rate=settings.rate,
+            lossless=lossless,
+            progress=progress,
+        )
 
 
 def tell(found: Verification, *, quiet: bool) -> None:

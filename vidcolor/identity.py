@@ -13,6 +13,7 @@ from vidcolor.chunks import RUN_OUT, WARM_UP, ChunkLength
 from vidcolor.frames import VideoInfo
 from vidcolor.look import lut_paths
 from vidcolor.media.mux import Writer
+from vidcolor.media.series import series_at
 from vidcolor.models.checkpoint import digest
 from vidcolor.settings import Settings
 
@@ -40,7 +41,7 @@ def identity(
     for key in ("overwrite", "resume", "work_dir", "decoder"):
         del chosen[key]
     return {
-        "source": sample_digest(info.path),
+        "source": source_digest(info.path),
         "settings": repr(chosen),
         "luts": [digest(Path(lut)) for lut in lut_paths(settings)],
         "model": dict(model),
@@ -54,6 +55,19 @@ def identity(
             RUN_OUT,
         ],
     }
+
+
+def source_digest(path: Path) -> str:
+    """The `sample_digest` of a film; of numbered pictures that of the first, and of how large all
+    are and when each was last written."""
+    series = series_at(path)
+    if series is None:
+        return sample_digest(path)
+    found = hashlib.sha256(sample_digest(next(series.files())).encode())
+    for picture in series.files():
+        stat = picture.stat()
+        found.update(f"{picture.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    return found.hexdigest()
 
 
 def sample_digest(path: Path) -> str:

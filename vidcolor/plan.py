@@ -14,6 +14,7 @@ from vidcolor.media.damage import DecodeReport, Span
 from vidcolor.media.devices import check_device
 from vidcolor.media.mux import Writer
 from vidcolor.media.probe import probe
+from vidcolor.media.series import USUAL_RATE, series_at
 from vidcolor.media.target import check_target, container_of
 from vidcolor.media.trial import with_device
 from vidcolor.settings import SOFTWARE, Settings
@@ -73,12 +74,19 @@ def examine(
     settings: Settings,
     described: Callable[[VideoInfo], None] | None = None,
 ) -> VideoInfo:
-    """`probe` the film, and hold its fields for what the settings say. Raises SourceError.
+    """`probe` the film, and hold its fields for what the settings say. Raises SourceError, and
+    UsageError as it does.
 
     ``described`` is told of it earlier, as `probe` tells.
     """
     wanted = settings.fields
-    info = probe(Path(source), settings.limits, described, with_fields=wanted.order == "auto")
+    info = probe(
+        Path(source),
+        settings.limits,
+        described,
+        with_fields=wanted.order == "auto",
+        rate=settings.rate,
+    )
     fields = info.fields
     if wanted.order not in ("auto", "progressive"):
         fields = Fields(cast(FieldOrder, wanted.order), flagged=False)
@@ -95,6 +103,11 @@ def decoder_of(info: VideoInfo) -> str:
 def doubts(info: VideoInfo, settings: Settings) -> Iterator[str]:
     """What the user should know before the work begins, one line each."""
     yield from stray_shots(info, settings)
+    if settings.rate is None and series_at(info.path) is not None:
+        yield (
+            f"{info.path}: numbered pictures tell no frame rate; taken for {USUAL_RATE} a second, "
+            "--fps if they are not"
+        )
     wanted, fields = settings.fields, info.fields
     if fields is None:
         if wanted.deinterlace:

@@ -171,8 +171,8 @@ _GROUPS = (*_TABLES, "range")
 class Settings:
     """All settings of one job; see the groups for their meaning.
 
-    What is of one film alone (range, overwrite, shots, looks, keep_color, hints, references) cannot
-    be set by a preset or config file.
+    What is of one film alone (range, overwrite, rate, shots, looks, keep_color, hints, references)
+    cannot be set by a preset or config file.
     """
 
     color: ColorSettings = ColorSettings()
@@ -187,6 +187,8 @@ class Settings:
     fields: FieldSettings = FieldSettings()
     look: LookSettings = LookSettings()
     decoder: DecoderSettings = DecoderSettings()
+    rate: Fraction | None = None
+    """Frames per second of numbered pictures, which do not tell it; None: 24, with a warning."""
     shots: tuple[int, ...] | None = None
     """Number in the film, from 0, of the first frame of each shot: 0 first, then rising, as
     `vidcolor.shots.read_shots` reads them from a file. None: they are found by the detector."""
@@ -243,6 +245,10 @@ def _check(settings: Settings) -> None:
         (
             0 <= color.reference_strength <= 1,
             f"reference_strength must be 0 to 1, not {color.reference_strength}",
+        ),
+        (
+            settings.rate is None or 1 <= settings.rate <= 240,
+            f"the frame rate must be 1 to 240, not {settings.rate}",
         ),
         (1 <= color.keyframes <= 64, f"keyframes must be 1 to 64, not {color.keyframes}"),
         (1 <= color.batch_size <= 256, f"batch_size must be 1 to 256, not {color.batch_size}"),

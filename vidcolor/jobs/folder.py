@@ -1,8 +1,9 @@
 """What is to be done to a folder of films: a plan, made by looking and without touching anything.
 
-A film ``a/film.avi`` becomes ``a/film.mkv`` in the target folder; a photo keeps its name. Settings
-in ``film.toml`` beside it, and in a ``vidcolor.toml`` of its folder or of one above, are of the
-same form as a config file's, and the nearest to the film comes first, before the command's.
+A film ``a/film.avi`` becomes ``a/film.mkv`` in the target folder; a photo keeps its name. Where a
+frame rate is given, a folder ``a/reel`` of numbered pictures is a film too, for ``a/reel.mkv``.
+Settings in ``film.toml`` beside it, and in a ``vidcolor.toml`` of its folder or of one above, are
+of the same form as a config file's, and the nearest to the film comes first, before the command's.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from vidcolor.errors import SettingsError, SourceError, SourceNotFoundError, Usa
 from vidcolor.jobs.ledger import Entry, Identity, identify
 from vidcolor.jobs.naming import name_targets
 from vidcolor.jobs.sidecars import Digests, Sidecars
+from vidcolor.media.series import as_source
 from vidcolor.photos.kinds import SUFFIXES
 from vidcolor.settings import Settings
 
@@ -77,11 +79,13 @@ def plan_folder(
     settings: list[Settings | str] = []
     for name, _ in found:
         try:
-            settings.append(sidecars.of(name))
+            settings.append(_for_its_kind(sidecars.of(name), batch.source / name))
         except SettingsError as error:
             settings.append(str(error))
     usable = [batch.settings if isinstance(item, str) else item for item in settings]
-    outputs = name_targets([name for name, _ in found], usable, entries)
+    names = [name for name, _ in found]
+    whole = {name for name in names if (batch.source / name).is_dir()}
+    outputs = name_targets(names, usable, entries, whole)
     digests = Digests()
     films = []
     for (name, identity), told, own, output in zip(found, settings, usable, outputs, strict=True):
@@ -99,6 +103,11 @@ def plan_folder(
         else:
             films.append(judge(film, entries.get(film.name), batch))
     return films
+
+
+def _for_its_kind(settings: Settings, source: Path) -> Settings:
+    """The frame rate is for numbered pictures alone."""
+    return settings if settings.rate is None or source.is_dir() else settings.replace(rate=None)
 
 
 def judge(film: Film, entry: Entry | None, batch: Batch) -> Film:
@@ -157,6 +166,7 @@ def _check(batch: Batch) -> None:
 def _find(batch: Batch, warn: Callable[[str], None]) -> Iterator[tuple[PurePosixPath, Identity]]:
     """Names and identities of the films, in no order."""
     target = batch.target.resolve()
+    numbered = batch.settings.rate is not None and not batch.photos
     if batch.patterns:
         paths = {path for pattern in batch.patterns for path in batch.source.glob(pattern)}
         inside = batch.source.resolve()
@@ -168,6 +178,8 @@ def _find(batch: Batch, warn: Callable[[str], None]) -> Iterator[tuple[PurePosix
             if path.suffix == ".part" or any(part.startswith(".") for part in name.parts):
                 continue
             yield from _film(path, name)
+            if numbered and path.is_dir():
+                yield from _series(path, name, warn)
         return
 
     def unreadable(error: OSError) -> None:
@@ -177,6 +189,8 @@ def _find(batch: Batch, warn: Callable[[str], None]) -> Iterator[tuple[PurePosix
     for folder, inner, files in os.walk(batch.source, onerror=unreadable):
         here = Path(folder)
         inner[:] = [name for name in inner if name[0] != "." and (here / name).resolve() != target]
+        for reel in inner if numbered else ():
+            yield from _series(here / reel, (here / reel).relative_to(batch.source), warn)
         for file in files:
             if file[0] != "." and os.path.splitext(file)[1].lower() in suffixes:  # noqa: PTH122
                 yield from _film(here / file, (here / file).relative_to(batch.source))
@@ -186,3 +200,21 @@ def _film(path: Path, name: Path) -> Iterator[tuple[PurePosixPath, Identity]]:
     identity = identify(path)  # None: it was there a moment ago.
     if identity is not None and path.is_file():
         yield PurePosixPath(name.as_posix()), identity
+
+
+def _series(
+    folder: Path, name: Path, warn: Callable[[str], None]
+) -> Iterator[tuple[PurePosixPath, Identity]]:
+    """A folder of numbered pictures, and nothing of any other."""
+    try:
+        if as_source(folder) != folder:
+            yield PurePosixPath(name.as_posix()), _whole_of(folder)
+    except (SourceError, OSError) as error:
+        warn(str(error))
+
+
+def _whole_of(folder: Path) -> Identity:
+    """The sizes of all files together, and the time of the last change."""
+    with os.scandir(folder) as entries:
+        found = [entry.stat() for entry in entries]
+    return Identity(sum(one.st_size for one in found), max(one.st_mtime_ns for one in found))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import PurePath, PurePosixPath
 
 from vidcolor.jobs.ledger import Entry
@@ -16,15 +16,19 @@ _ELSE = ".mkv"
 
 
 def name_targets(
-    names: Sequence[PurePosixPath], settings: Sequence[Settings], entries: Mapping[str, Entry]
+    names: Sequence[PurePosixPath],
+    settings: Sequence[Settings],
+    entries: Mapping[str, Entry],
+    folders: Container[PurePosixPath] = (),
 ) -> list[str]:
     """A target's name for each film, no two alike, even where case does not count.
 
     What the ledger has named keeps its name, then what can be called as its source is; where
-    several would be called alike, ``film.avi`` becomes ``film.avi.mkv``.
+    several would be called alike, ``film.avi`` becomes ``film.avi.mkv``. The names of ``folders``
+    have no suffix that could go.
     """
     plain = [
-        str(name.with_suffix(target_suffix(name, own)))
+        f"{name if name in folders else name.with_suffix('')}{target_suffix(name, own)}"
         for name, own in zip(names, settings, strict=True)
     ]
     wanted = Counter(name.casefold() for name in plain)

@@ -67,7 +67,7 @@ def run_batch(
     Raises the errors of `vidcolor.errors` for what concerns all films: the folders, the ledger,
     the model, the device.
     """
-    warn = warn or (lambda line: None)
+    warn = _once(warn or (lambda line: None))
     first = look(batch, warn)
     if watch is not None or any(film.state == "todo" for film in first):
         # For all films at once, rather than for one after the other.
@@ -91,6 +91,18 @@ def run_batch(
                 pages[0].write(summary.page(ledger))
                 pages[1].write(summary.to_json())
         return summary
+
+
+def _once(warn: Callable[[str], None]) -> Callable[[str], None]:
+    """``warn``, but told of each thing one time, however often the folders are looked through."""
+    told: set[str] = set()
+
+    def tell(line: str) -> None:
+        if line not in told:
+            told.add(line)
+            warn(line)
+
+    return tell
 
 
 def _looks(run: _Run, watch: Clock | None, warn: Callable[[str], None]) -> Iterator[list[Film]]:

@@ -17,7 +17,7 @@ from av.stream import AttachmentStream, Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
 from vidcolor.device import cores
-from vidcolor.errors import NoVideoError, SourceError
+from vidcolor.errors import NoVideoError, SourceError, UsageError
 from vidcolor.frames import StreamInfo, VideoInfo
 from vidcolor.media.colortags import color_spec, color_tags
 from vidcolor.media.combing import find_fields
@@ -26,6 +26,7 @@ from vidcolor.media.faults import FAULTS, reading
 from vidcolor.media.hdr import light_metadata, side_data
 from vidcolor.media.picture import picture_of
 from vidcolor.media.safety import check_pixels, check_source, opening_options, picture_options
+from vidcolor.media.series import as_source, series_at
 from vidcolor.settings import LimitSettings
 
 UNKNOWN = "unknown"
@@ -42,6 +43,7 @@ def probe(
     described: Callable[[VideoInfo], None] | None = None,
     *,
     with_fields: bool = True,
+    rate: Fraction | None = None,
 ) -> VideoInfo:
     """Read the header of a film and decode its first picture.
 
@@ -49,13 +51,18 @@ def probe(
     format, the colour tags, the rotation. Whether the film is interlaced is looked for further on
     as well, see ``combing``: that takes longest, and ``described`` is told before what is known by
     then, which is all but ``fields``. What it raises ends this. It is also all that is found out
-    without ``with_fields``.
+    without ``with_fields``. ``rate`` is that of numbered pictures in frames per second, which do
+    not tell it themselves; see `vidcolor.media.series`.
 
-    Raises SourceNotFoundError; SourceError for a directory, a pipe, a playlist, an empty, broken or
-    encrypted file, one over the ``limits``, a codec without decoder; NoVideoError where there is
-    only sound or cover art, or no picture can be decoded.
+    Raises SourceNotFoundError; UsageError for a ``rate`` of anything else; SourceError for a
+    directory without such pictures or with several series of them, a pipe, a playlist, an empty,
+    broken or encrypted file, one over the ``limits``, a codec without decoder; NoVideoError where
+    there is only sound or cover art, or no picture can be decoded.
     """
-    path = Path(path)
+    with reading(Path(path), "cannot be opened"):
+        path = as_source(Path(path))
+        if rate is not None and series_at(path) is None:
+            raise UsageError(f"{path}: --fps is for numbered pictures; this has a clock of its own")
     with open_source(path, limits) as source:
         if len(source.streams) > limits.streams:
             raise SourceError(
@@ -69,13 +76,14 @@ def probe(
         # Each thread more is a picture more that is decoded in vain wherever fields are looked for.
         context.thread_type, context.thread_count = "AUTO", min(2, cores())
         with reading(path):
-            info, first = _describe(path, source, stream)
+            told, first = _describe(path, source, stream)
+        info = told if rate is None else _at_rate(told, rate)
         if described is not None:
             described(info)
         if not with_fields:
             return info
         with reading(path):
-            fields = find_fields(source, stream, first, info.duration, info.average_rate)
+            fields = find_fields(source, stream, first, told.duration, told.average_rate)
         return replace(info, fields=fields)
 
 
@@ -84,19 +92,23 @@ def open_source(
     path: Path, limits: LimitSettings = LimitSettings(), hardware: HWAccel | None = None
 ) -> Iterator[InputContainer]:
     """Open ``path``, and no file that it may name, for reading; closed at the end of the block.
+    Numbered pictures are a film of `USUAL_RATE`.
 
     ``hardware`` decodes its pictures where it can. Faults as in ``probe``.
     """
     with reading(path, "cannot be opened"):
-        check_source(path)
+        series = series_at(path)
+        if series is None:
+            check_source(path)
     with reading(path, "not a film that can be read"):
         # An absolute path cannot be taken for a protocol such as ``concat:``; lenient decoding,
         # because old files carry titles in any encoding.
         source = av.open(
-            str(path.absolute()),
+            str(path.absolute()) if series is None else series.address,
             "r",
+            format=None if series is None else "image2",
             metadata_errors="replace",
-            container_options=opening_options(),
+            container_options=opening_options() if series is None else series.options,
             # FFmpeg decodes pictures already while it opens a file.
             options=picture_options(limits),
             hwaccel=hardware,
@@ -240,6 +252,17 @@ def _describe(
         metadata=metadata,
     )
     return info, frame
+
+
+def _at_rate(info: VideoInfo, rate: Fraction) -> VideoInfo:
+    """Numbered pictures, ``rate`` of them a second: timestamps count them, whatever the rate."""
+    count = info.frame_count
+    return replace(
+        info,
+        time_base=1 / rate,
+        average_rate=rate,
+        duration=None if count is None else count / rate,
+    )
 
 
 def _duration(source: InputContainer, stream: VideoStream, base: Fraction) -> Fraction | None:

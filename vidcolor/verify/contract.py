@@ -35,6 +35,7 @@ def verify(
     target: Path | str,
     crop: RangeSettings = RangeSettings(),
     *,
+    rate: Fraction | None = None,
     lossless: bool | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Verification:
@@ -42,14 +43,15 @@ def verify(
 
     Both films are read through, side by side; memory does not grow with their length. With
     ``lossless`` every difference in luma counts; None goes by the target's codec, or by what x264
-    and x265 write into their streams about themselves.
+    and x265 write into their streams about themselves. ``rate`` is that of a ``source`` of numbered
+    pictures, as in `Settings`.
 
     Raises SourceError when either film cannot be read, UsageError when the range holds no frame
     and when they are photographs, whose samples of R'G'B' are rounded otherwise than a film's.
     """
     if is_photo_job(Path(source), Path(target)):
         raise UsageError(f"{target}: only films are compared, and this is a photo")
-    old, new = probe(Path(source)), probe(Path(target))
+    old, new = probe(Path(source), rate=rate), probe(Path(target))
     before, after = contents(old), contents(new)
     total = expected_frames(old, Settings(range=crop))
     pictures = compare_pictures(old, new, crop, before.origin, progress, total)

@@ -1,0 +1,224 @@
+"""Films that are numbered pictures: found, opened, coloured, gone on with, and told apart."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from vidcolor.errors import SourceError, SourceNotFoundError, UsageError
+from vidcolor.identity import source_digest
+from vidcolor.job import colorize_video
+from vidcolor.jobs.folder import Batch, plan_folder
+from vidcolor.jobs.run import look, run_batch
+from vidcolor.media.decode import decode
+from vidcolor.media.probe import probe
+from vidcolor.media.series import as_source, series_at
+from vidcolor.models.colorizer import Colorizer
+from vidcolor.settings import RangeSettings, Settings
+from vidcolor.verify import verify
+from vidcolor_cli.main import run
+from vidcolor_cli.options import parse_rate
+
+LOSSLESS = Settings().replace("color", short_side=64).replace("encoder", codec="ffv1")
+FRAMES = 7
+
+
+def scan(
+    folder: Path,
+    name: str = "reel_%06d.dpx",
+    first: int = 86400,
+    codec: str = "dpx",
+    pixels: str = "gbrp10be",
+) -> Path:
+    """A folder of pictures of a grey square that moves by four pixels each time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(FRAMES):
+        grey = np.full((48, 64, 3), 60, np.uint8)
+        grey[8:24, 4 * number : 4 * number + 16] = 180 + number
+        path = str(folder / (name % (first + number)))
+        with av.open(path, "w", format="image2", options={"update": "1"}) as output:
+            stream: Any = output.add_stream(codec, rate=1)
+            stream.width, stream.height, stream.pix_fmt = 64, 48, pixels
+            picture = av.VideoFrame.from_ndarray(grey, format="rgb24").reformat(format=pixels)
+            output.mux(stream.encode(picture))
+            output.mux(stream.encode(None))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "codec", "pixels"),
+    [
+        ("reel_%06d.dpx", 86400, "dpx", "gbrp10be"),
+        ("r%04d.tif", 0, "tiff", "gray16le"),
+        ("%d.PNG", 8, "png", "gray"),
+        ("100% of [a] %04dx.bmp", 9998, "bmp", "bgr24"),
+    ],
+)
+def test_a_folder_of_numbered_pictures_is_a_film(
+    tmp_path: Path, colorizer: Colorizer, name: str, first: int, codec: str, pixels: str
+) -> None:
+    name_of = name.replace("% of", "%% of")
+    folder = scan(tmp_path / "100%d", name_of, first, codec, pixels)
+    (folder / ".reel_000001.dpx").write_bytes(b"left by another system")
+    (folder / "notes 1.txt").write_bytes(b"")
+    info = probe(folder)
+    assert series_at(info.path) is not None
+    assert (info.frame_count, info.average_rate, info.duration) == (7, 24, Fraction(7, 24))
+    target = tmp_path / "out.mkv"
+    report = colorize_video(folder, target, LOSSLESS, colorizer=colorizer)
+    assert report.frames == FRAMES
+    assert sum("24 a second" in line for line in report.warnings) == 1
+    assert verify(folder, target, lossless=True).passed
+    lit = [int((frame.luma > frame.luma.min()).any(0).argmax()) for frame in decode(info)]
+    assert lit == list(range(0, 4 * FRAMES, 4))
+
+
+def test_the_rate_is_what_it_is_told_to_be(tmp_path: Path, colorizer: Colorizer) -> None:
+    folder, target = scan(tmp_path / "reel"), tmp_path / "out.mkv"
+    settings = LOSSLESS.replace(rate=Fraction(50, 3))
+    report = colorize_video(folder, target, settings, colorizer=colorizer)
+    assert report.warnings == []
+    made = probe(target)
+    times = [float(frame.pts * made.time_base) for frame in decode(made)]
+    assert times == pytest.approx([number * 3 / 50 for number in range(FRAMES)], abs=0.001)
+    assert verify(folder, target, rate=Fraction(50, 3)).passed
+    assert not verify(folder, target, rate=Fraction(25)).passed
+
+
+def test_a_part_begins_at_its_own_picture(tmp_path: Path, colorizer: Colorizer) -> None:
+    folder, target = scan(tmp_path / "reel"), tmp_path / "out.mkv"
+    settings = LOSSLESS.replace(rate=Fraction(12), range=RangeSettings(start=Fraction(1, 4)))
+    assert colorize_video(folder, target, settings, colorizer=colorizer).frames == FRAMES - 3
+    whole = [frame.luma.copy() for frame in decode(probe(folder))]
+    for frame, there in zip(decode(probe(target)), whole[3:], strict=True):
+        assert np.array_equal(frame.luma, there)
+
+
+def test_one_series_of_several_is_named_by_its_pattern(tmp_path: Path) -> None:
+    folder = scan(scan(tmp_path / "scans", "a_%04d.dpx"), "b_%04d.tif", 3, "tiff", "gray")
+    with pytest.raises(SourceError, match=r"2 series .*a_%05d\.dpx, .*b_%04d\.tif"):
+        probe(folder)
+    assert probe(folder / "b_%04d.tif").frame_count == FRAMES
+
+
+def test_a_gap_is_told_and_no_film(tmp_path: Path) -> None:
+    folder = scan(tmp_path / "reel", first=0)
+    for number in (1, 3, 4):
+        (folder / f"reel_{number:06}.dpx").unlink()
+    with pytest.raises(SourceError, match="3 pictures are missing: 1, 3 to 4; "):
+        probe(folder)
+    (folder / f"reel_{2**31 - 1:06}.dpx").write_bytes(b"x")
+    with pytest.raises(SourceError, match=f"pictures are missing: 1, 3 to 4, 7 to {2**31 - 2};"):
+        probe(folder)
+    (folder / f"reel_{2**31:06}.dpx").write_bytes(b"x")
+    with pytest.raises(SourceError, match="rename"):
+        probe(folder)
+
+
+def test_what_is_no_series(tmp_path: Path) -> None:
+    with pytest.raises(SourceNotFoundError, match="numbered so"):
+        probe(tmp_path / "reel_%06d.dpx")
+    with pytest.raises(SourceNotFoundError, match="no such file"):
+        probe(tmp_path / "none" / "reel_%06d.dpx")
+    (tmp_path / "one 1.png").write_bytes(b"x")
+    (tmp_path / "two.png").write_bytes(b"x")
+    assert as_source(tmp_path) == tmp_path
+    with pytest.raises(SourceError, match="this is a folder"):
+        probe(tmp_path)
+    # A file that is really called so, and a name that only looks so.
+    (tmp_path / "reel_%06d.png").write_bytes(b"x")
+    assert series_at(tmp_path / "reel_%06d.png") is None
+    assert series_at(tmp_path / "film%d.mp4") is None
+    assert series_at(tmp_path / "a%d%d.png") is None
+    assert series_at(tmp_path / "a%%d.png") is None
+
+
+def test_numbers_with_zeros_in_front_are_not_those_without(tmp_path: Path) -> None:
+    for name in ("f_08.png", "f_09.png", "f_10.png", "f_8.png", "f_100.png", "f_011.png"):
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(SourceError, match="89 pictures are missing: 11 to 99"):
+        series_at(tmp_path / "f_%02d.png")
+    (tmp_path / "f_100.png").unlink()
+    found = series_at(tmp_path / "f_%02d.png")
+    assert found is not None
+    assert [path.name for path in found.files()] == ["f_08.png", "f_09.png", "f_10.png"]
+
+
+def test_a_picture_that_is_broken_is_told_of(tmp_path: Path, colorizer: Colorizer) -> None:
+    folder, target = scan(tmp_path / "reel"), tmp_path / "out.mkv"
+    broken = folder / "reel_086403.dpx"
+    broken.write_bytes(broken.read_bytes()[:100])
+    report = colorize_video(folder, target, LOSSLESS, colorizer=colorizer)
+    assert report.frames == FRAMES - 1
+    assert report.skipped == 1
+
+
+def test_finished_work_is_of_these_very_pictures(tmp_path: Path) -> None:
+    folder = scan(tmp_path / "reel")
+    path = as_source(folder)
+    before = source_digest(path)
+    assert source_digest(path) == before
+    middle = folder / "reel_086404.dpx"
+    os.utime(middle, ns=(1, 1))
+    assert source_digest(path) != before
+
+
+def test_a_rate_is_for_numbered_pictures_alone(clip: Callable[[str], Path]) -> None:
+    with pytest.raises(UsageError, match="--fps"):
+        probe(clip("plain.mp4"), rate=Fraction(24))
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("24", Fraction(24)),
+        ("23.976", Fraction(24000, 1001)),
+        ("23.98", Fraction(24000, 1001)),
+        ("29.97", Fraction(30000, 1001)),
+        ("24000/1001", Fraction(24000, 1001)),
+        ("16.67", Fraction(1667, 100)),
+        ("18.5", Fraction(37, 2)),
+    ],
+)
+def test_rates_are_read_as_people_write_them(text: str, rate: Fraction) -> None:
+    assert parse_rate(text) == rate
+
+
+@pytest.mark.parametrize("text", ["", "x", "24fps", "1/0", "0", "-24", "1000"])
+def test_rates_that_are_none(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["film%d.png", "out.mkv", "--fps", text]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_batch_takes_folders_of_pictures_where_it_is_told_their_rate(
+    tmp_path: Path, net: Path, clip: Callable[[str], Path]
+) -> None:
+    films = tmp_path / "in"
+    scan(films / "b" / "Reel No. 2")
+    scan(scan(films / "several", "a_%04d.dpx"), "b_%04d.dpx")
+    (films / "plain.mp4").write_bytes(clip("plain.mp4").read_bytes())
+    settings = LOSSLESS.replace("color", model=str(net))
+    unasked = plan_folder(Batch(films, tmp_path / "out", settings), {})
+    assert [film.name for film in unasked] == ["plain.mp4"]
+    batch = Batch(films, tmp_path / "out", settings.replace(rate=Fraction(18)))
+    told: list[str] = []
+    summary = run_batch(batch, warn=told.append)
+    summary.check()
+    assert len(told) == 1 and "2 series" in told[0]
+    made = probe(tmp_path / "out" / "b" / "Reel No. 2.mkv")
+    assert made.average_rate == 18
+    rates = [probe(folder / "plain.mp4").average_rate for folder in (films, tmp_path / "out")]
+    assert rates[0] == rates[1] != 18
+    states = {film.name: film.state for film in look(batch)}
+    assert states == {"b/Reel No. 2": "done", "plain.mp4": "done"}
+    os.utime(films / "b" / "Reel No. 2" / "reel_086402.dpx", ns=(1, time.time_ns() + 10**10))
+    states = {film.name: film.state for film in look(batch)}
+    assert states == {"b/Reel No. 2": "todo", "plain.mp4": "done"}
