@@ -13,7 +13,7 @@ import pytest
 
 from vidcolor.errors import SourceError
 from vidcolor.media.decoder import undamaged
-from vidcolor.media.probe import open_source
+from vidcolor.media.source import open_source
 from vidcolor.settings import LimitSettings
 
 NAME = "cuda"

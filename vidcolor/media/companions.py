@@ -22,7 +22,7 @@ from vidcolor.media.chapters import part_of
 from vidcolor.media.container import add_copy, find_conversion, is_timecode, refusal
 from vidcolor.media.damage import READ_FAULTS_IN_A_ROW, packets_of
 from vidcolor.media.faults import FAULTS, on_disk, reason
-from vidcolor.media.probe import has_decoder, is_cover, open_source
+from vidcolor.media.source import has_decoder, is_cover, open_source
 from vidcolor.media.track import Still, Track, time_of
 
 if TYPE_CHECKING:  # It exists in the stubs only.

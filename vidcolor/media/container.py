@@ -21,8 +21,8 @@ from vidcolor.frames import VideoInfo
 from vidcolor.media.audio import Transcoder
 from vidcolor.media.damage import packets_of
 from vidcolor.media.faults import FAULTS
-from vidcolor.media.probe import has_decoder, is_cover, open_source
 from vidcolor.media.recipes import Recipe, recipes
+from vidcolor.media.source import has_decoder, is_cover, open_source
 from vidcolor.media.subtitles import TEXT_CODECS, TEXT_SOURCES, Rewriter, add_text
 from vidcolor.media.track import Track
 

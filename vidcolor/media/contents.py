@@ -16,7 +16,7 @@ from vidcolor.frames import StreamInfo, VideoInfo
 from vidcolor.media.clock import origin_of
 from vidcolor.media.container import lacks_setup
 from vidcolor.media.faults import reading
-from vidcolor.media.probe import has_decoder, is_cover, open_source
+from vidcolor.media.source import has_decoder, is_cover, open_source
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vidcolor.frames import VideoInfo
 from vidcolor.media.faults import reading
-from vidcolor.media.probe import open_source
+from vidcolor.media.source import open_source
 
 _REORDERING = 1
 """Seconds to read on for: packets come in the order of decoding, and an edit list may have moved

@@ -17,8 +17,8 @@ from vidcolor.frames import VideoInfo
 from vidcolor.media.damage import packets_of
 from vidcolor.media.devices import accelerator
 from vidcolor.media.faults import FAULTS, reading
-from vidcolor.media.probe import open_source
 from vidcolor.media.safety import picture_options
+from vidcolor.media.source import open_source
 from vidcolor.media.surface import UnfitError
 from vidcolor.settings import SOFTWARE, LimitSettings
 

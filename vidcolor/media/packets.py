@@ -14,7 +14,7 @@ from av.packet import Packet
 from av.stream import Discard, Stream
 
 from vidcolor.media.faults import FAULTS, reading
-from vidcolor.media.probe import has_decoder, open_source
+from vidcolor.media.source import has_decoder, open_source
 from vidcolor.media.track import time_of
 
 _BLOCK = 4096

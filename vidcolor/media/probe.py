@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
 
 import av
-from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
-from av.stream import AttachmentStream, Discard, Disposition, Stream
+from av.stream import AttachmentStream, Disposition, Stream
 from av.video.stream import VideoStream
 
 from vidcolor.device import cores
@@ -25,14 +23,14 @@ from vidcolor.media.damage import packets_of
 from vidcolor.media.faults import FAULTS, reading
 from vidcolor.media.hdr import light_metadata, side_data
 from vidcolor.media.picture import picture_of
-from vidcolor.media.safety import check_pixels, check_source, opening_options, picture_options
+from vidcolor.media.safety import check_pixels, picture_options
 from vidcolor.media.series import as_source, series_at
+from vidcolor.media.source import companions, has_decoder, is_cover, main_video, open_source
 from vidcolor.settings import LimitSettings
 
 UNKNOWN = "unknown"
 """The codec of a stream that FFmpeg has no name for."""
 
-_TEXT_DEMUXERS = frozenset({"tty", "lavfi", "ffmetadata"})
 _PACKETS_TO_TRY = 600
 _MICROSECOND = Fraction(1, 1_000_000)
 
@@ -87,75 +85,6 @@ def probe(
         return replace(info, fields=fields)
 
 
-@contextmanager
-def open_source(
-    path: Path, limits: LimitSettings = LimitSettings(), hardware: HWAccel | None = None
-) -> Iterator[InputContainer]:
-    """Open ``path``, and no file that it may name, for reading; closed at the end of the block.
-    Numbered pictures are a film of `USUAL_RATE`.
-
-    ``hardware`` decodes its pictures where it can. Faults as in ``probe``.
-    """
-    with reading(path, "cannot be opened"):
-        series = series_at(path)
-        if series is None:
-            check_source(path)
-    with reading(path, "not a film that can be read"):
-        # An absolute path cannot be taken for a protocol such as ``concat:``; lenient decoding,
-        # because old files carry titles in any encoding.
-        source = av.open(
-            str(path.absolute()) if series is None else series.address,
-            "r",
-            format=None if series is None else "image2",
-            metadata_errors="replace",
-            container_options=opening_options() if series is None else series.options,
-            # FFmpeg decodes pictures already while it opens a file.
-            options=picture_options(limits),
-            hwaccel=hardware,
-        )
-    with source:
-        if source.format.name in _TEXT_DEMUXERS:
-            raise SourceError(f"{path}: not a film that can be read: it is a text file")
-        yield source
-
-
-def main_video(source: InputContainer, path: Path) -> VideoStream:
-    """The picture to colour: the stream marked default, else the largest, never cover art.
-
-    Raises NoVideoError if there is none, SourceError if this build cannot decode it.
-    """
-    pictures = [stream for stream in source.streams.video if not is_cover(stream)]
-    if not pictures:
-        held = sorted({stream.type for stream in source.streams})
-        found = f"only {' and '.join(held)}" if held else "no stream"
-        if source.streams.video:
-            found = "only cover art" if held == ["video"] else "only sound and cover art"
-        raise NoVideoError(f"{path}: no video in this file, {found}")
-    able = [stream for stream in pictures if has_decoder(stream)]
-    if not able:
-        raise SourceError(f"{path}: no decoder for its video codec in this build of FFmpeg")
-    return max(able, key=_rank)
-
-
-def has_decoder(stream: Stream) -> bool:
-    """False where this build of FFmpeg knows no decoder; PyAV then leaves out the codec context."""
-    context: object = stream.codec_context
-    return context is not None
-
-
-def is_cover(stream: Stream) -> bool:
-    """True for a still that illustrates the film: cover art, thumbnails."""
-    return bool(stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails))
-
-
-def companions(source: InputContainer, main: int) -> Iterator[Stream]:
-    """All streams but the picture, and but the text tracks that only carry chapter names."""
-    for stream in source.streams:
-        chapter_track = stream.type == "data" and stream.discard == Discard.all
-        if stream.index != main and not chapter_track:
-            yield stream
-
-
 def first_picture(source: InputContainer, stream: VideoStream) -> av.VideoFrame | None:
     """Decode until the first picture comes out, over damage if need be; None if none does.
 
@@ -186,11 +115,6 @@ def display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
     # Broken headers hold some that would make the picture a line or a point.
     flat = matrix is not None and matrix[0] * matrix[4] == matrix[1] * matrix[3]
     return None if flat else matrix
-
-
-def _rank(stream: VideoStream) -> tuple[bool, int, int]:
-    area = stream.codec_context.width * stream.codec_context.height
-    return bool(stream.disposition & Disposition.default), area, -stream.index
 
 
 def _encrypted(packet: av.Packet[VideoStream], stream: VideoStream) -> bool:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vidcolor.errors import SourceError
 from vidcolor.media.faults import reading
-from vidcolor.media.probe import main_video, open_source
+from vidcolor.media.source import main_video, open_source
 from vidcolor.settings import LimitSettings
 
 _GREY_ALPHA = {"ya16le": "<u2", "ya16be": ">u2"}
