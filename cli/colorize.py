@@ -21,6 +21,7 @@ from .flags import (
     Preset,
     Reference,
     Saturation,
+    Sound,
     Start,
     Tiles,
     Tint,
@@ -60,6 +61,7 @@ def colorize(
     start: Start = None,
     duration: Duration = None,
     fps: Fps = None,
+    sound: Sound = None,
     shots: Annotated[Path | None, Option(metavar="FILE.json", help="Where shots begin.")] = None,
     saturation: Saturation = None,
     warmth: Warmth = None,
@@ -126,7 +128,7 @@ def colorize(
     settings = with_keep(with_lists(settings, shots, hints, reference), keep_colour)
     settings = with_range(settings, parse_range(frames, start, duration), overwrite=overwrite)
     settings = with_decoder(with_limits(settings, limits, strict=strict), decoder)
-    settings = with_rate(settings, fps)
+    settings = with_rate(settings, fps, sound)
     settings = settings.replace(resume=not no_resume, work_dir=work_dir)
 
     # Imported here so that --help need not wait for either, nor a film for what photos need.

@@ -99,9 +99,10 @@ def with_decoder(settings: Settings, device: str | None) -> Settings:
     return settings if device is None else settings.replace("decoder", device=device)
 
 
-def with_rate(settings: Settings, text: str | None) -> Settings:
-    """``settings`` with the frame rate of numbered pictures, if one is given. Raises UsageError."""
-    return settings if text is None else settings.replace(rate=parse_rate(text))
+def with_rate(settings: Settings, text: str | None, sound: Path | None = None) -> Settings:
+    """``settings`` with the frame rate of numbered pictures, if one is given, and their sound.
+    Raises UsageError."""
+    return settings.replace(rate=None if text is None else parse_rate(text), sound=sound)
 
 
 def parse_rate(text: str) -> Fraction:

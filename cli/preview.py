@@ -20,6 +20,7 @@ from .flags import (
     Preset,
     Reference,
     Saturation,
+    Sound,
     Tiles,
     Tint,
     Vibrance,
@@ -52,6 +53,7 @@ def preview(
     start: Annotated[str | None, Option(metavar="TIME", help="A clip from here on.")] = None,
     duration: Annotated[str | None, Option(metavar="TIME", help="A clip of this length.")] = None,
     fps: Fps = None,
+    sound: Sound = None,
     split: Annotated[bool, Option("--split", help="A clip half before, half after.")] = False,
     compare: Annotated[
         list[str] | None,
@@ -80,7 +82,7 @@ def preview(
     settings = build_settings(preset, config, color, {}, look=look)
     settings = with_lists(settings, shots, hints, reference)
     settings = with_range(settings, parse_range(frames, start, duration), overwrite=overwrite)
-    settings = with_rate(settings, fps)
+    settings = with_rate(settings, fps, sound)
     clip = not settings.range.whole
     if clip and (count is not None or every_shot):
         raise UsageError("--count and --every-shot are for a sheet, which is of the whole film")

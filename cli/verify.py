@@ -11,7 +11,7 @@ from typer import Argument, Option
 from vidcolor.errors import VerificationError
 from vidcolor.settings import Settings
 
-from .flags import Duration, Fps, Start
+from .flags import Duration, Fps, Sound, Start
 from .options import parse_range, with_range, with_rate
 from .progress import show_progress
 
@@ -28,6 +28,7 @@ def verify(
     start: Start = None,
     duration: Duration = None,
     fps: Fps = None,
+    sound: Sound = None,
     lossless: Annotated[
         bool, Option("--lossless", help="Every luma sample must be the same, in any codec.")
     ] = False,
@@ -39,7 +40,7 @@ def verify(
     Reads both films through. Ends with exit code 7 if anything was changed or lost.
     """
     settings = with_range(Settings(), parse_range(frames, start, duration), overwrite=False)
-    settings = with_rate(settings, fps)
+    settings = with_rate(settings, fps, sound)
     found = check(source, target, settings, lossless=lossless or None, quiet=quiet)
     if as_json:
         print(found.to_json())
@@ -60,6 +61,7 @@ def check(
             target,
             settings.range,
             rate=settings.rate,
+            sound=settings.sound,
             lossless=lossless,
             progress=progress,
         )

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from vidcolor.errors import SourceError, SourceNotFoundError, UsageError
-from vidcolor.identity import source_digest
-from vidcolor.job import colorize_video
+from vidcolor.identity import identity, source_digest
+from vidcolor.job import LENGTH, colorize_video
 from vidcolor.jobs.folder import Batch, plan_folder
 from vidcolor.jobs.run import look, run_batch
 from vidcolor.media.decode import decode
+from vidcolor.media.mux import Writer
 from vidcolor.media.probe import probe
 from vidcolor.media.series import as_source, series_at
 from vidcolor.models.colorizer import Colorizer
@@ -51,6 +52,24 @@ def scan(
             output.mux(stream.encode(picture))
             output.mux(stream.encode(None))
     return folder
+
+
+def recording(path: Path) -> Path:
+    """A second of sound, every sample another."""
+    with av.open(str(path), "w") as output:
+        stream: Any = output.add_stream("pcm_s16le", rate=8000, layout="mono")
+        samples = np.arange(8000, dtype=np.int16)[None]
+        frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+        frame.sample_rate = 8000
+        output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return path
+
+
+def heard(path: Path) -> float:
+    """Seconds of its sound."""
+    with av.open(str(path)) as source:
+        return sum(frame.samples / frame.sample_rate for frame in source.decode(audio=0))
 
 
 @pytest.mark.parametrize(
@@ -174,6 +193,48 @@ def test_finished_work_is_of_these_very_pictures(tmp_path: Path) -> None:
 def test_a_rate_is_for_numbered_pictures_alone(clip: Callable[[str], Path]) -> None:
     with pytest.raises(UsageError, match="--fps"):
         probe(clip("plain.mp4"), rate=Fraction(24))
+
+
+def test_sound_from_a_file_of_its_own(tmp_path: Path, colorizer: Colorizer) -> None:
+    folder, sound = scan(tmp_path / "reel"), recording(tmp_path / "reel.wav")
+    settings = LOSSLESS.replace(rate=Fraction(10), sound=sound)
+    whole, part = tmp_path / "whole.mkv", tmp_path / "part.mkv"
+    report = colorize_video(folder, whole, settings, colorizer=colorizer)
+    assert [line.startswith("audio 0") for line in report.copied] == [True]
+    assert report.warnings == []
+    assert verify(folder, whole, rate=settings.rate, sound=sound).passed
+    # Sound is all there, though it goes on after the last picture.
+    assert heard(whole) == heard(sound) == pytest.approx(1.0)
+    crop = RangeSettings(start=Fraction(1, 5), duration=Fraction(3, 10))
+    colorize_video(folder, part, settings.replace(range=crop), colorizer=colorizer)
+    assert verify(folder, part, crop, rate=settings.rate, sound=sound).passed
+    assert heard(part) == pytest.approx(0.3, abs=0.05)
+    missing = verify(folder, whole, rate=settings.rate)
+    assert not missing.passed
+
+
+def test_sound_can_be_changed_without_colouring_anew(tmp_path: Path, net: Path) -> None:
+    folder, target = scan(tmp_path / "reel"), tmp_path / "out.mkv"
+    settings = LOSSLESS.replace("color", model=str(net)).replace(rate=Fraction(10))
+    info = probe(folder, rate=settings.rate)
+    of_what = []
+    for sound in (None, tmp_path / "reel.wav"):
+        colorizer = Colorizer(str(net), "cpu")
+        writer = Writer(target, info, settings.encoder)
+        chosen = settings.replace(sound=sound)
+        of_what.append(identity(info, chosen, colorizer.description, writer, LENGTH))
+        writer.abandon()
+    assert of_what[0] == of_what[1]
+
+
+def test_sound_that_is_none(tmp_path: Path, clip: Callable[[str], Path]) -> None:
+    folder = scan(tmp_path / "reel")
+    with pytest.raises(SourceError, match="no sound"):
+        probe(folder, sound=clip("plain.mp4"))
+    with pytest.raises(SourceNotFoundError, match=r"reel\.wav: no such file"):
+        probe(folder, sound=tmp_path / "reel.wav")
+    with pytest.raises(UsageError, match="--sound"):
+        probe(clip("plain.mp4"), sound=clip("sound.mp4"))
 
 
 @pytest.mark.parametrize(

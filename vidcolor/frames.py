@@ -147,8 +147,15 @@ class VideoInfo:
     surface: Surface | None = None
     """None where software decodes the film."""
     others: tuple[StreamInfo, ...] = ()
+    sound: Path | None = None
+    """The file that the ``others`` are in, of numbered pictures with a sound track."""
     chapters: int = 0
     metadata: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def others_path(self) -> Path:
+        """The file with all but the picture."""
+        return self.path if self.sound is None else self.sound
 
     @property
     def quarter_turns(self) -> int:

@@ -37,8 +37,8 @@ def identity(
     from importlib.metadata import version
 
     chosen = dataclasses.asdict(settings)
-    # Whatever decodes the film, its frames are the same.
-    for key in ("overwrite", "resume", "work_dir", "decoder"):
+    # Whatever decodes the film, and whatever is heard, its frames are the same.
+    for key in ("overwrite", "resume", "work_dir", "decoder", "sound"):
         del chosen[key]
     return {
         "source": source_digest(info.path),

@@ -86,6 +86,7 @@ def examine(
         described,
         with_fields=wanted.order == "auto",
         rate=settings.rate,
+        sound=settings.sound,
     )
     fields = info.fields
     if wanted.order not in ("auto", "progressive"):

@@ -171,8 +171,8 @@ _GROUPS = (*_TABLES, "range")
 class Settings:
     """All settings of one job; see the groups for their meaning.
 
-    What is of one film alone (range, overwrite, rate, shots, looks, keep_color, hints, references)
-    cannot be set by a preset or config file.
+    What is of one film alone (range, overwrite, rate, sound, shots, looks, keep_color, hints,
+    references) cannot be set by a preset or config file.
     """
 
     color: ColorSettings = ColorSettings()
@@ -189,6 +189,8 @@ class Settings:
     decoder: DecoderSettings = DecoderSettings()
     rate: Fraction | None = None
     """Frames per second of numbered pictures, which do not tell it; None: 24, with a warning."""
+    sound: Path | None = None
+    """A file whose sound tracks go with numbered pictures."""
     shots: tuple[int, ...] | None = None
     """Number in the film, from 0, of the first frame of each shot: 0 first, then rising, as
     `vidcolor.shots.read_shots` reads them from a file. None: they are found by the detector."""

@@ -41,7 +41,7 @@ _STORED_APART = Fraction(10)
 
 
 class Companions:
-    """Brings all other streams of ``info.path`` into ``output``, which is to be set first.
+    """Brings all other streams, ``info.others``, into ``output``, which is to be set first.
 
     ``add`` makes their streams, ``set_span`` cuts and moves them for a part of the film, ``pull``
     muxes what is due, ``finish`` what is left. ``copied``, ``converted`` (with what was done) and
@@ -62,7 +62,7 @@ class Companions:
         """Why the last try to read failed, if it did."""
         self._pending: Packet[Stream] | None = None
         self._stack = ExitStack()
-        self.source = self._stack.enter_context(open_source(info.path))
+        self.source = self._stack.enter_context(open_source(info.others_path))
         self._packets: Iterator[Packet[Stream]] | None = None
 
     def close(self) -> None:
@@ -227,7 +227,7 @@ class Companions:
     def _attach_cover(self, stream: Stream) -> None:
         codec = stream.codec_context.codec.canonical_name if has_decoder(stream) else ""
         name, kind = _COVER_NAMES.get(codec, ("cover", "application/octet-stream"))
-        with open_source(self._info.path) as source:
+        with open_source(self._info.others_path) as source:
             packet = next(p for p in source.demux(source.streams[stream.index]) if p.size)
             name = stream.metadata.get("filename", name)
             kind = stream.metadata.get("mimetype", kind)

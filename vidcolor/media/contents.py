@@ -63,9 +63,13 @@ class Contents:
 
 
 def contents(info: VideoInfo) -> Contents:
-    """Read what ``info.path`` holds. Raises SourceError."""
+    """Read what the film holds. Raises SourceError."""
     with open_source(info.path) as source, reading(info.path):
         stream = cast(VideoStream, source.streams[info.stream_index])
+        lossless = _lossless(info, stream)
+        origin = origin_of(source, info) * info.time_base
+    path = info.others_path
+    with open_source(path) as source, reading(path):
         tracks = tuple(_track(info, source, about) for about in info.others)
         chapters = tuple(
             Chapter(
@@ -74,8 +78,6 @@ def contents(info: VideoInfo) -> Contents:
             for chapter in source.chapters()
             if (base := chapter["time_base"]) is not None
         )
-        lossless = _lossless(info, stream)
-        origin = origin_of(source, info) * info.time_base
     return Contents(tracks, chapters, origin, lossless)
 
 

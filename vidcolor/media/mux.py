@@ -11,6 +11,7 @@ from typing import Self
 
 import av
 from av.packet import Packet
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from vidcolor.disk import check_room
@@ -191,19 +192,28 @@ class Writer:
             )
             self._opened.callback(self._close_output)
             self._output.metadata.update(kept_metadata(info.metadata))
+            if info.sound is not None:
+                self._add_picture(None)
             # In the source's order, so that "the second audio track" stays the second.
             for stream in self._companions.source.streams:
-                if stream.index != info.stream_index:
+                if info.sound is None and stream.index == info.stream_index:
+                    self._add_picture(stream)
+                else:
                     self._companions.add(stream.index)
-                    continue
-                self._encoder = PictureEncoder(self._output, info, self._choice)
-                self._encoder.stream.metadata.update(kept_metadata(dict(stream.metadata)))
-                self._encoder.stream.disposition = stream.disposition
-                aspect = info.sample_aspect_ratio
-                self._claim = claim(self._output, self._encoder.stream, aspect)
             if self._crop.whole:
-                origin = self._encoder.origin = origin_of(self._companions.source, info)
+                # A sound track's own clock, if it has one, says nothing of the picture's.
+                alone = info.sound is None
+                origin = origin_of(self._companions.source, info) if alone else 0
+                self._encoder.origin = origin
                 self._start(origin * info.time_base if origin else None, None)
+
+    def _add_picture(self, like: Stream | None) -> None:
+        info = self._info
+        self._encoder = PictureEncoder(self._output, info, self._choice)
+        if like is not None:
+            self._encoder.stream.metadata.update(kept_metadata(dict(like.metadata)))
+            self._encoder.stream.disposition = like.disposition
+        self._claim = claim(self._output, self._encoder.stream, info.sample_aspect_ratio)
 
     def _start(self, start: Fraction | None, end: Fraction | None) -> None:
         """Write the header: early for a whole film, at the first frame for a part of one."""

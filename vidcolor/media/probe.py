@@ -42,6 +42,7 @@ def probe(
     *,
     with_fields: bool = True,
     rate: Fraction | None = None,
+    sound: Path | None = None,
 ) -> VideoInfo:
     """Read the header of a film and decode its first picture.
 
@@ -50,17 +51,19 @@ def probe(
     as well, see ``combing``: that takes longest, and ``described`` is told before what is known by
     then, which is all but ``fields``. What it raises ends this. It is also all that is found out
     without ``with_fields``. ``rate`` is that of numbered pictures in frames per second, which do
-    not tell it themselves; see `vidcolor.media.series`.
+    not tell it themselves, and ``sound`` a file whose sound tracks go with them; see
+    `vidcolor.media.series`.
 
-    Raises SourceNotFoundError; UsageError for a ``rate`` of anything else; SourceError for a
+    Raises SourceNotFoundError; UsageError for either of anything else; SourceError for a
     directory without such pictures or with several series of them, a pipe, a playlist, an empty,
     broken or encrypted file, one over the ``limits``, a codec without decoder; NoVideoError where
     there is only sound or cover art, or no picture can be decoded.
     """
     with reading(Path(path), "cannot be opened"):
         path = as_source(Path(path))
-        if rate is not None and series_at(path) is None:
-            raise UsageError(f"{path}: --fps is for numbered pictures; this has a clock of its own")
+        for flag, given in (("--fps", rate), ("--sound", sound)):
+            if given is not None and series_at(path) is None:
+                raise UsageError(f"{path}: {flag} is for numbered pictures; a film has its own")
     with open_source(path, limits) as source:
         if len(source.streams) > limits.streams:
             raise SourceError(
@@ -76,6 +79,8 @@ def probe(
         with reading(path):
             told, first = _describe(path, source, stream)
         info = told if rate is None else _at_rate(told, rate)
+        if sound is not None:
+            info = replace(info, sound=sound, others=_sound_tracks(sound, limits))
         if described is not None:
             described(info)
         if not with_fields:
@@ -176,6 +181,14 @@ def _describe(
         metadata=metadata,
     )
     return info, frame
+
+
+def _sound_tracks(path: Path, limits: LimitSettings) -> tuple[StreamInfo, ...]:
+    with open_source(path, limits) as source, reading(path):
+        found = tuple(_describe_other(stream) for stream in source.streams.audio)
+    if not found:
+        raise SourceError(f"{path}: no sound in this file")
+    return found
 
 
 def _at_rate(info: VideoInfo, rate: Fraction) -> VideoInfo:

@@ -36,6 +36,7 @@ def verify(
     crop: RangeSettings = RangeSettings(),
     *,
     rate: Fraction | None = None,
+    sound: Path | None = None,
     lossless: bool | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Verification:
@@ -43,15 +44,15 @@ def verify(
 
     Both films are read through, side by side; memory does not grow with their length. With
     ``lossless`` every difference in luma counts; None goes by the target's codec, or by what x264
-    and x265 write into their streams about themselves. ``rate`` is that of a ``source`` of numbered
-    pictures, as in `Settings`.
+    and x265 write into their streams about themselves. ``rate`` and ``sound`` are those
+    of a ``source`` of numbered pictures, as in `Settings`.
 
     Raises SourceError when either film cannot be read, UsageError when the range holds no frame
     and when they are photographs, whose samples of R'G'B' are rounded otherwise than a film's.
     """
     if is_photo_job(Path(source), Path(target)):
         raise UsageError(f"{target}: only films are compared, and this is a photo")
-    old, new = probe(Path(source), rate=rate), probe(Path(target))
+    old, new = probe(Path(source), rate=rate, sound=sound), probe(Path(target))
     before, after = contents(old), contents(new)
     total = expected_frames(old, Settings(range=crop))
     pictures = compare_pictures(old, new, crop, before.origin, progress, total)

@@ -103,7 +103,7 @@ def _lost(track: Track, source: VideoInfo, target: VideoInfo) -> Check:
         says += ", whose container has no place for it"
     excused = track.kind == "data" or unknown or homeless
     if not excused and track.kind in _TIMED:
-        with closing(parcels(source.path, [track.about.index])) as held:
+        with closing(parcels(source.others_path, [track.about.index])) as held:
             excused = next(held, None) is None
         if excused:
             says += ": the source has nothing of it but its name"
@@ -119,7 +119,7 @@ def _sound(
 ) -> Check:
     old, new = (track.about for track in pair)
     name, how = name_stream(old), f"encoded anew as {new.codec}"
-    was, now = hear(source.path, old.index, span), hear(target.path, new.index)
+    was, now = hear(source.others_path, old.index, span), hear(target.path, new.index)
     if was is None or now is None:
         lost = was is not None
         says = f"{how}, and cannot be decoded" if lost else f"{how} from what cannot be decoded"
@@ -152,7 +152,7 @@ def _compare(
             lane.forgiven = ((-tick, tick), (span[1] - span[0] - times.step - tick, None))
         lanes[old.about.index] = twins[new.about.index] = lane
     with (
-        closing(parcels(source.path, lanes.keys(), span)) as before,
+        closing(parcels(source.others_path, lanes.keys(), span)) as before,
         closing(parcels(target.path, twins.keys())) as after,
     ):
         for side, parcel in in_step(before, after, times.origin):
