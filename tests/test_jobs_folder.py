@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from vidcolor.errors import SourceError, SourceNotFoundError, UsageError
+from vidcolor.jobs.files import Identity, identify
 from vidcolor.jobs.film import Outcome
 from vidcolor.jobs.folder import Batch, Film, plan_folder
-from vidcolor.jobs.ledger import Entry, Identity, State, identify
+from vidcolor.jobs.ledger import Entry, State
 from vidcolor.settings import Settings
 
 
@@ -47,6 +49,18 @@ def test_films_are_told_by_their_suffix_and_keep_their_place(source: Path) -> No
         "b/d/e.webm": "b/d/e.webm",
         "odd\udcff.mov": "odd\udcff.mov",
     }
+
+
+def test_a_link_to_a_folder_is_told_of(source: Path, tmp_path: Path) -> None:
+    put(tmp_path / "real", "r.mkv")
+    put(source, "a.mkv")
+    (source / "linked").symlink_to(tmp_path / "real")
+    told: list[str] = []
+    batch = Batch(source, tmp_path / "out")
+    assert [film.name for film in plan_folder(batch, {}, told.append)] == ["a.mkv"]
+    assert len(told) == 1 and "linked" in told[0]
+    asked = replace(batch, patterns=("linked/*.mkv",))
+    assert [film.name for film in plan_folder(asked, {})] == ["linked/r.mkv"]
 
 
 def test_patterns_choose_instead_of_suffixes(source: Path) -> None:
@@ -213,7 +227,12 @@ def test_an_interrupted_film_is_made_again_unless_it_was_finished(source: Path) 
     assert judged(source, known) == ("todo", "was interrupted")
     # The target was put in place, and then the power went.
     put(source, "../out/a.mkv")
-    assert judged(source, known) == ("done", "")
+    ours = replace(known, noted=identify(source.parent / "out/a.mkv"))
+    assert judged(source, ours) == ("done", "")
+    # It was not, and somebody put another one there.
+    strange = "its target has been changed by someone else"
+    assert judged(source, known) == ("exists", strange)
+    assert judged(source, replace(known, noted=Identity(1, 1))) == ("exists", strange)
     # An older target of ours, which was to be replaced.
     assert judged(source, entry(source, "a.mkv", "a.mkv", "begun"))[0] == "todo"
 

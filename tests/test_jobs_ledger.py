@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from vidcolor.errors import TargetError
+from vidcolor.jobs.files import Identity
 from vidcolor.jobs.film import Outcome
-from vidcolor.jobs.ledger import LOCKS, NAME, Entry, Identity, Ledger
+from vidcolor.jobs.ledger import LOCKS, NAME, Entry, Ledger
 
 FILM = Entry(
     "odd \udcff.avi",

@@ -17,6 +17,7 @@ from networks import tiny_checkpoint
 from vidcolor.errors import BatchError, BatchFailedError, ModelError
 from vidcolor.jobs import film as film_module
 from vidcolor.jobs import processes as processes_module
+from vidcolor.jobs.files import identify
 from vidcolor.jobs.film import Outcome
 from vidcolor.jobs.folder import Batch
 from vidcolor.jobs.ledger import NAME, Ledger
@@ -127,6 +128,44 @@ def test_what_was_to_be_replaced_is_not_taken_for_done_after_an_interruption(bat
     assert run_batch(batch).colored == 2
 
 
+def test_what_a_stopped_run_had_put_in_place_is_done(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(target: Path, *, stills: bool) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(film_module, "_look", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run_batch(batch)
+    film = batch.target / "a.mp4"
+    made = film.stat().st_mtime_ns
+    assert states(batch)["a.mp4"] == "done"
+    assert run_batch(batch).colored == 1
+    assert film.stat().st_mtime_ns == made
+    with Ledger(batch.target, keep=False) as ledger:
+        entry = ledger.find("a.mp4")
+        assert entry is not None and entry.state == "done" and entry.written == identify(film)
+    assert not list(batch.target.glob(".*locks"))
+    film.write_text("another")
+    assert states(batch)["a.mp4"] == "exists"
+
+
+def test_what_others_put_there_meanwhile_is_not_taken_for_ours(batch: Batch) -> None:
+    def stop(step: Step) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(batch, tell=stop)
+    film = batch.target / "a.mp4"
+    film.write_text("someone else's")
+    assert states(batch)["a.mp4"] == "exists"
+    other = replace(batch, settings=batch.settings.replace("color", saturation=0.5))
+    for again in (batch, other):
+        run_batch(again)
+        assert film.read_text() == "someone else's"
+
+
 def test_a_batch_that_was_killed_goes_on(batch: Batch) -> None:
     child = multiprocessing.get_context("spawn").Process(target=_be_killed, args=(batch,))
     child.start()
@@ -200,12 +239,21 @@ def test_a_drop_folder_takes_what_stands_still(clip: Clips, batch: Batch) -> Non
         return event
 
     def wait() -> None:
+        reports.append(page.is_file())
         seen.append([name for name, state in states(batch).items() if state == "done"])
 
+    reports: list[bool] = []
+    page = batch.target.parent / "report" / "report.html"
     steps: list[Step] = []
     time = Time(grow(0.2), grow(0.5), grow(0.7), grow(1.0), wait, wait, wait, wait)
     with pytest.raises(KeyboardInterrupt):
-        run_batch(batch, watch=Clock(lambda: time.seconds, time.sleep), tell=steps.append)
+        run_batch(
+            batch,
+            watch=Clock(lambda: time.seconds, time.sleep),
+            tell=steps.append,
+            report=page.parent,
+        )
+    assert reports == [True] * 4
     ends = [step.film.name for step in steps if step.progress is None]
     assert ends == ["a.mp4", "b/broken.avi", "c.mp4", "d.mp4"]
     assert seen[:3] == [[], [], []]

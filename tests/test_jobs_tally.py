@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from vidcolor.jobs import tally
+from vidcolor.jobs.files import Identity
 from vidcolor.jobs.film import Outcome
 from vidcolor.jobs.folder import Film
-from vidcolor.jobs.ledger import Identity
 from vidcolor.jobs.tally import Tally
 from vidcolor.report import Progress
 from vidcolor.settings import Settings

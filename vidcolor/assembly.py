@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -24,7 +25,8 @@ class Assembly:
 
     A context manager. What an earlier run had finished comes first; ``resume`` is where the next
     chunk begins, None for the start of the film; ``complete``: there is none. ``noticed`` takes in
-    what each chunk's notes tell. Raises EncodeError and TargetError.
+    what each chunk's notes tell. ``sign`` is called with the film just before that takes the
+    target's place. Raises EncodeError and TargetError.
     """
 
     def __init__(
@@ -34,12 +36,14 @@ class Assembly:
         pipeline: Pipeline,
         noticed: Noticed,
         watch: Stopwatch,
+        sign: Callable[[Path], None] | None = None,
     ) -> None:
         self._writer = writer
         self._work = work
         self._pipeline = pipeline
         self._noticed = noticed
         self._watch = watch
+        self._sign = sign
         self._start: ChunkStart | None = None
         self._segment: SegmentWriter | None = None
         last = work.chunks[-1] if work.chunks else None
@@ -99,8 +103,13 @@ class Assembly:
             self._noticed.add(chunk.notes)
 
     def _join(self) -> None:
+        def sign(film: Path) -> None:
+            self._work.sign(film)
+            if self._sign is not None:
+                self._sign(film)
+
         try:
-            self._writer.join([chunk.segment for chunk in self._work.chunks], self._work.sign)
+            self._writer.join([chunk.segment for chunk in self._work.chunks], sign)
         except EncodeError:
             # Else the next call would come here again, and fail again.
             self._work.drop_broken()

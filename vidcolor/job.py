@@ -61,6 +61,7 @@ def colorize_video(
     colorizer: Colorizer | None = None,
     hands: Hands | None = None,
     following: Callable[[Progress], None] | None = None,
+    sign: Callable[[Path], None] | None = None,
 ) -> Report:
     """Colour the film ``source`` into the new file ``target``.
 
@@ -68,7 +69,8 @@ def colorize_video(
     each, what could not be. A ready ``colorizer`` may be given to be used again for many films.
     ``following`` is told as ``progress`` is, while the film is read through for known colours.
     With ``hands``, as from `vidcolor.jobs.pool.Pool`, others do its chunks, several at once.
-    ``target`` appears when it is complete and not before, and is left as it was on any error.
+    ``target`` appears when it is complete and not before, ``sign`` being called with its file just
+    before (unless ``settings.resume`` is off), and is left as it was on any error.
     Finished chunks are then kept, and the same call goes on from there; one with other settings, or
     with ``settings.resume`` off, throws them away and begins anew.
 
@@ -139,7 +141,7 @@ def colorize_video(
             first = settings.range.first_frame or 0
             work = stack.enter_context(WorkFolder(kept_in, of_what, first, tell))
             stack.enter_context(_ending(writer, watch))
-            assembly = Assembly(writer, work, pipeline, noticed, watch)
+            assembly = Assembly(writer, work, pipeline, noticed, watch, sign)
             sink = stack.enter_context(assembly)
             resume, complete = assembly.resume, assembly.complete
             # One alone does anew what was finished beyond a gap.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import secrets
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -61,14 +61,20 @@ class TextFile:
 
         self.write_bytes(encoded())
 
-    def write_bytes(self, pieces: Iterable[bytes | memoryview]) -> None:
-        """Put these bytes in place in one step."""
+    def write_bytes(
+        self,
+        pieces: Iterable[bytes | memoryview],
+        sign: Callable[[Path], None] | None = None,
+    ) -> None:
+        """Put these bytes in place in one step; ``sign`` is called with their file just before."""
         with writing(self.path, self._what):
             with self._part.open("wb") as file:
                 for piece in pieces:
                     file.write(piece)
             if self._mode is not None:
                 self._part.chmod(stat.S_IMODE(self._mode))
+            if sign is not None:
+                sign(self._part)
             put_in_place(self._part, self._real)
 
 

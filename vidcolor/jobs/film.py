@@ -14,6 +14,7 @@ import numpy as np
 from vidcolor.chunkwork import Hands
 from vidcolor.errors import VidcolorError
 from vidcolor.job import colorize_video
+from vidcolor.jobs.files import note
 from vidcolor.media.decode import decode
 from vidcolor.media.probe import probe
 from vidcolor.models.blend import open_colorizer
@@ -39,6 +40,8 @@ class Work:
     settings: Settings
     strip: bool = False
     """Whether a strip of stills is wanted."""
+    mark: str = ""
+    """Where it is written down which file takes the target's place, just before it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +103,15 @@ class Colorist:
             alone = photo or hands is None
             colorizer = self._loaded.colorizer(work.settings) if alone else None
             names = (work.source, work.target, work.settings)
+
+            def sign(file: Path) -> None:
+                if work.mark:
+                    note(Path(work.mark), file)
+
             if photo:
-                report = colorize_photo(*names, warn=warnings.append, colorizer=colorizer)
+                report = colorize_photo(
+                    *names, warn=warnings.append, colorizer=colorizer, sign=sign
+                )
             else:
                 report = colorize_video(
                     *names,
@@ -109,6 +119,7 @@ class Colorist:
                     warn=warnings.append,
                     colorizer=colorizer,
                     hands=hands,
+                    sign=sign,
                 )
             length, strip = _look(Path(work.target), stills=work.strip)
         except VidcolorError as error:

@@ -16,7 +16,8 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from vidcolor.errors import SettingsError, SourceError, SourceNotFoundError, UsageError
-from vidcolor.jobs.ledger import Entry, Identity, identify
+from vidcolor.jobs.files import Identity, identify
+from vidcolor.jobs.ledger import Entry
 from vidcolor.jobs.naming import name_targets
 from vidcolor.jobs.sidecars import Digests, Sidecars
 from vidcolor.media.series import as_source
@@ -127,7 +128,7 @@ def _judge(film: Film, entry: Entry | None, batch: Batch) -> tuple[State, str]:
         elif entry.digest != film.digest:
             changed = "its settings have changed"
         # A run was killed after the target was in place, and before it could say so.
-        unsaid = entry.state == "begun" and now not in (None, entry.written)
+        unsaid = entry.noted is not None and now == entry.noted
         if now is None or now == entry.written or unsaid:
             if changed:
                 return "todo", changed
@@ -189,6 +190,8 @@ def _find(batch: Batch, warn: Callable[[str], None]) -> Iterator[tuple[PurePosix
     for folder, inner, files in os.walk(batch.source, onerror=unreadable):
         here = Path(folder)
         inner[:] = [name for name in inner if name[0] != "." and (here / name).resolve() != target]
+        for link in (name for name in inner if (here / name).is_symlink()):
+            warn(f"{here / link}: a link to a folder, left out; --pattern can name what is in it")
         for reel in inner if numbered else ():
             yield from _series(here / reel, (here / reel).relative_to(batch.source), warn)
         for file in files:

@@ -11,14 +11,15 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
 from vidcolor.errors import TargetError
+from vidcolor.jobs.files import Identity, noted
 from vidcolor.jobs.film import NOTHING, Outcome
 
 NAME = ".vidcolor-ledger.sqlite"
@@ -35,29 +36,14 @@ _COLUMNS = (
 State = Literal["begun", "done", "failed"]
 
 
-class Identity(NamedTuple):
-    """What tells that a file is the one it was: its size in bytes and its time of change."""
-
-    size: int
-    mtime_ns: int
-
-
-def identify(path: Path) -> Identity | None:
-    """None where there is no such file."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return Identity(found.st_size, found.st_mtime_ns)
-
-
 @dataclass(frozen=True, slots=True)
 class Entry:
     """What is known of one film since it was last taken up.
 
     ``name`` is its path in the source folder, ``source`` its whole path then, ``target`` its
     path in the target folder, ``digest`` that of its settings. ``written`` is the last target
-    that is known to be ours; ``outcome`` has no strip, which only `Ledger.strip` gives.
+    that is known to be ours, ``noted`` the one that a run which was killed may have put in place
+    after that; ``outcome`` has no strip, which only `Ledger.strip` gives.
     """
 
     name: str
@@ -68,6 +54,7 @@ class Entry:
     state: State
     written: Identity | None = None
     outcome: Outcome = NOTHING
+    noted: Identity | None = None
 
 
 class Ledger:
@@ -122,7 +109,7 @@ class Ledger:
         return bytes(row[0]) if row else b""
 
     def record(self, entry: Entry) -> None:
-        """Put ``entry`` in the place of what was known of that film."""
+        """Put ``entry`` in the place of what was known of that film, and what was noted of it."""
         made, outcome = entry.written, entry.outcome
         row = (
             os.fsencode(entry.name),
@@ -142,15 +129,15 @@ class Ledger:
         with self._using():
             marks = ", ".join("?" * len(row))
             self._file.execute(f"INSERT OR REPLACE INTO films VALUES ({marks})", row)
+            self.note_of(entry.target).unlink(missing_ok=True)
 
     def claim(self, target: str) -> FileLock | None:
         """The sole right to make a target, until it is released; None if another run has it.
 
         The system takes it back from a run that dies, however it dies.
         """
-        digest = hashlib.sha256(os.fsencode(target)).hexdigest()[:32]
         with self._using():
-            lock = FileLock(self._locks / f"{digest}.lock")
+            lock = FileLock(self._beside(target, ".lock"))
             try:
                 lock.acquire(blocking=False)
             except Timeout:
@@ -164,11 +151,21 @@ class Ledger:
             Path(lock.lock_file).unlink()
         lock.release()
 
+    def note_of(self, target: str) -> Path:
+        """Where it is written down which file is put in place as ``target``, see `files.note`."""
+        return self._beside(target, ".json")
+
+    def _beside(self, target: str, suffix: str) -> Path:
+        digest = hashlib.sha256(os.fsencode(target)).hexdigest()[:32]
+        return self._locks / f"{digest}{suffix}"
+
     def _select(self, where: str, *values: bytes) -> Iterator[Entry]:
         names = ", ".join(column.split()[0] for column in _COLUMNS.split(", ")[:-1])
         with self._using():
             rows = self._file.execute(f"SELECT {names} FROM films{where}", values).fetchall()
-        return map(_entry, rows)
+        for entry in map(_entry, rows):
+            begun = entry.state == "begun"
+            yield replace(entry, noted=noted(self.note_of(entry.target))) if begun else entry
 
     @contextmanager
     def _using(self) -> Iterator[None]:

@@ -13,9 +13,10 @@ from filelock import FileLock
 
 from vidcolor.device import pick_name
 from vidcolor.errors import TargetError
+from vidcolor.jobs.files import Identity, identify
 from vidcolor.jobs.film import NOTHING, Outcome, Work
 from vidcolor.jobs.folder import Batch, Film, judge, plan_folder
-from vidcolor.jobs.ledger import Entry, Identity, Ledger, State, identify
+from vidcolor.jobs.ledger import Entry, Ledger, State
 from vidcolor.jobs.summary import Summary
 from vidcolor.jobs.tally import Step, Tally
 from vidcolor.jobs.workers import make_crew
@@ -62,7 +63,8 @@ def run_batch(
     at once, each in a process of its own if there is more than one; or the chunks of some films at
     once are done by the Ray ``cluster`` of that address. ``report`` is a folder for
     ``report.html`` and ``report.json``, which are written whichever way the run ends. With
-    ``watch`` it does not end by itself: new films are taken as they come.
+    ``watch`` it does not end by itself: new films are taken as they come, and the report is written
+    after each lot.
 
     Raises the errors of `vidcolor.errors` for what concerns all films: the folders, the ledger,
     the model, the device.
@@ -79,17 +81,24 @@ def run_batch(
         pages = None if report is None else _open_reports(report, stack)
         ledger = stack.enter_context(Ledger(batch.target))
         run = _Run(batch, ledger, report is not None, tell or (lambda step: None))
+
+        def written() -> Summary:
+            summary = run.summary()
+            if pages is not None:
+                pages[0].write(summary.page(ledger))
+                pages[1].write(summary.to_json())
+            return summary
+
         try:
             with make_crew(workers, cluster, batch.settings.color.device) as crew:
                 for films in _looks(run, watch, warn):
                     for work, outcome in crew.color(run.claimed(films), run.told):
                         run.ended(work, outcome)
+                    if films and watch is not None:
+                        written()  # It may be days until the end.
         finally:
             run.let_go()
-            summary = run.summary()
-            if pages is not None:
-                pages[0].write(summary.page(ledger))
-                pages[1].write(summary.to_json())
+            summary = written()
         return summary
 
 
@@ -138,9 +147,22 @@ class _Run:
 
     def plan(self, warn: Callable[[str], None]) -> list[Film]:
         """Look again; returns what is to do."""
-        films = plan_folder(self._batch, self._ledger.entries(), warn)
+        entries = self._ledger.entries()
+        films = plan_folder(self._batch, entries, warn)
+        for film in films:
+            if film.state == "done" and entries[film.name].state == "begun":
+                self._say_done(film)
         self._films.update((film.name, film) for film in films)
         return [film for film in films if film.state == "todo"]
+
+    def _say_done(self, film: Film) -> None:
+        """Note what a run that was killed could not, unless there is one at it."""
+        lock = self._ledger.claim(film.output)
+        if lock is not None:
+            entry = self._ledger.find(film.name)
+            if entry is not None and entry.noted is not None:
+                self._note(film, "done", entry.noted)
+            self._ledger.release(lock)
 
     def claimed(self, films: Sequence[Film]) -> Iterator[Work]:
         """The films one by one as they are asked for, each claimed, and still to do."""
@@ -166,7 +188,8 @@ class _Run:
             self._note(film, "begun", there)
             settings = film.settings.replace(overwrite=there is not None)
             source, target = str(film.source), str(film.target)
-            yield Work(film.name, source, target, settings, self._strips)
+            mark = str(self._ledger.note_of(film.output))
+            yield Work(film.name, source, target, settings, self._strips, mark)
 
     def told(self, work: Work, progress: Progress) -> None:
         """A film has got on."""

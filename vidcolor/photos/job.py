@@ -49,12 +49,14 @@ def colorize_photo(
     *,
     warn: Callable[[str], None] | None = None,
     colorizer: Colorizer | None = None,
+    sign: Callable[[Path], None] | None = None,
 ) -> Report:
     """Colour the photo ``source`` into the new file ``target``, whose suffix tells its kind.
 
     Luma is kept: exactly by PNG, TIFF and lossless WebP, as near as can be by JPEG. So are size,
-    transparency and tags. ``target`` appears when it is complete, and is left as it was on any
-    error. Settings of films alone, ``encoder`` and ``fields`` among them, are of no account.
+    transparency and tags. ``target`` appears when it is complete, ``sign`` being called with its
+    file just before, and is left as it was on any error. Settings of films alone, ``encoder`` and
+    ``fields`` among them, are of no account.
 
     Raises the errors of `vidcolor.errors`.
     """
@@ -82,7 +84,7 @@ def colorize_photo(
         with _writing(target):
             # All of it, before any is written: what a kind cannot hold is known only then.
             pieces = list(_encoded(photo, painted, kind))
-        file.write_bytes(pieces)
+        file.write_bytes(pieces, sign)
     return Report(
         source=str(source),
         target=str(target),
