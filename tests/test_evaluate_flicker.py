@@ -156,6 +156,15 @@ def test_an_unfinished_video_leaves_the_old_file(clip: Clips, tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_the_last_picture_lasts_as_long_as_it_is_told_to(clip: Clips, tmp_path: Path) -> None:
+    info, target = probe(clip("plain.mp4")), tmp_path / "slides.mp4"
+    with PictureWriter(target, info, (16, 16)) as writer:
+        for seconds, lasts in ((0, 0), (1, 0), (5, 3)):
+            ticks = [int(value / info.time_base) for value in (seconds, lasts)]
+            writer.write(BLACK, *ticks)
+    assert probe(target).duration == 8
+
+
 def test_odd_sizes_and_containers_without_h264_are_refused(clip: Clips, tmp_path: Path) -> None:
     info = probe(clip("plain.mp4"))
     with pytest.raises(ValueError, match="even"):

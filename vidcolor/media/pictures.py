@@ -10,6 +10,7 @@ from typing import Self
 
 import av
 import numpy as np
+from av.codec.context import Flags
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.reformatter import ColorRange, Colorspace
@@ -110,6 +111,8 @@ class PictureWriter:
             context.time_base = self._stream.time_base = self._base
             context.color_range, context.colorspace = _STUDIO_RANGE, _BT709
             context.color_primaries = context.color_trc = _BT709
+            # Packets that know how long they last, as the rate may vary.
+            context.flags |= Flags.frame_duration
             context.open()
             if self._sound:
                 self._companions = Companions(info)
