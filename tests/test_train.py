@@ -197,7 +197,7 @@ def test_weights_that_are_no_numbers_are_never_saved(
     recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train_until(4, recipe, monkeypatch)
-    monkeypatch.setattr(loop, "_rate", lambda *_: float("inf"))
+    monkeypatch.setattr(loop, "rate_at", lambda *_: float("inf"))
     with pytest.raises(ModelError, match="no longer a number at step 6"):
         loop.train(recipe, quiet)
     saved = torch.load(Path(recipe.run) / "last.pt", weights_only=True)
