@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from vidcolor.errors import ModelError
 from vidcolor.models import (
     chromanet,
@@ -89,7 +91,21 @@ def read_model(path: Path) -> tuple[Architecture, Checkpoint]:
         checkpoint = Checkpoint("", {}, read_state(path), {})
     else:
         checkpoint = read_checkpoint(path)
+    _check_numbers(path, checkpoint)
     return _owner(path, checkpoint), checkpoint
+
+
+def _check_numbers(path: Path, checkpoint: Checkpoint) -> None:
+    """Raises ModelError for weights that are no numbers, of which some engines make colours."""
+    # Of those that ship it is known, and half precision takes longest.
+    if any(path == model.path for model in CATALOG if model.shipped):
+        return
+    for name, array in checkpoint.state.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ModelError(
+                f"{path}: its array {name} holds nan or inf; get the file anew, or train it again "
+                "with a lower rate"
+            )
 
 
 def files_beside(path: Path) -> tuple[Path, ...]:
