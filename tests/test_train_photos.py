@@ -47,6 +47,13 @@ def test_unreadable_and_grey_photos_are_counted_and_left_out(photos: Path) -> No
     assert (len(found.images), found.unreadable, found.grey) == (5, 1, 1)
 
 
+def test_a_list_that_is_no_utf8_is_an_error_that_names_it(tmp_path: Path) -> None:
+    listed = tmp_path / "latin1.txt"
+    listed.write_bytes(b"caf\xe9.png\n")
+    with pytest.raises(SourceError, match=r"latin1\.txt: cannot read these photos: 'utf-8'"):
+        load_photos([listed], 64)
+
+
 def test_nothing_to_train_on_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no colour photo"):
         load_photos([tmp_path], 64)

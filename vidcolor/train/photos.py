@@ -110,26 +110,29 @@ def encoded_photos(sources: Iterable[Path]) -> Iterator[tuple[str, str, bytes]]:
     for source in sources:
         if not _exists(source):
             raise SourceError(f"{source}: no such folder, tar file or photo")
-        if source.is_dir():
-            for path in sorted(source.rglob("*")):
-                if path.suffix.lower() in SUFFIXES:
-                    yield path.relative_to(source).as_posix(), source.name, _bytes(path)
-        elif source.suffix == ".tar":
-            try:
-                with tarfile.open(source) as archive:
-                    for member in archive:
-                        handle = archive.extractfile(member)
-                        if handle is not None and Path(member.name).suffix.lower() in SUFFIXES:
-                            yield member.name, source.name, handle.read()
-            except (OSError, tarfile.TarError) as error:
-                raise SourceError(f"{source}: cannot read these photos: {error}") from error
-        elif source.suffix == ".txt" and source.is_file():
-            lines = source.read_text(encoding="utf-8").split("\n")
-            yield from encoded_photos(
-                source.parent / line.strip() for line in lines if line.strip()
-            )
-        else:
-            yield source.name, source.parent.name, _bytes(source)
+        try:
+            yield from _encoded(source)
+        except (OSError, UnicodeDecodeError, tarfile.TarError) as error:
+            raise SourceError(f"{source}: cannot read these photos: {error}") from error
+
+
+def _encoded(source: Path) -> Iterator[tuple[str, str, bytes]]:
+    """The photos of one source."""
+    if source.is_dir():
+        for path in sorted(source.rglob("*")):
+            if path.suffix.lower() in SUFFIXES:
+                yield path.relative_to(source).as_posix(), source.name, _bytes(path)
+    elif source.suffix == ".tar":
+        with tarfile.open(source) as archive:
+            for member in archive:
+                handle = archive.extractfile(member)
+                if handle is not None and Path(member.name).suffix.lower() in SUFFIXES:
+                    yield member.name, source.name, handle.read()
+    elif source.suffix == ".txt" and source.is_file():
+        lines = source.read_text(encoding="utf-8").split("\n")
+        yield from encoded_photos(source.parent / line.strip() for line in lines if line.strip())
+    else:
+        yield source.name, source.parent.name, _bytes(source)
 
 
 def _bytes(path: Path) -> bytes:
@@ -149,13 +152,13 @@ def _exists(path: Path) -> bool:
 def _decode(data: bytes, short_side: int) -> NDArray[np.uint8] | None:
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        if image is None:
+            return None
+        scale = short_side / min(image.shape[:2])
+        if scale < 1:
+            image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     except cv2.error:  # An empty file, or a size OpenCV takes for an attack.
         return None
-    if image is None:
-        return None
-    scale = short_side / min(image.shape[:2])
-    if scale < 1:
-        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
