@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import multiprocessing
+import signal
 import socket
 import sys
 from dataclasses import replace
@@ -79,6 +80,55 @@ def test_a_killed_run_goes_on_to_the_same_result(
     assert all(torch.equal(expected[name], resumed[name]) for name in expected)
     assert metrics(recipe.run) == metrics(whole.run)
     assert [item["step"] for item in metrics(whole.run)] == [2, 2, 4, 4, 6, 6]
+
+
+@pytest.mark.parametrize(
+    ("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
+)
+def test_an_interrupted_run_keeps_the_step_it_was_in(
+    number: signal.Signals,
+    raised: type[BaseException],
+    recipe: Recipe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expected = _weights(loop.train(replace(recipe, run=str(tmp_path / "whole")), quiet))
+    rate = loop.rate_at
+
+    def interrupting(step: int, progress: float, recipe: Recipe) -> float:
+        if step == 4:
+            signal.raise_signal(number)
+        return rate(step, progress, recipe)
+
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    lines: list[str] = []
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "rate_at", interrupting)
+            with pytest.raises(raised):
+                loop.train(recipe, lines.append)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    last = Path(recipe.run) / "last.pt"
+    assert lines[-1] == f"kept step 5 in {last}; the same command goes on from there"
+    resumed = _weights(loop.train(recipe, lines.append))
+    assert "continuing from step 5" in lines
+    assert all(torch.equal(expected[name], resumed[name]) for name in expected)
+
+
+def test_a_second_interruption_does_not_wait(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupting(*_: object) -> float:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("not interrupted")
+
+    monkeypatch.setattr(loop, "rate_at", interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        loop.train(recipe, quiet)
+    assert not (Path(recipe.run) / "last.pt").exists()
 
 
 def test_a_run_in_slices_is_the_same_run(recipe: Recipe, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from vidcolor.train.batches import batches
 from vidcolor.train.costs import Costs, terms_of
 from vidcolor.train.critic import Adversary
 from vidcolor.train.heldout import HeldOut
+from vidcolor.train.interruption import Interruption
 from vidcolor.train.journal import Log
 from vidcolor.train.known import find_out
 from vidcolor.train.network import (
@@ -52,6 +53,9 @@ def train(recipe: Recipe, log: Log = print, photos: PhotoSet | None = None) -> P
     Returns the path of the final weights; of the checkpoint to go on from, where ``stop_after``
     ended the call before the schedule was done, though weights are written then too. Started by
     torchrun, this is one of several processes on one run.
+
+    Ctrl-C and SIGTERM end it behind the step they come in, with a checkpoint of it; a second one
+    ends it at once, and so does the first where there are several processes.
 
     Raises SourceError when there are no photos, ModelError when weights do not fit or the loss is
     lost, TargetError when the run's folder cannot be written and DeviceError when memory is full.
@@ -123,8 +127,15 @@ def _train(recipe: Recipe, ranks: Ranks, log: Log, given: PhotoSet | None) -> Pa
         stack.enter_context(closing(stream))
         results = Results(run, recipe, ranks, trained, dtype, log, state)
         stack.enter_context(closing(results))
+        interruption = Interruption()
+        if ranks.count == 1:
+            stack.enter_context(interruption)
         shares = stack.enter_context(Shares(net, recipe.threads if on_cpu else 1))
         for step, batch in stream:
+            if interruption.came:
+                _save_sound(last, state, sums, trained)
+                log(f"kept step {state.step} in {last}; the same command goes on from there")
+                interruption.go_on()
             if progress >= 1 or stopped or _given_up(state, recipe):
                 break
             rate = rate_at(step, progress, recipe)
