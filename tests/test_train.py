@@ -24,7 +24,7 @@ from training import (
     train_until,
 )
 
-from vidcolor.errors import DeviceError, ModelError, SettingsError, TargetError
+from vidcolor.errors import DeviceError, ModelError, SettingsError, SourceError, TargetError
 from vidcolor.models.chromanet.bins import nodes
 from vidcolor.models.registry import load_net
 from vidcolor.train import loop, network
@@ -163,15 +163,23 @@ def test_a_run_folder_that_cannot_be_made_is_refused(recipe: Recipe, photos: Pat
         loop.train(replace(recipe, run=str(photos / "0.png" / "run")), quiet)
 
 
+def test_a_run_that_is_not_accepted_leaves_nothing(recipe: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no such folder"):
+        loop.train(replace(recipe, photos=(str(tmp_path / "none"),)), quiet)
+    assert not Path(recipe.run).exists()
+
+
 def test_a_checkpoint_of_another_network_is_refused_in_one_line(
     recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loop.train(recipe, quiet)
+    told = (Path(recipe.run) / "recipe.json").read_text(encoding="utf-8")
     wide = replace(tiny_config(recipe), widths=(16, 16, 16, 24))
     monkeypatch.setattr(network, "net_config", lambda recipe: wide)
     with pytest.raises(ModelError, match=r"has widths \[16, 16, 16, 16\], the recipe's") as caught:
-        loop.train(recipe, quiet)
+        loop.train(replace(recipe, seed=9), quiet)
     assert len(str(caught.value)) < 300
+    assert (Path(recipe.run) / "recipe.json").read_text(encoding="utf-8") == told
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", None])

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
@@ -60,7 +61,7 @@ def train(recipe: Recipe, log: Log = print, photos: PhotoSet | None = None) -> P
     Raises SourceError when there are no photos, ModelError when weights do not fit or the loss is
     lost, TargetError when the run's folder cannot be written and DeviceError when memory is full.
     """
-    with joined(recipe.device) as ranks:
+    with joined(recipe.device) as ranks, _folder(recipe, ranks):
         try:
             return _train(recipe, ranks, log if ranks.first else lambda line: None, photos)
         except OutOfMemory as error:
@@ -68,6 +69,25 @@ def train(recipe: Recipe, log: Log = print, photos: PhotoSet | None = None) -> P
                 f"{describe(ranks.device)}: not enough memory for these batches; make those in "
                 "stages smaller, or set resident = 'off'"
             ) from error
+
+
+@contextmanager
+def _folder(recipe: Recipe, ranks: Ranks) -> Iterator[None]:
+    """Make the run's folder; it is gone again where it was new and nothing came of the run."""
+    if not ranks.first:
+        yield
+        return
+    run = Path(recipe.run)
+    new = not run.exists()
+    with writing(run, "run"):
+        run.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        if new:
+            # Refuses while it holds anything.
+            with suppress(OSError):
+                run.rmdir()
 
 
 def _train(recipe: Recipe, ranks: Ranks, log: Log, given: PhotoSet | None) -> Path:
@@ -80,11 +100,6 @@ def _train(recipe: Recipe, ranks: Ranks, log: Log, given: PhotoSet | None) -> Pa
     torch.backends.cudnn.benchmark = not on_cpu
     rows = ranks.rows(recipe.stages)
     run = Path(recipe.run)
-    if ranks.first:
-        with writing(run, "run"):
-            run.mkdir(parents=True, exist_ok=True)
-        write_text(run / "recipe.json", json.dumps(asdict(recipe), indent=1), "recipe")
-
     photos, held = (given, None) if given else photo_sets(recipe, recipe.threads)
     log(
         f"{len(photos.images)} photos, {len(held.images) if held else 0} held out; left out "
@@ -112,6 +127,9 @@ def _train(recipe: Recipe, ranks: Ranks, log: Log, given: PhotoSet | None) -> Pa
     else:
         prepare(net, photos, recipe, device)
         average.load_state_dict(net.state_dict())
+    if ranks.first:
+        # Only now: what lies there tells of a run that was begun, and that this one may not fit.
+        write_text(run / "recipe.json", json.dumps(asdict(recipe), indent=1), "recipe")
     ranks.agree(net, average, *([adversary.critic] if adversary else []))
     freeze_norms(net)
     costs = Costs(recipe, color_loss(recipe, net, photos), known, adversary, device, dtype)
