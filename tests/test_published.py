@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -135,8 +136,10 @@ class _Code:
     ("kind", "mention"),
     [
         ("code", "holds code"),
-        ("truncated", "broken checkpoint|damaged"),
-        ("empty", "broken checkpoint"),
+        ("truncated", "it is truncated or damaged"),
+        ("pickle", "holds code or objects"),
+        ("empty", "broken checkpoint, or not one at all: it is truncated or damaged"),
+        ("web page", "it is a web page"),
         ("no pickle", "broken checkpoint|damaged"),
         ("no state dict", "not a state dict"),
         ("foreign arrays", "no known architecture"),
@@ -171,6 +174,11 @@ def test_a_bad_file_is_refused_in_one_line(
             path.write_bytes(path.read_bytes()[:-500])
         case "empty":
             path.write_bytes(b"")
+        case "web page":
+            path.write_bytes(b"\n<!DOCTYPE html><p>Sign in" if new else b"<HTML><p>Gone")
+        case "pickle":
+            # Of which torch warns: it would have written another protocol.
+            path.write_bytes(pickle.dumps(_Code(), protocol=4))
         case "no pickle":
             path.write_bytes(b"PK\x03\x04" * 100 if new else b"\x80\x02 no weights")
     with pytest.raises(ModelError, match=mention) as caught:
