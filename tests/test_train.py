@@ -197,15 +197,33 @@ def test_a_checkpoint_of_another_network_is_refused_in_one_line(
     assert (Path(recipe.run) / "recipe.json").read_text(encoding="utf-8") == told
 
 
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint", None])
-def test_a_broken_checkpoint_is_refused_in_one_line(content: bytes | None, recipe: Recipe) -> None:
+def test_a_checkpoint_of_another_width_is_refused_in_a_sentence(recipe: Recipe) -> None:
+    plain = replace(recipe, network="unet", loss="l1", width=8, steps=1)
+    loop.train(plain, quiet)
+    with pytest.raises(ModelError, match=r"\[8, 1, 4, 4\].*\[16, 1, 4, 4\]\)\. Use") as caught:
+        loop.train(replace(plain, width=16), quiet)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"", "it is truncated or damaged"),
+        (b"not a checkpoint", "it is damaged"),
+        (None, "does not fit the recipe: it has no 'average'"),
+    ],
+)
+def test_a_broken_checkpoint_is_refused_in_one_line(
+    content: bytes | None, fault: str, recipe: Recipe
+) -> None:
     last = Path(recipe.run) / "last.pt"
     last.parent.mkdir()
     if content is None:
-        torch.save({"net": {}, "step": 1}, last)
+        net = network.build_net(recipe, load_photos(map(Path, recipe.photos), 96))
+        torch.save({"net": net.state_dict(), "step": 1}, last)
     else:
         last.write_bytes(content)
-    with pytest.raises(ModelError, match="does not fit") as caught:
+    with pytest.raises(ModelError, match=rf"{fault}.*\. Use another run folder") as caught:
         loop.train(recipe, quiet)
     assert "\n" not in str(caught.value)
 
