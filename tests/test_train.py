@@ -329,6 +329,7 @@ def test_a_run_leaves_figures_sheets_and_a_card(recipe: Recipe, photos: Path) ->
         "unreadable": 1,
         "grey": 0,
         "excluded": 1,
+        "small": 0,
     }
     assert str(photos) not in json.dumps(card)
 

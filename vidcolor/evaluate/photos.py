@@ -110,7 +110,8 @@ def load_cases(
     """The photos of folders, tar files or lists, or of a set, prepared one after the other.
 
     ``short_side`` is that of the small picture the network sees, as in the settings of a film.
-    ``warn`` is told how many photos could not be read. Raises SourceError when none is left.
+    ``warn`` is told how many photos could not be read, or are too small. Raises SourceError when
+    none is left.
     """
     if isinstance(sources, PhotoSet):
         photos = sources
@@ -118,6 +119,8 @@ def load_cases(
         photos = load_photos(sources, SHORT_SIDE, limit, grey_chroma=0.0)
     if photos.unreadable and warn is not None:
         warn(f"photos left out because they cannot be read: {photos.unreadable}")
+    if photos.small and warn is not None:
+        warn(f"photos left out because they are too small: {photos.small}")
     for name, image in islice(zip(photos.names, photos.images, strict=True), limit):
         scale = SHORT_SIDE / min(image.shape[:2])
         width, height = (round(side * scale) for side in image.shape[1::-1])

@@ -104,8 +104,8 @@ def _train(recipe: Recipe, ranks: Ranks, log: Log, given: PhotoSet | None) -> Pa
     check_start(recipe)
     photos, held = (given, None) if given else photo_sets(recipe, recipe.threads)
     log(
-        f"{len(photos.images)} photos, {len(held.images) if held else 0} held out; left out "
-        f"{photos.unreadable} unreadable, {photos.grey} grey, {photos.unwanted} excluded"
+        f"{len(photos.images)} photos, {len(held.images) if held else 0} held out; "
+        f"left out {photos.left_out}"
     )
     where = f"{ranks.count} × {describe(device)}" if ranks.count > 1 else describe(device)
     log(f"training on {where} in {str(dtype).removeprefix('torch.')}")
@@ -216,6 +216,7 @@ def _train(recipe: Recipe, ranks: Ranks, log: Log, given: PhotoSet | None) -> Pa
             "unreadable": photos.unreadable,
             "grey": photos.grey,
             "excluded": photos.unwanted,
+            "small": photos.small,
         }
         weights = results.finish(state, counts)
     if stopped:

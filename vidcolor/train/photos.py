@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import lzma
 import tarfile
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,17 +21,37 @@ from vidcolor.errors import SourceError
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 GREY_CHROMA = 1.5
 """Mean chroma under which a photo is a black-and-white one and can teach nothing."""
+LEAST_SIDE = 32
+"""Pixels of the short side under which a picture is an icon or a thumbnail, and no photo."""
+_TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_SPOILT = (OSError, UnicodeDecodeError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError)
+"""What reading a source raises."""
+_NAMED = 3
+"""Unreadable photos that are told by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoSet:
-    """Decoded photos, (h, w, 3) uint8 RGB each, their names, and how many were left out."""
+    """Decoded photos, (h, w, 3) uint8 RGB each, their names, and how many were left out.
+
+    ``spoilt`` are the names of the first unreadable ones.
+    """
 
     images: tuple[NDArray[np.uint8], ...]
     names: tuple[str, ...]
     unreadable: int
     grey: int
     unwanted: int = 0
+    small: int = 0
+    spoilt: tuple[str, ...] = ()
+
+    @property
+    def left_out(self) -> str:
+        """How many were left out, and why, for people."""
+        more = ", …" if self.unreadable > len(self.spoilt) else ""
+        named = f" ({', '.join(self.spoilt)}{more})" if self.spoilt else ""
+        told = f"{self.unreadable} unreadable{named}, {self.grey} grey, {self.unwanted} excluded"
+        return f"{told}, {self.small} too small" if self.small else told
 
     def subset(self, chosen: Sequence[int]) -> PhotoSet:
         """The photos with these numbers, in this order; the counts stay."""
@@ -49,14 +72,14 @@ def load_photos(
 ) -> PhotoSet:
     """Read every photo of the given folders, tar shards, list files (``.txt``) and single files.
 
-    A photo larger than ``short_side`` is reduced to it. Unreadable ones, and grey ones (mean
-    chroma under ``grey_chroma``), are counted and left out, and so are those for which ``wanted``,
-    asked with a photo's name and its source's, says no. Raises SourceError when a source does not
-    exist or nothing is left.
+    A photo larger than ``short_side`` is reduced to it. Unreadable ones, those too small to be any,
+    and grey ones (mean chroma under ``grey_chroma``), are counted and left out, and so are those
+    for which ``wanted``, asked with a photo's name and its source's, says no. Raises SourceError
+    when a source does not exist or nothing is left.
     """
     sources = list(sources)
-    images, names = [], []
-    unreadable = grey = unwanted = 0
+    images, names, spoilt = [], [], []
+    small = grey = unwanted = 0
 
     def chosen() -> Iterator[tuple[str, bytes]]:
         nonlocal unwanted
@@ -68,7 +91,9 @@ def load_photos(
 
     for name, image in _decoded(chosen(), short_side, threads):
         if image is None:
-            unreadable += 1
+            spoilt.append(name)
+        elif min(image.shape[:2]) < LEAST_SIDE:
+            small += 1
         elif _mean_chroma(image) < grey_chroma:
             grey += 1
         else:
@@ -76,12 +101,19 @@ def load_photos(
             names.append(name)
             if limit is not None and len(images) >= limit:
                 break
+    found = PhotoSet(
+        tuple(images),
+        tuple(names),
+        len(spoilt),
+        grey,
+        unwanted,
+        small,
+        tuple(spoilt[:_NAMED]),
+    )
     if not images:
-        raise SourceError(
-            f"no colour photo: {unreadable} unreadable, {grey} grey and {unwanted} excluded in "
-            + ", ".join(str(source) for source in sources)
-        )
-    return PhotoSet(tuple(images), tuple(names), unreadable, grey, unwanted)
+        where = ", ".join(str(source) for source in sources)
+        raise SourceError(f"no colour photo: {found.left_out} in {where}")
+    return found
 
 
 def _decoded(
@@ -112,7 +144,7 @@ def encoded_photos(sources: Iterable[Path]) -> Iterator[tuple[str, str, bytes]]:
             raise SourceError(f"{source}: no such folder, tar file or photo")
         try:
             yield from _encoded(source)
-        except (OSError, UnicodeDecodeError, tarfile.TarError) as error:
+        except _SPOILT as error:
             raise SourceError(f"{source}: cannot read these photos: {error}") from error
 
 
@@ -121,8 +153,9 @@ def _encoded(source: Path) -> Iterator[tuple[str, str, bytes]]:
     if source.is_dir():
         for path in sorted(source.rglob("*")):
             if path.suffix.lower() in SUFFIXES:
-                yield path.relative_to(source).as_posix(), source.name, _bytes(path)
-    elif source.suffix == ".tar":
+                with suppress(IsADirectoryError):
+                    yield path.relative_to(source).as_posix(), source.name, _bytes(path)
+    elif source.name.lower().endswith(_TARS):
         with tarfile.open(source) as archive:
             for member in archive:
                 handle = archive.extractfile(member)
@@ -138,6 +171,8 @@ def _encoded(source: Path) -> Iterator[tuple[str, str, bytes]]:
 def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
+    except IsADirectoryError:
+        raise
     except OSError:  # No permission, or a bad disk: one unreadable photo among many.
         return b""
 
