@@ -13,6 +13,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from published import Arrays, Reference, random_state, shapes
+from safetensors.numpy import save_file
 
 from vidcolor.errors import ModelError
 from vidcolor.models.checkpoint import write_checkpoint
@@ -195,6 +196,29 @@ def test_a_state_without_batch_counters_fits_too(tmp_path: Path) -> None:
     torch.save(state, path)
     counter = load_net(path)[0].state_dict()["model1.4.num_batches_tracked"]  # type: ignore[attr-defined]
     assert counter == 0
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_the_same_arrays_are_known_in_either_format(
+    suffix: str, prefix: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"foreign{suffix}"
+    small = {prefix + key: np.zeros(1, np.float32) for key in shapes("eccv16")}
+    if suffix == ".pth":
+        torch.save({name: torch.from_numpy(value) for name, value in small.items()}, path)
+    else:
+        save_file(small, path, metadata={"format": "pt"})
+    architecture, checkpoint = read_model(path)
+    assert architecture.name == "eccv16"
+    assert set(checkpoint.state) == set(shapes("eccv16"))
+
+
+def test_a_checkpoint_of_a_later_version_is_not_guessed_at(tmp_path: Path) -> None:
+    path = tmp_path / "later.safetensors"
+    save_file({"model1.0.weight": np.zeros(1)}, path, metadata={"format": "vidcolor-2"})
+    with pytest.raises(ModelError, match="not a vidcolor checkpoint"):
+        read_model(path)
 
 
 def test_the_networks_are_told_apart_in_our_own_format_too(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,10 @@ _OURS = (".safetensors", ".onnx", *_TORCH_FILES)
 """Suffixes of files for which no plugin is asked whether it reads them."""
 
 
+_PARALLEL = "module."
+"""Before all names of a network that was saved from within PyTorch's DataParallel."""
+
+
 def find_model(name: str) -> Path:
     """The checkpoint a model name or path stands for; never downloads one.
 
@@ -90,7 +95,10 @@ def read_model(path: Path) -> tuple[Architecture, Checkpoint]:
 
         checkpoint = Checkpoint("", {}, read_state(path), {})
     else:
-        checkpoint = read_checkpoint(path)
+        checkpoint = read_checkpoint(path, foreign=True)
+    if all(name.startswith(_PARALLEL) for name in checkpoint.state):
+        state = {name.removeprefix(_PARALLEL): it for name, it in checkpoint.state.items()}
+        checkpoint = replace(checkpoint, state=state)
     _check_numbers(path, checkpoint)
     return _owner(path, checkpoint), checkpoint
 
