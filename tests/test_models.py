@@ -112,6 +112,33 @@ def test_the_shipped_weights_load_and_know_sky_from_grass() -> None:
     assert np.isfinite(ab).all()
 
 
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_weights_that_are_no_numbers_are_refused(
+    value: float, suffix: str, tiny: Path, tmp_path: Path
+) -> None:
+    # In the encoder alone: there OpenVINO would make plausible numbers of them.
+    state = dict(read_checkpoint(tiny).state)
+    state["encoder.stem.conv.weight"] = np.full_like(state["encoder.stem.conv.weight"], value)
+    path = tmp_path / f"spoilt{suffix}"
+    if suffix == ".pth":
+        torch.save({name: torch.from_numpy(array) for name, array in state.items()}, path)
+    else:
+        write_checkpoint(path, "chromanet", TINY.to_dict(), to_half(state))
+    with pytest.raises(ModelError, match=r"spoilt.*encoder\.stem\.conv\.weight holds nan or inf"):
+        Colorizer(str(path), "cpu")
+
+
+def test_an_answer_that_is_no_number_is_no_colour(tiny: Path, tmp_path: Path) -> None:
+    checkpoint = read_checkpoint(tiny)
+    path = tmp_path / "large.safetensors"
+    state = {name: np.full_like(array, 3e38) for name, array in checkpoint.state.items()}
+    write_checkpoint(path, "chromanet", checkpoint.config, state)
+    colorizer = Colorizer(str(path), "cpu", engine="torch")
+    with pytest.raises(ModelError, match=r"large\.safetensors: its network answers with nan"):
+        colorizer.colors(np.full((1, 64, 64), 50, np.float32))
+
+
 @pytest.mark.parametrize("engine", ["openvino", "torch"])
 def test_a_batch_gives_what_its_pictures_give_alone(tiny: Path, engine: str) -> None:
     rng = np.random.default_rng(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from published import Arrays, Reference, random_state, shapes
+from safetensors.numpy import save_file
 
 from vidcolor.errors import ModelError
 from vidcolor.models.checkpoint import write_checkpoint
@@ -135,8 +137,10 @@ class _Code:
     ("kind", "mention"),
     [
         ("code", "holds code"),
-        ("truncated", "broken checkpoint|damaged"),
-        ("empty", "broken checkpoint"),
+        ("truncated", "it is truncated or damaged"),
+        ("pickle", "holds code or objects"),
+        ("empty", "broken checkpoint, or not one at all: it is truncated or damaged"),
+        ("web page", "it is a web page"),
         ("no pickle", "broken checkpoint|damaged"),
         ("no state dict", "not a state dict"),
         ("foreign arrays", "no known architecture"),
@@ -171,6 +175,11 @@ def test_a_bad_file_is_refused_in_one_line(
             path.write_bytes(path.read_bytes()[:-500])
         case "empty":
             path.write_bytes(b"")
+        case "web page":
+            path.write_bytes(b"\n<!DOCTYPE html><p>Sign in" if new else b"<HTML><p>Gone")
+        case "pickle":
+            # Of which torch warns: it would have written another protocol.
+            path.write_bytes(pickle.dumps(_Code(), protocol=4))
         case "no pickle":
             path.write_bytes(b"PK\x03\x04" * 100 if new else b"\x80\x02 no weights")
     with pytest.raises(ModelError, match=mention) as caught:
@@ -187,6 +196,29 @@ def test_a_state_without_batch_counters_fits_too(tmp_path: Path) -> None:
     torch.save(state, path)
     counter = load_net(path)[0].state_dict()["model1.4.num_batches_tracked"]  # type: ignore[attr-defined]
     assert counter == 0
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_the_same_arrays_are_known_in_either_format(
+    suffix: str, prefix: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"foreign{suffix}"
+    small = {prefix + key: np.zeros(1, np.float32) for key in shapes("eccv16")}
+    if suffix == ".pth":
+        torch.save({name: torch.from_numpy(value) for name, value in small.items()}, path)
+    else:
+        save_file(small, path, metadata={"format": "pt"})
+    architecture, checkpoint = read_model(path)
+    assert architecture.name == "eccv16"
+    assert set(checkpoint.state) == set(shapes("eccv16"))
+
+
+def test_a_checkpoint_of_a_later_version_is_not_guessed_at(tmp_path: Path) -> None:
+    path = tmp_path / "later.safetensors"
+    save_file({"model1.0.weight": np.zeros(1)}, path, metadata={"format": "vidcolor-2"})
+    with pytest.raises(ModelError, match="not a vidcolor checkpoint"):
+        read_model(path)
 
 
 def test_the_networks_are_told_apart_in_our_own_format_too(tmp_path: Path) -> None:

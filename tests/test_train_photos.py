@@ -40,11 +40,40 @@ def test_photos_come_from_folders_tars_and_lists(photos: Path, tmp_path: Path) -
     assert min(load_photos([photos], 64).images[0].shape[:2]) == 64
 
 
+@pytest.mark.parametrize("suffix", ["tar.gz", "TGZ", "tar.xz"])
+def test_tars_may_be_compressed(suffix: str, photos: Path, tmp_path: Path) -> None:
+    shard = tmp_path / f"shard.{suffix}"
+    with tarfile.open(shard, "w:xz" if suffix == "tar.xz" else "w:gz") as archive:
+        for path in sorted(photos.rglob("*.png")):
+            archive.add(path, path.name)
+    assert len(load_photos([shard], 64).images) == 5
+    shard.write_bytes(shard.read_bytes()[:-500])
+    with pytest.raises(SourceError, match=r"shard.*: cannot read these photos"):
+        load_photos([shard], 64)
+
+
 def test_unreadable_and_grey_photos_are_counted_and_left_out(photos: Path) -> None:
+    (photos / "folder.jpg").mkdir()
+    cv2.imwrite(str(photos / "icon.png"), photo(0, 31, 80))
     (photos / "text.jpg").write_text("not a photo", encoding="utf-8")
     cv2.imwrite(str(photos / "grey.png"), np.full((40, 40, 3), 99, np.uint8))
     found = load_photos([photos], 64)
-    assert (len(found.images), found.unreadable, found.grey) == (5, 1, 1)
+    assert (len(found.images), found.unreadable, found.grey, found.small) == (5, 1, 1, 1)
+    assert found.left_out == "1 unreadable (text.jpg), 1 grey, 0 excluded, 1 too small"
+
+
+def test_the_first_unreadable_photos_are_named(tmp_path: Path) -> None:
+    for number in range(4):
+        (tmp_path / f"{number}.jpg").touch()
+    with pytest.raises(SourceError, match=r"4 unreadable \(0\.jpg, 1\.jpg, 2\.jpg, …\), 0 grey"):
+        load_photos([tmp_path], 64)
+
+
+def test_a_list_that_is_no_utf8_is_an_error_that_names_it(tmp_path: Path) -> None:
+    listed = tmp_path / "latin1.txt"
+    listed.write_bytes(b"caf\xe9.png\n")
+    with pytest.raises(SourceError, match=r"latin1\.txt: cannot read these photos: 'utf-8'"):
+        load_photos([listed], 64)
 
 
 def test_nothing_to_train_on_is_an_error(tmp_path: Path) -> None:

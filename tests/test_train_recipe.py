@@ -78,6 +78,12 @@ CONFIGS = Path(__file__).parent.parent / "configs" / "train"
             "photos = ['a']\nnetwork = 'eccv16'\nregression = 0.0",
             "regression and edges judge colours",
         ),
+        ("photos = ['a']\nseed = -1", "seed must not be negative"),
+        ("photos = ['a']\nweight_decay = -0.1", "weight_decay must not be negative"),
+        ("photos = ['a']\nrotate = 200", "rotate must be at most 180"),
+        ("photos = ['a']\npoints = 0.6\ndense = 0.6", "must not be above 1 together"),
+        ("photos = ['a']\nema = 1.0", "ema must be below 1"),
+        ("photos = ['a']\nrun = ''", "run is empty"),
         ("photos = ['a']\nbest_by = 'looks'", "best_by 'looks': unknown; valid are score, rmse"),
     ],
 )

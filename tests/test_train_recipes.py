@@ -206,7 +206,8 @@ def test_one_photo_is_learned_by_heart(toy: Callable[..., Recipe], tmp_path: Pat
     found = check_sanity(recipe, lines.append, steps=100)
     assert found.rmse < sanity.MOST * found.grey_rmse
     assert found.gain > 6
-    assert "one photo by heart" in lines[-1]
+    assert "one photo by heart" in lines[-1] and lines[-1].endswith("this recipe can learn")
+    assert not any(line.startswith("wrote") for line in lines)
     assert not Path(recipe.run).exists()
     assert not Path(recipe.cache).exists()
 

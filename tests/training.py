@@ -77,7 +77,7 @@ class KilledError(Exception):
 
 def train_until(step: int, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     """Train, and be killed as ``step`` begins."""
-    rate = loop._rate
+    rate = loop.rate_at
 
     def dying(now: int, progress: float, recipe: Recipe) -> float:
         if now == step:
@@ -85,7 +85,7 @@ def train_until(step: int, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> N
         return rate(now, progress, recipe)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "_rate", dying)
+        patch.setattr(loop, "rate_at", dying)
         with pytest.raises(KilledError):
             loop.train(recipe, quiet)
 

@@ -18,7 +18,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidcolor.errors import SourceError, VidcolorError
 from vidcolor.evaluate import metrics
 from vidcolor.scaling import scaled
 from vidcolor.settings import Settings
@@ -111,26 +110,22 @@ def load_cases(
     """The photos of folders, tar files or lists, or of a set, prepared one after the other.
 
     ``short_side`` is that of the small picture the network sees, as in the settings of a film.
-    ``warn`` is told how many photos could not be read. Raises SourceError when none is left.
+    ``warn`` is told how many photos could not be read, or are too small. Raises SourceError when
+    none is left.
     """
-    photos = sources if isinstance(sources, PhotoSet) else _load(list(sources), limit)
+    if isinstance(sources, PhotoSet):
+        photos = sources
+    else:
+        photos = load_photos(sources, SHORT_SIDE, limit, grey_chroma=0.0)
     if photos.unreadable and warn is not None:
         warn(f"photos left out because they cannot be read: {photos.unreadable}")
+    if photos.small and warn is not None:
+        warn(f"photos left out because they are too small: {photos.small}")
     for name, image in islice(zip(photos.names, photos.images, strict=True), limit):
         scale = SHORT_SIDE / min(image.shape[:2])
         width, height = (round(side * scale) for side in image.shape[1::-1])
         picture = scaled(image, (height, width))
         yield make_case(name, picture, working_size(width, height, Fraction(1), short_side))
-
-
-def _load(sources: Sequence[Path], limit: int | None) -> PhotoSet:
-    try:
-        return load_photos(sources, short_side=SHORT_SIDE, limit=limit, grey_chroma=0.0)
-    except VidcolorError:
-        raise  # Some of ours are OSError too.
-    except (OSError, UnicodeDecodeError, cv2.error) as error:
-        named = ", ".join(str(source) for source in sources)
-        raise SourceError(f"{named}: cannot read these photos: {error}") from error
 
 
 def shown(case: Case, ab: Float32) -> tuple[Float32, Float32]:

@@ -38,18 +38,23 @@ class Checkpoint:
     beside: tuple[Path, ...] = ()
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
-    """Read a vidcolor checkpoint. Raises ModelError when it is missing, broken or foreign."""
+def read_checkpoint(path: Path, *, foreign: bool = False) -> Checkpoint:
+    """Read a vidcolor checkpoint, or with ``foreign`` the arrays of any safetensors file.
+
+    Raises ModelError when it is missing, broken, or foreign and that was not asked for.
+    """
     if not path.is_file():
         raise ModelError(f"{path}: no such checkpoint")
     try:
         with safe_open(path, framework="np") as archive:
             header = archive.metadata() or {}
-            if header.get("format") != FORMAT:
-                raise ModelError(
-                    f"{path}: not a vidcolor checkpoint (format {header.get('format', 'unnamed')})"
-                )
+            named = header.get("format", "unnamed")
+            # Of ours, one of a later version is not to be guessed at.
+            if named != FORMAT and (not foreign or named.startswith("vidcolor")):
+                raise ModelError(f"{path}: not a vidcolor checkpoint (format {named})")
             state = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
+            if named != FORMAT:
+                return Checkpoint("", {}, state, {})
             return Checkpoint(
                 header["architecture"],
                 json.loads(header["config"]),

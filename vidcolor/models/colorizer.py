@@ -76,8 +76,9 @@ class Colorizer:
         """``lightness`` (N, h, w) L* to ab (N, 2, h, w) float32; h and w are multiples of 32.
 
         ``hints`` (N, 3, h, w) hold a*, b* and a mask of 0 or 1; a network without such an input
-        (``takes_hints``) raises ModelError. When a GPU's memory does not suffice the batch is
-        halved until it does; raises DeviceError if one picture does not fit.
+        (``takes_hints``) raises ModelError, and so does an answer that is no number. When a GPU's
+        memory does not suffice the batch is halved until it does; raises DeviceError if one picture
+        does not fit.
         """
         if lightness.ndim != 3 or lightness.shape[1] % 32 or lightness.shape[2] % 32:
             raise ValueError(f"lightness must be (N, h, w), multiples of 32: {lightness.shape}")
@@ -89,6 +90,11 @@ class Colorizer:
         # Films that are compared share a network, each from a thread of its own.
         with self._lock:
             ab = self._engine.run(lightness, hints)
+        if not np.isfinite(ab).all():
+            raise ModelError(
+                f"{self.path}: its network answers with nan or inf instead of colours; its weights "
+                "are spoilt or too large: use another model"
+            )
         return enlarge(ab, height, width)
 
 

@@ -78,25 +78,42 @@ def _alone(path: Path, note: Callable[[str], None]) -> Iterator[None]:
 
 def _install(model: Model, path: Path, progress: Progress, note: Callable[[str], None]) -> None:
     part = path.with_name(f".{path.name}.part")
-    failures = []
+    told, gone = "", True
     for address in model.mirrors:
+        if told:
+            note(told)
         note(f"{'continuing' if part.exists() else 'downloading'} {address}")
         try:
             _fetch(model, address, part, progress)
         except _MirrorError as error:
-            failures.append(f"{address}: {error}")
-            note(failures[-1])
+            told = f"{address}: {error}"
+            gone = gone and isinstance(error, _OtherFileError)
+        except KeyboardInterrupt:
+            if part.exists():
+                note(_kept(part))
+            raise
         else:
             os.replace(part, path)
             return
+    if part.exists():
+        told += f"; {_kept(part)}"
     raise ModelError(
-        f"model {model.name!r}: no mirror delivered it ({'; '.join(failures)}); try again later, "
-        f"or put the file {path.name} into {path.parent} yourself"
+        f"model {model.name!r}: no mirror delivered it ({told}); "
+        f"{'' if gone else 'try again later, or '}put the file {path.name} into {path.parent} "
+        "yourself"
     )
+
+
+def _kept(part: Path) -> str:
+    return f"{part.stat().st_size} bytes are kept, and the same command goes on from there"
 
 
 class _MirrorError(Exception):
     """This address did not deliver; another may."""
+
+
+class _OtherFileError(_MirrorError):
+    """What it has under this address is another file, now and later."""
 
 
 def _fetch(model: Model, address: str, part: Path, progress: Progress) -> None:
@@ -105,8 +122,14 @@ def _fetch(model: Model, address: str, part: Path, progress: Progress) -> None:
     _append(address, part, progress)
     if digest(part) == model.sha256:
         return
+    size = part.stat().st_size
     part.unlink()
     if not resumed:
+        if size < model.megabytes * 5e5:
+            raise _OtherFileError(
+                f"what it has there is another file, of {size} bytes instead of "
+                f"{model.megabytes} MB"
+            )
         raise _MirrorError("wrong SHA-256")
     # The older piece may have been to blame: once more, from the beginning.
     _fetch(model, address, part, progress)

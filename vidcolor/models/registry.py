@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from vidcolor.errors import ModelError
 from vidcolor.models import (
@@ -51,6 +54,10 @@ _OURS = (".safetensors", ".onnx", *_TORCH_FILES)
 """Suffixes of files for which no plugin is asked whether it reads them."""
 
 
+_PARALLEL = "module."
+"""Before all names of a network that was saved from within PyTorch's DataParallel."""
+
+
 def find_model(name: str) -> Path:
     """The checkpoint a model name or path stands for; never downloads one.
 
@@ -88,8 +95,25 @@ def read_model(path: Path) -> tuple[Architecture, Checkpoint]:
 
         checkpoint = Checkpoint("", {}, read_state(path), {})
     else:
-        checkpoint = read_checkpoint(path)
+        checkpoint = read_checkpoint(path, foreign=True)
+    if all(name.startswith(_PARALLEL) for name in checkpoint.state):
+        state = {name.removeprefix(_PARALLEL): it for name, it in checkpoint.state.items()}
+        checkpoint = replace(checkpoint, state=state)
+    _check_numbers(path, checkpoint)
     return _owner(path, checkpoint), checkpoint
+
+
+def _check_numbers(path: Path, checkpoint: Checkpoint) -> None:
+    """Raises ModelError for weights that are no numbers, of which some engines make colours."""
+    # Of those that ship it is known, and half precision takes longest.
+    if any(path == model.path for model in CATALOG if model.shipped):
+        return
+    for name, array in checkpoint.state.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ModelError(
+                f"{path}: its array {name} holds nan or inf; get the file anew, or train it again "
+                "with a lower rate"
+            )
 
 
 def files_beside(path: Path) -> tuple[Path, ...]:

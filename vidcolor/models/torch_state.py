@@ -6,6 +6,8 @@ and plain containers alone and stops at anything else, so that opening a file ru
 
 from __future__ import annotations
 
+import errno
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -33,21 +35,34 @@ def read_state(path: Path) -> dict[str, NDArray[Any]]:
     """
     if not path.is_file():
         raise ModelError(f"{path}: no such checkpoint")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError as error:
-        # What torch says here is a page long, and tells how to let the file run its code.
-        raise ModelError(
-            f"{path}: not opened: it is damaged, or holds code or objects besides its arrays"
-        ) from error
-    except Exception as error:  # Of a damaged pickle, whatever its bytes happen to mean.
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"{path}: broken checkpoint, or not one at all: {reason}") from error
+    state = load_file(path)
     if isinstance(state, Mapping):
         state = next((state[k] for k in _WRAPPED if isinstance(state.get(k), Mapping)), state)
     if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
         raise ModelError(f"{path}: not a state dict: its values are not all arrays")
     return {str(name): _array(value) for name, value in state.items()}
+
+
+def load_file(path: Path) -> Any:
+    """What lies in a PyTorch file, its tensors on the CPU. Raises ModelError when it is broken."""
+    try:
+        with warnings.catch_warnings():
+            # Torch warns of pickles it did not write, in lines of its own.
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        # What torch says here is a page long, and tells how to let the file run its code.
+        what = "it is damaged, or holds code or objects besides its arrays"
+        with path.open("rb") as file:
+            if file.read(64).lstrip().lower().startswith((b"<!doctype html", b"<html")):
+                what = "it is a web page; download the file itself"
+        raise ModelError(f"{path}: not opened: {what}") from error
+    except Exception as error:  # Of a damaged pickle, whatever its bytes happen to mean.
+        reason = "it is truncated or damaged"
+        # Torch reads before the beginning of a zip file that is cut short.
+        if isinstance(error, OSError) and error.strerror and error.errno != errno.EINVAL:
+            reason = error.strerror
+        raise ModelError(f"{path}: broken checkpoint, or not one at all: {reason}") from error
 
 
 def _array(value: Tensor) -> NDArray[Any]:

@@ -31,6 +31,7 @@ _POSITIVE = ("steps", "threads", "workers", "log_every", "save_every", "warmup",
 _NOT_NEGATIVE = (
     *("minutes", "stop_after", "val_every", "sheet_every", "sheet_epochs", "patience", "limit"),
     *("attention", "frozen_blocks", "rotate", "perceptual", "adversarial", "classification"),
+    *("seed", "weight_decay", "encoder_rate", "regression", "vividness", "edges"),
 )
 _SHARES = (
     *("val_share", "smallest_crop", "degraded", "points", "dense", "ema", "last_rate", "uniform"),
@@ -73,6 +74,8 @@ def check(path: Path, recipe: Recipe) -> None:
 def _faults(recipe: Recipe) -> Iterator[str]:
     if not recipe.photos:
         yield "photos is empty: name folders or tar files of photos"
+    if not recipe.run:
+        yield "run is empty: name a folder for checkpoint, log and weights"
     for item in fields(recipe):
         if not _finite(getattr(recipe, item.name)):
             yield f"{item.name} must be finite, not nan or inf"
@@ -96,6 +99,12 @@ def _faults(recipe: Recipe) -> Iterator[str]:
     for key in _ABOVE_ZERO:
         if getattr(recipe, key) <= 0:
             yield f"{key} must be above 0"
+    if recipe.ema == 1:
+        yield "ema must be below 1: the averaged weights would never change"
+    if recipe.rotate > 180:
+        yield "rotate must be at most 180, half a turn either way"
+    if recipe.points + recipe.dense > 1:
+        yield "points and dense are shares of the crops, and must not be above 1 together"
     yield from _contradictions(recipe)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from vidcolor.errors import ModelError
 from vidcolor.models.fusionnet.classifier import SIDE, published
 from vidcolor.models.lab import lab_from_rgb
+from vidcolor.models.torch_state import load_file
 from vidcolor.textfile import writing
 from vidcolor.train.heldout import as_batch, square
 from vidcolor.train.journal import Log
@@ -97,7 +98,7 @@ def _digest(variant: str, photos: PhotoSet) -> str:
 
 def _read(path: Path, count: int) -> Tensor:
     try:
-        found: Tensor = torch.load(path, map_location="cpu", weights_only=True)["embeddings"]
+        found: Tensor = load_file(path)["embeddings"]
         if len(found) != count:
             raise ValueError(f"{len(found)} photos")
     except Exception as error:  # Of a damaged file, whatever its bytes happen to mean.

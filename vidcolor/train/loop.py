@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
@@ -24,10 +25,12 @@ from vidcolor.train.batches import batches
 from vidcolor.train.costs import Costs, terms_of
 from vidcolor.train.critic import Adversary
 from vidcolor.train.heldout import HeldOut
+from vidcolor.train.interruption import Interruption
 from vidcolor.train.journal import Log
 from vidcolor.train.known import find_out
 from vidcolor.train.network import (
     build_net,
+    check_start,
     color_loss,
     follow,
     freeze_norms,
@@ -53,10 +56,13 @@ def train(recipe: Recipe, log: Log = print, photos: PhotoSet | None = None) -> P
     ended the call before the schedule was done, though weights are written then too. Started by
     torchrun, this is one of several processes on one run.
 
+    Ctrl-C and SIGTERM end it behind the step they come in, with a checkpoint of it; a second one
+    ends it at once, and so does the first where there are several processes.
+
     Raises SourceError when there are no photos, ModelError when weights do not fit or the loss is
     lost, TargetError when the run's folder cannot be written and DeviceError when memory is full.
     """
-    with joined(recipe.device) as ranks:
+    with joined(recipe.device) as ranks, _folder(recipe, ranks):
         try:
             return _train(recipe, ranks, log if ranks.first else lambda line: None, photos)
         except OutOfMemory as error:
@@ -64,6 +70,25 @@ def train(recipe: Recipe, log: Log = print, photos: PhotoSet | None = None) -> P
                 f"{describe(ranks.device)}: not enough memory for these batches; make those in "
                 "stages smaller, or set resident = 'off'"
             ) from error
+
+
+@contextmanager
+def _folder(recipe: Recipe, ranks: Ranks) -> Iterator[None]:
+    """Make the run's folder; it is gone again where it was new and nothing came of the run."""
+    if not ranks.first:
+        yield
+        return
+    run = Path(recipe.run)
+    new = not run.exists()
+    with writing(run, "run"):
+        run.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        if new:
+            # Refuses while it holds anything.
+            with suppress(OSError):
+                run.rmdir()
 
 
 def _train(recipe: Recipe, ranks: Ranks, log: Log, given: PhotoSet | None) -> Path:
@@ -76,15 +101,11 @@ def _train(recipe: Recipe, ranks: Ranks, log: Log, given: PhotoSet | None) -> Pa
     torch.backends.cudnn.benchmark = not on_cpu
     rows = ranks.rows(recipe.stages)
     run = Path(recipe.run)
-    if ranks.first:
-        with writing(run, "run"):
-            run.mkdir(parents=True, exist_ok=True)
-        write_text(run / "recipe.json", json.dumps(asdict(recipe), indent=1), "recipe")
-
+    check_start(recipe)
     photos, held = (given, None) if given else photo_sets(recipe, recipe.threads)
     log(
-        f"{len(photos.images)} photos, {len(held.images) if held else 0} held out; left out "
-        f"{photos.unreadable} unreadable, {photos.grey} grey, {photos.unwanted} excluded"
+        f"{len(photos.images)} photos, {len(held.images) if held else 0} held out; "
+        f"left out {photos.left_out}"
     )
     where = f"{ranks.count} × {describe(device)}" if ranks.count > 1 else describe(device)
     log(f"training on {where} in {str(dtype).removeprefix('torch.')}")
@@ -108,6 +129,9 @@ def _train(recipe: Recipe, ranks: Ranks, log: Log, given: PhotoSet | None) -> Pa
     else:
         prepare(net, photos, recipe, device)
         average.load_state_dict(net.state_dict())
+    if ranks.first:
+        # Only now: what lies there tells of a run that was begun, and that this one may not fit.
+        write_text(run / "recipe.json", json.dumps(asdict(recipe), indent=1), "recipe")
     ranks.agree(net, average, *([adversary.critic] if adversary else []))
     freeze_norms(net)
     costs = Costs(recipe, color_loss(recipe, net, photos), known, adversary, device, dtype)
@@ -123,8 +147,15 @@ def _train(recipe: Recipe, ranks: Ranks, log: Log, given: PhotoSet | None) -> Pa
         stack.enter_context(closing(stream))
         results = Results(run, recipe, ranks, trained, dtype, log, state)
         stack.enter_context(closing(results))
+        interruption = Interruption()
+        if ranks.count == 1:
+            stack.enter_context(interruption)
         shares = stack.enter_context(Shares(net, recipe.threads if on_cpu else 1))
         for step, batch in stream:
+            if interruption.came:
+                _save_sound(last, state, sums, trained)
+                log(f"kept step {state.step} in {last}; the same command goes on from there")
+                interruption.go_on()
             if progress >= 1 or stopped or _given_up(state, recipe):
                 break
             rate = rate_at(step, progress, recipe)
@@ -185,6 +216,7 @@ def _train(recipe: Recipe, ranks: Ranks, log: Log, given: PhotoSet | None) -> Pa
             "unreadable": photos.unreadable,
             "grey": photos.grey,
             "excluded": photos.unwanted,
+            "small": photos.small,
         }
         weights = results.finish(state, counts)
     if stopped:

@@ -11,12 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vidcolor.errors import TargetError
+from vidcolor.errors import ModelError, TargetError
 from vidcolor.models.checkpoint import write_checkpoint
 from vidcolor.models.chromanet.bins import nodes
 from vidcolor.models.chromanet.config import NetConfig
 from vidcolor.models.chromanet.net import ChromaNet
-from vidcolor.models.chromanet.pretrained import encoder_stages, load_imagenet_encoder
+from vidcolor.models.chromanet.pretrained import (
+    encoder_stages,
+    load_imagenet_encoder,
+    weights_package,
+)
 from vidcolor.models.eccv16.net import EccvNet
 from vidcolor.models.fusionnet.classifier import published
 from vidcolor.models.fusionnet.net import FusionConfig, FusionNet
@@ -69,6 +73,16 @@ def augmentation(recipe: Recipe) -> Augment:
         mirror=vary * Augment().mirror,
         stretch=vary * Augment().stretch,
     )
+
+
+def check_start(recipe: Recipe) -> None:
+    """Raises ModelError for weights to start from that are missing: before any photo is read."""
+    if recipe.start_from and not Path(recipe.start_from).is_file():
+        raise ModelError(f"start_from: {recipe.start_from}: no such checkpoint")
+    from_imagenet = recipe.network == "chromanet" and not recipe.start_from
+    asked = recipe.embedding != "learned" or recipe.labels == "classifier" or recipe.perceptual
+    if recipe.encoder != "none" and (from_imagenet or asked):
+        weights_package(recipe.encoder)
 
 
 def build_net(recipe: Recipe, photos: PhotoSet, labels: int = 0) -> TrainableNet:

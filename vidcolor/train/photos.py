@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import lzma
 import tarfile
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,17 +21,37 @@ from vidcolor.errors import SourceError
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 GREY_CHROMA = 1.5
 """Mean chroma under which a photo is a black-and-white one and can teach nothing."""
+LEAST_SIDE = 32
+"""Pixels of the short side under which a picture is an icon or a thumbnail, and no photo."""
+_TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_SPOILT = (OSError, UnicodeDecodeError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError)
+"""What reading a source raises."""
+_NAMED = 3
+"""Unreadable photos that are told by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoSet:
-    """Decoded photos, (h, w, 3) uint8 RGB each, their names, and how many were left out."""
+    """Decoded photos, (h, w, 3) uint8 RGB each, their names, and how many were left out.
+
+    ``spoilt`` are the names of the first unreadable ones.
+    """
 
     images: tuple[NDArray[np.uint8], ...]
     names: tuple[str, ...]
     unreadable: int
     grey: int
     unwanted: int = 0
+    small: int = 0
+    spoilt: tuple[str, ...] = ()
+
+    @property
+    def left_out(self) -> str:
+        """How many were left out, and why, for people."""
+        more = ", …" if self.unreadable > len(self.spoilt) else ""
+        named = f" ({', '.join(self.spoilt)}{more})" if self.spoilt else ""
+        told = f"{self.unreadable} unreadable{named}, {self.grey} grey, {self.unwanted} excluded"
+        return f"{told}, {self.small} too small" if self.small else told
 
     def subset(self, chosen: Sequence[int]) -> PhotoSet:
         """The photos with these numbers, in this order; the counts stay."""
@@ -49,14 +72,14 @@ def load_photos(
 ) -> PhotoSet:
     """Read every photo of the given folders, tar shards, list files (``.txt``) and single files.
 
-    A photo larger than ``short_side`` is reduced to it. Unreadable ones, and grey ones (mean
-    chroma under ``grey_chroma``), are counted and left out, and so are those for which ``wanted``,
-    asked with a photo's name and its source's, says no. Raises SourceError when a source does not
-    exist or nothing is left.
+    A photo larger than ``short_side`` is reduced to it. Unreadable ones, those too small to be any,
+    and grey ones (mean chroma under ``grey_chroma``), are counted and left out, and so are those
+    for which ``wanted``, asked with a photo's name and its source's, says no. Raises SourceError
+    when a source does not exist or nothing is left.
     """
     sources = list(sources)
-    images, names = [], []
-    unreadable = grey = unwanted = 0
+    images, names, spoilt = [], [], []
+    small = grey = unwanted = 0
 
     def chosen() -> Iterator[tuple[str, bytes]]:
         nonlocal unwanted
@@ -68,7 +91,9 @@ def load_photos(
 
     for name, image in _decoded(chosen(), short_side, threads):
         if image is None:
-            unreadable += 1
+            spoilt.append(name)
+        elif min(image.shape[:2]) < LEAST_SIDE:
+            small += 1
         elif _mean_chroma(image) < grey_chroma:
             grey += 1
         else:
@@ -76,12 +101,19 @@ def load_photos(
             names.append(name)
             if limit is not None and len(images) >= limit:
                 break
+    found = PhotoSet(
+        tuple(images),
+        tuple(names),
+        len(spoilt),
+        grey,
+        unwanted,
+        small,
+        tuple(spoilt[:_NAMED]),
+    )
     if not images:
-        raise SourceError(
-            f"no colour photo: {unreadable} unreadable, {grey} grey and {unwanted} excluded in "
-            + ", ".join(str(source) for source in sources)
-        )
-    return PhotoSet(tuple(images), tuple(names), unreadable, grey, unwanted)
+        where = ", ".join(str(source) for source in sources)
+        raise SourceError(f"no colour photo: {found.left_out} in {where}")
+    return found
 
 
 def _decoded(
@@ -110,31 +142,37 @@ def encoded_photos(sources: Iterable[Path]) -> Iterator[tuple[str, str, bytes]]:
     for source in sources:
         if not _exists(source):
             raise SourceError(f"{source}: no such folder, tar file or photo")
-        if source.is_dir():
-            for path in sorted(source.rglob("*")):
-                if path.suffix.lower() in SUFFIXES:
+        try:
+            yield from _encoded(source)
+        except _SPOILT as error:
+            raise SourceError(f"{source}: cannot read these photos: {error}") from error
+
+
+def _encoded(source: Path) -> Iterator[tuple[str, str, bytes]]:
+    """The photos of one source."""
+    if source.is_dir():
+        for path in sorted(source.rglob("*")):
+            if path.suffix.lower() in SUFFIXES:
+                with suppress(IsADirectoryError):
                     yield path.relative_to(source).as_posix(), source.name, _bytes(path)
-        elif source.suffix == ".tar":
-            try:
-                with tarfile.open(source) as archive:
-                    for member in archive:
-                        handle = archive.extractfile(member)
-                        if handle is not None and Path(member.name).suffix.lower() in SUFFIXES:
-                            yield member.name, source.name, handle.read()
-            except (OSError, tarfile.TarError) as error:
-                raise SourceError(f"{source}: cannot read these photos: {error}") from error
-        elif source.suffix == ".txt" and source.is_file():
-            lines = source.read_text(encoding="utf-8").split("\n")
-            yield from encoded_photos(
-                source.parent / line.strip() for line in lines if line.strip()
-            )
-        else:
-            yield source.name, source.parent.name, _bytes(source)
+    elif source.name.lower().endswith(_TARS):
+        with tarfile.open(source) as archive:
+            for member in archive:
+                handle = archive.extractfile(member)
+                if handle is not None and Path(member.name).suffix.lower() in SUFFIXES:
+                    yield member.name, source.name, handle.read()
+    elif source.suffix == ".txt" and source.is_file():
+        lines = source.read_text(encoding="utf-8").split("\n")
+        yield from encoded_photos(source.parent / line.strip() for line in lines if line.strip())
+    else:
+        yield source.name, source.parent.name, _bytes(source)
 
 
 def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
+    except IsADirectoryError:
+        raise
     except OSError:  # No permission, or a bad disk: one unreadable photo among many.
         return b""
 
@@ -149,13 +187,13 @@ def _exists(path: Path) -> bool:
 def _decode(data: bytes, short_side: int) -> NDArray[np.uint8] | None:
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        if image is None:
+            return None
+        scale = short_side / min(image.shape[:2])
+        if scale < 1:
+            image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     except cv2.error:  # An empty file, or a size OpenCV takes for an attack.
         return None
-    if image is None:
-        return None
-    scale = short_side / min(image.shape[:2])
-    if scale < 1:
-        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 

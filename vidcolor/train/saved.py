@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, TypeVar
 
 import torch
@@ -15,24 +15,17 @@ from torch.optim import Optimizer
 
 from vidcolor.disk import put_in_place
 from vidcolor.errors import ModelError, TargetError
+from vidcolor.models.torch_state import load_file
 from vidcolor.models.trainable import TrainableNet
 from vidcolor.train.critic import Adversary
 
 Part = TypeVar("Part")
 
-_BROKEN = (
-    OSError,
-    RuntimeError,
-    KeyError,
-    ValueError,
-    EOFError,
-    TypeError,
-    AttributeError,
-    pickle.UnpicklingError,
-)
-"""What torch raises when a file is not what it was saved as."""
+_UNFIT = (RuntimeError, KeyError, ValueError, TypeError, AttributeError)
+"""What torch raises when the content of a file is not what was saved."""
 
 
+_REMEDY = "Use another run folder, or remove it"
 _DECODING = frozenset({"temperature", "rebalance", "chroma_gain"})
 """What may be changed of a network at any time; the rest of its shape may not."""
 
@@ -120,7 +113,10 @@ def restore(path: Path, trained: Trained) -> tuple[State, Tensor]:
     try:
         # To the CPU first: each tensor then goes where its owner wants it, and the optimiser's
         # step counts, which it reads every step, stay off the device.
-        saved = torch.load(path, map_location="cpu", weights_only=True)
+        saved = load_file(path)
+    except ModelError as error:
+        raise ModelError(f"{error}. {_REMEDY}") from error
+    try:
         _check(path, saved.get("config"), _config(trained))
         trained.net.load_state_dict(saved["net"])
         trained.average.load_state_dict(saved["average"])
@@ -128,10 +124,9 @@ def restore(path: Path, trained: Trained) -> tuple[State, Tensor]:
         if trained.adversary:
             trained.adversary.load_state_dict(saved["adversary"])
         return State(**saved["state"]), saved["sums"]
-    except _BROKEN as error:
+    except _UNFIT as error:
         raise ModelError(
-            f"{path}: this checkpoint does not fit the recipe, or is broken: {_first_line(error)} "
-            "Use another run folder, or remove it"
+            f"{path}: this checkpoint does not fit the recipe: {misfit(error)}. {_REMEDY}"
         ) from error
 
 
@@ -159,10 +154,11 @@ def read_average(path: Path) -> dict[str, Tensor]:
 
 
 def _read_back(path: Path, take: Callable[[dict[str, Any]], Part]) -> Part:
+    saved = load_file(path)
     try:
-        return take(torch.load(path, map_location="cpu", weights_only=True))
-    except _BROKEN as error:
-        raise ModelError(f"{path}: cannot be read back: {_first_line(error)}") from error
+        return take(saved)
+    except _UNFIT as error:
+        raise ModelError(f"{path}: cannot be read back: {misfit(error)}") from error
 
 
 def _reason(error: BaseException) -> str:
@@ -178,6 +174,16 @@ def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
+def misfit(error: Exception) -> str:
+    """What does not fit, in a sentence without its full stop."""
+    if isinstance(error, KeyError):
+        return f"it has no {error}"
+    lines = [line.strip() for line in str(error).splitlines()] or [type(error).__name__]
+    # Of a network, torch has a heading, and then each array that is missing or of another shape.
+    told = lines[1] if len(lines) > 1 and lines[0].endswith(":") else lines[0]
+    return shorten(told.rstrip("."), 250, placeholder=" …")
+
+
 def _config(trained: Trained) -> dict[str, Any]:
     name = trained.net.architecture
     return {"network": name, "terms": trained.terms, **trained.net.shape()}
@@ -191,8 +197,7 @@ def _check(path: Path, there: dict[str, Any] | None, here: dict[str, Any]) -> No
         if _listed(there.get(key, here[key])) != _listed(here[key]):
             raise ModelError(
                 f"{path}: this checkpoint does not fit the recipe: its network has {key} "
-                f"{_listed(there.get(key))}, the recipe's {_listed(here[key])}. "
-                "Use another run folder, or remove it"
+                f"{_listed(there.get(key))}, the recipe's {_listed(here[key])}. {_REMEDY}"
             )
 
 

@@ -13,7 +13,7 @@ from vidcolor.models.checkpoint import read_checkpoint
 from vidcolor.models.chromanet import load
 from vidcolor.models.chromanet.net import ChromaNet
 from vidcolor.models.chromanet.parts import ConvUnit
-from vidcolor.train.saved import read_average
+from vidcolor.train.saved import misfit, read_average
 
 
 def continue_from(path: Path, net: ChromaNet, pictures: Iterable[Tensor]) -> None:
@@ -96,4 +96,4 @@ def fill_from(net: nn.Module, state: dict[str, Tensor], path: Path) -> None:
     try:
         net.load_state_dict(state, strict=True)
     except RuntimeError as error:
-        raise ModelError(f"{path}: does not fit the recipe's network: {error}") from error
+        raise ModelError(f"{path}: does not fit the recipe's network: {misfit(error)}") from error

