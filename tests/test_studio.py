@@ -748,6 +748,8 @@ def test_nothing_outside_the_folder_is_read_or_written(
         refused(
             page.post("/api/upload", params={"name": name}, content=b"x"), 403, "plain file name"
         )
+    for address in ("/api/upload?name={}.mp4", "/api/references?frame=0&name={}.png"):
+        refused(page.post(address.format("x" * 400), content=b"x"), 400, "xx…: this name is too long")
     assert page.get("/page/../routes.py").status_code == 404
     assert page.get("/page/..%2froutes.py").status_code == 404
     opened(page, session)
@@ -855,6 +857,10 @@ def test_broken_requests_are_told_in_a_line(page: TestClient, session: Session) 
     refused(page.post("/api/steps", content=b"[" * 100_000), 400)
     refused(page.post("/api/steps", content=bytes(2_000_000)), 413)
     refused(page.post("/api/open", json={"path": 5}), 400, "path must be str")
+    refused(page.post("/api/open", content=rb'{"path": "\ud800"}'), 400, r"'\ud800'", "no character")
+    broken = json.dumps({"do": "add hint", "hint": {**HINT, "note": "\udfff"}})
+    refused(page.post("/api/steps", content=broken), 400, r"'\udfff'")
+    assert not session.opened().history.changed
     refused(page.post("/api/work", json={"kind": "nap"}), 400, "no work")
     refused(page.get("/api/frames/20/after.jpg"), 400, "its last is 19")
     refused(page.get("/api/frames/2/likely?x=2&y=0"), 400, "share of the picture")
