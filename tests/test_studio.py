@@ -749,7 +749,9 @@ def test_nothing_outside_the_folder_is_read_or_written(
             page.post("/api/upload", params={"name": name}, content=b"x"), 403, "plain file name"
         )
     for address in ("/api/upload?name={}.mp4", "/api/references?frame=0&name={}.png"):
-        refused(page.post(address.format("x" * 400), content=b"x"), 400, "xx…: this name is too long")
+        refused(
+            page.post(address.format("x" * 400), content=b"x"), 400, "xx…: this name is too long"
+        )
     assert page.get("/page/../routes.py").status_code == 404
     assert page.get("/page/..%2froutes.py").status_code == 404
     opened(page, session)
@@ -857,7 +859,9 @@ def test_broken_requests_are_told_in_a_line(page: TestClient, session: Session) 
     refused(page.post("/api/steps", content=b"[" * 100_000), 400)
     refused(page.post("/api/steps", content=bytes(2_000_000)), 413)
     refused(page.post("/api/open", json={"path": 5}), 400, "path must be str")
-    refused(page.post("/api/open", content=rb'{"path": "\ud800"}'), 400, r"'\ud800'", "no character")
+    refused(
+        page.post("/api/open", content=rb'{"path": "\ud800"}'), 400, r"'\ud800'", "no character"
+    )
     broken = json.dumps({"do": "add hint", "hint": {**HINT, "note": "\udfff"}})
     refused(page.post("/api/steps", content=broken), 400, r"'\udfff'")
     assert not session.opened().history.changed
