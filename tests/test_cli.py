@@ -410,10 +410,22 @@ def test_an_unknown_preset_names_the_known_ones() -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("90", 90), ("1:30", 90), ("0:01:30.5", Fraction(181, 2)), ("0.04", Fraction(1, 25))],
+    [
+        ("90", 90),
+        ("1:30", 90),
+        ("75:00", 4500),
+        ("0:01:30.5", Fraction(181, 2)),
+        ("0.04", Fraction(1, 25)),
+    ],
 )
 def test_times_are_exact(text: str, seconds: Fraction) -> None:
     assert parse_range(None, text, None) == RangeSettings(start=Fraction(seconds))
+
+
+@pytest.mark.parametrize("text", ["1:99", "1:60", "0:60:00", "0:00:60.5", "1:2:3:4", "a"])
+def test_what_no_clock_shows_is_no_time(text: str) -> None:
+    with pytest.raises(UsageError, match=f"--start {text}: give seconds, or hh:mm:ss"):
+        parse_range(None, text, None)
 
 
 def test_kept_colour_is_auto_or_ranges() -> None:
