@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from vidcolor.report import Progress
+from vidcolor.report import Progress, visible
 
 if TYPE_CHECKING:
     from vidcolor.jobs.tally import Step
@@ -49,7 +49,7 @@ def show_steps(*, quiet: bool) -> Iterator[tuple[Callable[[Step], None], Callabl
     last = time.monotonic()
 
     def say(line: str) -> None:
-        console.print(line, markup=False, highlight=False)
+        console.print(visible(line), markup=False, highlight=False)
 
     with Bar(*columns, console=console, transient=True, disable=not on_terminal) as bar:
         task = bar.add_task("", total=1.0)
@@ -62,7 +62,7 @@ def show_steps(*, quiet: bool) -> Iterator[tuple[Callable[[Step], None], Callabl
             elif not on_terminal and time.monotonic() - last >= _EVERY:
                 last = time.monotonic()
                 say(f"{step.film.name}: {step.progress.done} frames{left}")
-            told = f"{step.number} of {step.films} films{left}; {step.film.name}"
+            told = f"{step.number} of {step.films} films{left}; {visible(step.film.name)}"
             bar.update(task, completed=step.share, description=told)
 
         yield show, lambda line: say(f"warning: {line}")
@@ -139,7 +139,10 @@ def _bar() -> Iterator[Shown]:
             total = None if progress.total is None else max(progress.total, progress.done)
             bar.update(task, completed=progress.done, total=total, speed=speed)
 
-        yield show, lambda line: console.print(f"warning: {line}", markup=False, highlight=False)
+        def warn(line: str) -> None:
+            console.print(f"warning: {visible(line)}", markup=False, highlight=False)
+
+        yield show, warn
 
 
 def _warn(line: str) -> None:
@@ -147,7 +150,7 @@ def _warn(line: str) -> None:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print(visible(line), file=sys.stderr, flush=True)
 
 
 def _clock(seconds: float) -> str:

@@ -408,6 +408,12 @@ def test_an_unknown_preset_names_the_known_ones() -> None:
         build_settings("best", None, {}, {})
 
 
+def test_a_name_gives_no_orders_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["\x1b[31mred\x9b\udcff 東京.mp4", "out.mp4"]) == 3
+    err = capsys.readouterr().err
+    assert err.startswith(r"vidcolor: \x1b[31mred\x9b\udcff 東京.mp4: ") and err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
@@ -458,6 +464,15 @@ def test_a_film_is_made_with_standard_streams_closed(
     )
     assert done.returncode == 0
     assert run(["verify", str(clip("plain.mp4")), str(target), "--quiet"]) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are text")
+def test_a_name_that_is_no_text_is_printed_too(clip: Clips, quick: list[str]) -> None:
+    film = str(clip("plain.mp4"))
+    words = [sys.executable, "-m", "vidcolor_cli", film, b"caf\xe9.mp4", *quick, "--dry-run"]
+    done = subprocess.run(words, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert rb"caf\udce9.mp4: libx264" in done.stdout
 
 
 def test_names_that_do_not_go_together_are_told_of_by_what_they_are(

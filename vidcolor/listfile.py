@@ -44,7 +44,7 @@ def check_keys(item: Mapping[str, Any], valid: tuple[str, ...], where: str = "")
 
 
 def seconds(text: str) -> Fraction | None:
-    """The seconds in ``90``, ``1:30`` or ``0:01:30.5``; None for anything else, such as ``1:90``."""
+    """The seconds in ``90``, ``1:30`` or ``0:01:30.5``; None for anything else, as ``1:90``."""
     match = _CLOCK.fullmatch(text.strip())
     if match is None:
         return None
