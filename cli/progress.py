@@ -35,9 +35,12 @@ def show_progress(*, quiet: bool) -> Iterator[Shown]:
 
 @contextmanager
 def show_steps(*, quiet: bool) -> Iterator[tuple[Callable[[Step], None], Callable[[str], None]]]:
-    """As `show_progress`, of a batch: a line for each film that ends, and the time left."""
+    """As `show_progress`, of a batch: a line for each film that ends, and the time left.
+
+    Those that fail are told of even when ``quiet``.
+    """
     if quiet:
-        yield (lambda step: None), _warn
+        yield _failure, _warn
         return
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn
@@ -66,6 +69,11 @@ def show_steps(*, quiet: bool) -> Iterator[tuple[Callable[[Step], None], Callabl
             bar.update(task, completed=step.share, description=told)
 
         yield show, lambda line: say(f"warning: {line}")
+
+
+def _failure(step: Step) -> None:
+    if step.film.state == "failed":
+        _say(_ending(step))
 
 
 def _ending(step: Step) -> str:

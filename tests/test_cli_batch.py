@@ -59,7 +59,12 @@ def test_a_folder_of_films(clip: Clips, tmp_path: Path, capsys: pytest.CaptureFi
     assert "reel0/00.mp4 (its settings have changed)" in plan
     assert plan.count("todo ") == 2 and plan.count("done ") == 8 and plan.count("failed ") == 2
     assert run([*words, "--retry-failed", "--quiet"]) == 8
-    assert capsys.readouterr().out == ""
+    out, err = capsys.readouterr()
+    assert out == ""
+    failed = ("reel1/07.mp4: failed: ", "reel2/11.mp4: failed: ", "vidcolor: ")
+    assert [line.startswith(it) for line, it in zip(err.splitlines(), failed, strict=True)] == [
+        True
+    ] * 3
     assert len(list(target.rglob("*.mp4"))) == 10
     changed = [path for path, at in before.items() if path.stat().st_mtime_ns != at]
     assert [path.name for path in changed] == ["00.mp4"]
