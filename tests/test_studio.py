@@ -601,14 +601,16 @@ def test_a_job_runs_once_tells_how_it_goes_and_its_film_is_downloaded(
     assert verify(folder / "film.mp4", folder / "out.mkv", lossless=True).passed
     refused(page.get("/api/clip"), 404)
     # What is there is not replaced unasked.
-    page.post("/api/work", json=asked)
-    assert finished(session).state == "failed" and "exists already" in session.worker.work.message  # type: ignore[union-attr]
+    refused(page.post("/api/work", json=asked), 409, "exists already")
     page.post("/api/work", json={**asked, "overwrite": True})
     assert finished(session).state == "done"
     refused(page.post("/api/work", json={**asked, "name": "../out.mkv"}), 403, "plain file name")
     refused(page.post("/api/work", json={**asked, "preset": "best"}), 400, "unknown preset")
-    page.post("/api/work", json={**asked, "name": "out.txt", "preset": "default"})
-    assert "no film container" in finished(session).message
+    default = {**asked, "preset": "default", "overwrite": True}
+    for name, why in (("out.txt", "no film container"), ("film.mp4", "the source itself")):
+        refused(page.post("/api/work", json={**default, "name": name}), 400, why)
+    refused(page.post("/api/work", json={**asked, "name": "new.mp4"}), 400, ".mkv files")
+    assert finished(session).state == "done"
 
 
 def test_a_job_is_stopped_also_while_hints_are_followed(
@@ -800,6 +802,7 @@ def test_an_upload_is_bounded_and_whole(
     refused(page.post("/api/upload?name=big.mp4", content=pieces()), 413, "--upload-limit")
     refused(page.post("/api/upload?name=film.mp4", content=film), 409, "exists already")
     refused(page.post("/api/upload?name=none.mp4", content=b""), 400, "empty")
+    refused(page.post("/api/upload?name=junk.mp4", content=b"junk"), 400, "junk.mp4")
     for name in ("notes.txt", "film.hints.json", "film", "film.mp4.html"):
         answer = page.post("/api/upload", params={"name": name}, content=film)
         refused(answer, 400, f"{name}: not called as a film is", ".mkv")
