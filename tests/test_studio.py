@@ -593,8 +593,12 @@ def test_a_job_runs_once_tells_how_it_goes_and_its_film_is_downloaded(
         other = page.post("/api/open", json={"path": "film.mp4"})
         refused(other, 409, "under way")
         assert "unless" not in other.json()
+        assert "film is being coloured: stopped; what is finished is kept" in next(
+            server.unfinished(session)
+        )
     work = finished(session)
     assert (work.state, work.done, work.result) == ("done", 20, {"name": "out.mkv"}), work.message
+    assert [line for line in server.unfinished(session) if "kept" in line] == []
     answer = page.get("/api/film")
     assert answer.content == (folder / "out.mkv").read_bytes()
     assert 'filename="out.mkv"' in answer.headers["content-disposition"]
@@ -975,7 +979,8 @@ def test_the_command_serves_until_ctrl_c(folder: Path) -> None:
                     assert b"vidcolor studio" in page.read()
                     break
             process.send_signal(signal.SIGINT)
-            assert process.wait(60) == 0 and process.stderr.read() == ""
+            assert process.wait(60) == 130
+            assert process.stderr.read() == "vidcolor: interrupted\n"
         finally:
             process.kill()
 
