@@ -29,18 +29,19 @@ rate factor 18, 24 at 40 and 20 at 51, its last; frames paired with those of a s
 to 17 in median, and 25 in a still shot."""
 _MOST_OFFSET = 4.5
 """8-bit codes that a lossy film may be lighter or darker than its source. This and the following
-were measured on 36 frames each of eight films, and of three made dark, grainy or fading of them,
-with x264 at rate factors 18 to 51 and with VP9 and AV1 at 63. Found were 1.0 at most up to factor
-40, 2.2 of a fade in VP9, 3.9 in grain at 51; with 6 codes added, at least 5.4 up to factor 40."""
+were measured on 36 frames each of eight films, and of some of them made dark, grainy or fading,
+with x264 at rate factors 40 and 51 (at 18 and 28 films are nearer still), with VP9 and AV1 at 63.
+At most 1.0 was found at factor 40, 2.2 in a fade in VP9, and 3.9 at 51, in grain; with 6 codes
+added, at least 5.7 at 40."""
 _GAINS = (0.92, 1.06)
-"""Of the contrast, where it is below or above for certain, see `Levels.gains`. Up to factor 40,
-0.98 to 1.03 were found, at 51 at least 0.93, for such blur lowers it; where all luma was scaled by
-0.9, at most 0.91 and by 1.1, at least 1.08."""
+"""Of the contrast, if that is below or above for certain, see `Levels.gains`: at least 0.98 but at
+51, where blur lowers it to 0.93, and at most 1.03; in films scaled by 0.9, at most 0.91, and by
+1.1, at least 1.08 at 40. In a dark film's grain it cannot be told."""
 _LEAST_CONTRAST = 4.0
 """Codes of standard deviation, below which rounding to whole codes shows in the gain."""
 _MOST_RESIDUE = 12.0
-"""Codes of error in the means of areas, apart from these two: 8.1 at most were found, at 51, and
-between frames a second apart 14 to 39, but 9 in a still shot and 3 in a dark film."""
+"""Codes of error in the means of areas, apart from these two: at most 8.1, at 51. Between frames a
+second apart there were 14 to 39, but 9 in a still shot and 3 in a dark film."""
 _GREY = 0.5
 """Mean chroma, in 8-bit codes, that is no colour to anybody's eye."""
 
