@@ -7,6 +7,8 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from vidcolor.report import visible
+
 from .flags import Cluster, Config, Device, Model, Preset
 from .options import build_settings, with_rate
 from .progress import show_steps
@@ -62,7 +64,7 @@ def batch(
         if dry_run:
             for film in look(asked, warn):
                 why = f" ({film.why})" if film.why else ""
-                print(f"{film.state:<7} {film.name} -> {film.output}{why}")
+                print(visible(f"{film.state:<7} {film.name} -> {film.output}{why}"))
             return
         clock = Clock() if watch else None
         summary = run_batch(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 import typer
 
 from vidcolor.errors import VidcolorError
+from vidcolor.report import visible
 
 from . import batch, colorize, evaluate, models, preview, probe, shots, studio, train, verify
 
@@ -59,6 +61,9 @@ def _open_standard_streams() -> None:
     sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
     sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+    # Names may hold what no encoding has; standard error is so by itself.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -99,4 +104,4 @@ def _terminate(number: int, frame: object) -> None:
 
 
 def _say(message: str) -> None:
-    print("vidcolor:", " ".join(message.split()), file=sys.stderr)
+    print("vidcolor:", visible(" ".join(message.split())), file=sys.stderr)

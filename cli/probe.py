@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
+from vidcolor.report import visible
+
 
 def probe(
     file: Annotated[Path, Argument(help="The film.", metavar="FILE")],
@@ -28,11 +30,11 @@ def probe(
     others = values.pop("others")
     metadata = values.pop("metadata")
     for name, value in values.items():
-        print(f"{name.replace('_', ' '):<22}{_plain(value)}")
+        print(f"{name.replace('_', ' '):<22}{visible(_plain(value))}")
     for stream in others:
-        print(f"{'stream ' + str(stream.pop('index')):<22}{_plain(stream)}")
+        print(f"{'stream ' + str(stream.pop('index')):<22}{visible(_plain(stream))}")
     for key, value in metadata.items():
-        print(f"{'metadata ' + key:<21} {value}")
+        print(visible(f"{'metadata ' + key:<21} {value}"))
 
 
 def _plain(value: Any) -> str:

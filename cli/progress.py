@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from vidcolor.report import Progress
+from vidcolor.report import Progress, visible
 
 if TYPE_CHECKING:
     from vidcolor.jobs.tally import Step
@@ -35,9 +35,12 @@ def show_progress(*, quiet: bool) -> Iterator[Shown]:
 
 @contextmanager
 def show_steps(*, quiet: bool) -> Iterator[tuple[Callable[[Step], None], Callable[[str], None]]]:
-    """As `show_progress`, of a batch: a line for each film that ends, and the time left."""
+    """As `show_progress`, of a batch: a line for each film that ends, and the time left.
+
+    Those that fail are told of even when ``quiet``.
+    """
     if quiet:
-        yield (lambda step: None), _warn
+        yield _failure, _warn
         return
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn
@@ -49,7 +52,7 @@ def show_steps(*, quiet: bool) -> Iterator[tuple[Callable[[Step], None], Callabl
     last = time.monotonic()
 
     def say(line: str) -> None:
-        console.print(line, markup=False, highlight=False)
+        console.print(visible(line), markup=False, highlight=False)
 
     with Bar(*columns, console=console, transient=True, disable=not on_terminal) as bar:
         task = bar.add_task("", total=1.0)
@@ -62,10 +65,15 @@ def show_steps(*, quiet: bool) -> Iterator[tuple[Callable[[Step], None], Callabl
             elif not on_terminal and time.monotonic() - last >= _EVERY:
                 last = time.monotonic()
                 say(f"{step.film.name}: {step.progress.done} frames{left}")
-            told = f"{step.number} of {step.films} films{left}; {step.film.name}"
+            told = f"{step.number} of {step.films} films{left}; {visible(step.film.name)}"
             bar.update(task, completed=step.share, description=told)
 
         yield show, lambda line: say(f"warning: {line}")
+
+
+def _failure(step: Step) -> None:
+    if step.film.state == "failed":
+        _say(_ending(step))
 
 
 def _ending(step: Step) -> str:
@@ -139,7 +147,10 @@ def _bar() -> Iterator[Shown]:
             total = None if progress.total is None else max(progress.total, progress.done)
             bar.update(task, completed=progress.done, total=total, speed=speed)
 
-        yield show, lambda line: console.print(f"warning: {line}", markup=False, highlight=False)
+        def warn(line: str) -> None:
+            console.print(f"warning: {visible(line)}", markup=False, highlight=False)
+
+        yield show, warn
 
 
 def _warn(line: str) -> None:
@@ -147,7 +158,7 @@ def _warn(line: str) -> None:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print(visible(line), file=sys.stderr, flush=True)
 
 
 def _clock(seconds: float) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from vidcolor.errors import UsageError
+from vidcolor.report import visible
 
 from .flags import Config, Device, Model
 from .options import build_settings, presets
@@ -56,6 +57,6 @@ def studio(
         known,
         Place(host, port),
         upload_limit=upload_limit * 10**6,
-        say=lambda line: print(line, file=sys.stderr, flush=True),
+        say=lambda line: print(visible(line), file=sys.stderr, flush=True),
         opened=opened,
     )

@@ -408,12 +408,30 @@ def test_an_unknown_preset_names_the_known_ones() -> None:
         build_settings("best", None, {}, {})
 
 
+def test_a_name_gives_no_orders_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["\x1b[31mred\x9b\udcff 東京.mp4", "out.mp4"]) == 3
+    err = capsys.readouterr().err
+    assert err.startswith(r"vidcolor: \x1b[31mred\x9b\udcff 東京.mp4: ") and err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("90", 90), ("1:30", 90), ("0:01:30.5", Fraction(181, 2)), ("0.04", Fraction(1, 25))],
+    [
+        ("90", 90),
+        ("1:30", 90),
+        ("75:00", 4500),
+        ("0:01:30.5", Fraction(181, 2)),
+        ("0.04", Fraction(1, 25)),
+    ],
 )
 def test_times_are_exact(text: str, seconds: Fraction) -> None:
     assert parse_range(None, text, None) == RangeSettings(start=Fraction(seconds))
+
+
+@pytest.mark.parametrize("text", ["1:99", "1:60", "0:60:00", "0:00:60.5", "1:2:3:4", "a"])
+def test_what_no_clock_shows_is_no_time(text: str) -> None:
+    with pytest.raises(UsageError, match=f"--start {text}: give seconds, or hh:mm:ss"):
+        parse_range(None, text, None)
 
 
 def test_kept_colour_is_auto_or_ranges() -> None:
@@ -446,6 +464,15 @@ def test_a_film_is_made_with_standard_streams_closed(
     )
     assert done.returncode == 0
     assert run(["verify", str(clip("plain.mp4")), str(target), "--quiet"]) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are text")
+def test_a_name_that_is_no_text_is_printed_too(clip: Clips, quick: list[str]) -> None:
+    film = str(clip("plain.mp4"))
+    words = [sys.executable, "-m", "vidcolor_cli", film, b"caf\xe9.mp4", *quick, "--dry-run"]
+    done = subprocess.run(words, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert rb"caf\udce9.mp4: libx264" in done.stdout
 
 
 def test_names_that_do_not_go_together_are_told_of_by_what_they_are(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -58,7 +59,12 @@ def test_a_folder_of_films(clip: Clips, tmp_path: Path, capsys: pytest.CaptureFi
     assert "reel0/00.mp4 (its settings have changed)" in plan
     assert plan.count("todo ") == 2 and plan.count("done ") == 8 and plan.count("failed ") == 2
     assert run([*words, "--retry-failed", "--quiet"]) == 8
-    assert capsys.readouterr().out == ""
+    out, err = capsys.readouterr()
+    assert out == ""
+    failed = ("reel1/07.mp4: failed: ", "reel2/11.mp4: failed: ", "vidcolor: ")
+    assert [line.startswith(it) for line, it in zip(err.splitlines(), failed, strict=True)] == [
+        True
+    ] * 3
     assert len(list(target.rglob("*.mp4"))) == 10
     changed = [path for path, at in before.items() if path.stat().st_mtime_ns != at]
     assert [path.name for path in changed] == ["00.mp4"]
@@ -66,6 +72,23 @@ def test_a_folder_of_films(clip: Clips, tmp_path: Path, capsys: pytest.CaptureFi
     for name in ("reel1/07.mp4", "reel2/11.mp4"):
         (source / name).unlink()
     assert run(words) == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_names_give_no_orders_to_the_terminal(
+    net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "reel\n\x1b[31m.mp4").write_bytes(b"no film")
+    words = ["batch", str(source), str(tmp_path / "out"), "--model", str(net)]
+    shown = r"reel\n\x1b[31m.mp4"
+    assert run([*words, "--dry-run"]) == 0
+    assert capsys.readouterr().out.splitlines() == [f"todo    {shown} -> {shown}"]
+    assert run(words) == 9
+    out, err = capsys.readouterr()
+    assert out.startswith(f"failed  {shown}: ") and f"1 of 1: {shown}: failed: " in err
+    assert "\x1b" not in out + err and (out.count("\n"), err.count("\n")) == (3, 2)
 
 
 @pytest.mark.parametrize(

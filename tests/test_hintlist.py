@@ -50,6 +50,7 @@ def test_points_strokes_and_palettes_are_read(tmp_path: Path) -> None:
         ({"frame": HUGE}, 'hint 1: "frame" must be'),
         ({"frame": None, "time": HUGE}, 'hint 1: "time" must be seconds'),
         ({"frame": None, "time": str(HUGE)}, 'hint 1: "time" must be seconds'),
+        ({"frame": None, "time": "1:99"}, 'hint 1: "time" must be seconds'),
         ({"color": [0, 0, HUGE]}, "hint 1: a color is"),
     ],
 )

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from clips import Clip, make
+from conftest import Clips
 from contents import differences, packets, pictures, times
 
 from vidcolor import Progress, Report, Settings, colorize_video, job
@@ -18,6 +19,7 @@ from vidcolor.chunks import ChunkLength
 from vidcolor.errors import EncodeError, TargetError, TargetExistsError
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.settings import RangeSettings
+from vidcolor.survey import find_shots
 from vidcolor.workfolder import WorkFolder
 
 SETTINGS = Settings().replace("color", short_side=64, keyframes=4)
@@ -381,3 +383,22 @@ def test_parts_of_a_film_are_resumed_too(
         assert report is not None and report.resumed == 60
         assert times(target) == times(straight)
         assert packets(target, "audio") == packets(straight, "audio")
+
+
+@pytest.mark.parametrize("name", ["plain.mp4", "plain.mkv"])
+def test_a_range_beyond_the_films_end_is_told_of_once(
+    clip: Clips, colorizer: Colorizer, tmp_path: Path, name: str
+) -> None:
+    for first, end in ((6, 20), (6, 10)):
+        settings = SETTINGS.replace(range=RangeSettings(first_frame=first, end_frame=end))
+        notes: list[str] = []
+        target = tmp_path / f"{end}.mkv"
+        report = colorize_video(
+            clip(name), target, settings, warn=notes.append, colorizer=colorizer
+        )
+        assert report.frames == 4
+        told = [line for line in notes if "it has 10 frames, fewer than --frames 6:20" in line]
+        assert (notes, len(told)) == (told, end == 20)
+        notes.clear()
+        find_shots(clip(name), settings, warn=notes.append)
+        assert notes == told

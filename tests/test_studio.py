@@ -593,22 +593,28 @@ def test_a_job_runs_once_tells_how_it_goes_and_its_film_is_downloaded(
         other = page.post("/api/open", json={"path": "film.mp4"})
         refused(other, 409, "under way")
         assert "unless" not in other.json()
+        assert "film is being coloured: stopped; what is finished is kept" in next(
+            server.unfinished(session)
+        )
     work = finished(session)
     assert (work.state, work.done, work.result) == ("done", 20, {"name": "out.mkv"}), work.message
+    assert [line for line in server.unfinished(session) if "kept" in line] == []
     answer = page.get("/api/film")
     assert answer.content == (folder / "out.mkv").read_bytes()
     assert 'filename="out.mkv"' in answer.headers["content-disposition"]
     assert verify(folder / "film.mp4", folder / "out.mkv", lossless=True).passed
     refused(page.get("/api/clip"), 404)
     # What is there is not replaced unasked.
-    page.post("/api/work", json=asked)
-    assert finished(session).state == "failed" and "exists already" in session.worker.work.message  # type: ignore[union-attr]
+    refused(page.post("/api/work", json=asked), 409, "exists already")
     page.post("/api/work", json={**asked, "overwrite": True})
     assert finished(session).state == "done"
     refused(page.post("/api/work", json={**asked, "name": "../out.mkv"}), 403, "plain file name")
     refused(page.post("/api/work", json={**asked, "preset": "best"}), 400, "unknown preset")
-    page.post("/api/work", json={**asked, "name": "out.txt", "preset": "default"})
-    assert "no film container" in finished(session).message
+    default = {**asked, "preset": "default", "overwrite": True}
+    for name, why in (("out.txt", "no film container"), ("film.mp4", "the source itself")):
+        refused(page.post("/api/work", json={**default, "name": name}), 400, why)
+    refused(page.post("/api/work", json={**asked, "name": "new.mp4"}), 400, ".mkv files")
+    assert finished(session).state == "done"
 
 
 def test_a_job_is_stopped_also_while_hints_are_followed(
@@ -748,6 +754,10 @@ def test_nothing_outside_the_folder_is_read_or_written(
         refused(
             page.post("/api/upload", params={"name": name}, content=b"x"), 403, "plain file name"
         )
+    for address in ("/api/upload?name={}.mp4", "/api/references?frame=0&name={}.png"):
+        refused(
+            page.post(address.format("x" * 400), content=b"x"), 400, "xx…: this name is too long"
+        )
     assert page.get("/page/../routes.py").status_code == 404
     assert page.get("/page/..%2froutes.py").status_code == 404
     opened(page, session)
@@ -796,6 +806,7 @@ def test_an_upload_is_bounded_and_whole(
     refused(page.post("/api/upload?name=big.mp4", content=pieces()), 413, "--upload-limit")
     refused(page.post("/api/upload?name=film.mp4", content=film), 409, "exists already")
     refused(page.post("/api/upload?name=none.mp4", content=b""), 400, "empty")
+    refused(page.post("/api/upload?name=junk.mp4", content=b"junk"), 400, "junk.mp4")
     for name in ("notes.txt", "film.hints.json", "film", "film.mp4.html"):
         answer = page.post("/api/upload", params={"name": name}, content=film)
         refused(answer, 400, f"{name}: not called as a film is", ".mkv")
@@ -855,6 +866,12 @@ def test_broken_requests_are_told_in_a_line(page: TestClient, session: Session) 
     refused(page.post("/api/steps", content=b"[" * 100_000), 400)
     refused(page.post("/api/steps", content=bytes(2_000_000)), 413)
     refused(page.post("/api/open", json={"path": 5}), 400, "path must be str")
+    refused(
+        page.post("/api/open", content=rb'{"path": "\ud800"}'), 400, r"'\ud800'", "no character"
+    )
+    broken = json.dumps({"do": "add hint", "hint": {**HINT, "note": "\udfff"}})
+    refused(page.post("/api/steps", content=broken), 400, r"'\udfff'")
+    assert not session.opened().history.changed
     refused(page.post("/api/work", json={"kind": "nap"}), 400, "no work")
     refused(page.get("/api/frames/20/after.jpg"), 400, "its last is 19")
     refused(page.get("/api/frames/2/likely?x=2&y=0"), 400, "share of the picture")
@@ -962,7 +979,8 @@ def test_the_command_serves_until_ctrl_c(folder: Path) -> None:
                     assert b"vidcolor studio" in page.read()
                     break
             process.send_signal(signal.SIGINT)
-            assert process.wait(60) == 0 and process.stderr.read() == ""
+            assert process.wait(60) == 130
+            assert process.stderr.read() == "vidcolor: interrupted\n"
         finally:
             process.kill()
 

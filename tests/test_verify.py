@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
 from av.stream import Disposition
@@ -248,6 +249,33 @@ def test_lossy_films_may_differ_unless_told(clip: Clips, tmp_path: Path) -> None
     assert verify(source, target).passed
     strict = verify(source, target, lossless=True)
     assert [failure.name for failure in strict.failures] == ["luma"]
+
+
+def scaled(gain: float, offset: float) -> Callable[[int, Any], Any]:
+    """Changes the levels of a luma plane."""
+    return lambda number, luma: np.clip(luma * gain + offset, 0, 255).round().astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (scaled(0.75, 0), "darker on average"),
+        (scaled(0.9, 0), "darker on average"),
+        (scaled(1.0, 6), "6.0 codes of 8 bits lighter on average"),
+        (scaled(0.9, 12.5), "contrast is 0.90 times the source's"),
+        (scaled(1.1, -12.5), "contrast is 1.10 times the source's"),
+        (lambda number, luma: luma // 5 * 3 + luma[:, ::-1] // 5 * 2, "other pictures"),
+        (lambda number, luma: cv2.GaussianBlur(luma, (0, 0), 2), None),
+    ],
+)
+def test_changed_levels_are_found_in_a_lossy_film_and_blur_is_none(
+    tmp_path: Path, change: Callable[[int, Any], Any], says: str | None
+) -> None:
+    source = make(Clip("plain.mp4", frames=6, width=320, height=240), tmp_path)
+    redraw(source, tmp_path / "out.mkv", change)
+    luma = named(verify(source, tmp_path / "out.mkv", lossless=False), "luma")
+    assert luma.outcome == ("same" if says is None else "changed"), luma.says
+    assert says is None or says in luma.says
 
 
 def test_pictures_in_the_wrong_place_are_found(clip: Clips, tmp_path: Path) -> None:

@@ -44,9 +44,11 @@ def check_keys(item: Mapping[str, Any], valid: tuple[str, ...], where: str = "")
 
 
 def seconds(text: str) -> Fraction | None:
-    """The seconds in ``90``, ``1:30`` or ``0:01:30.5``; None for anything else."""
+    """The seconds in ``90``, ``1:30`` or ``0:01:30.5``; None for anything else, as ``1:90``."""
     match = _CLOCK.fullmatch(text.strip())
     if match is None:
         return None
     hours, minutes, rest = match.groups()
+    if (hours and int(minutes) >= 60) or (minutes and Fraction(rest) >= 60):
+        return None
     return int(hours or 0) * 3600 + int(minutes or 0) * 60 + Fraction(rest)

@@ -104,6 +104,7 @@ def decoder_of(info: VideoInfo) -> str:
 def doubts(info: VideoInfo, settings: Settings) -> Iterator[str]:
     """What the user should know before the work begins, one line each."""
     yield from stray_shots(info, settings)
+    yield from short_range(info, settings)
     if settings.rate is None and series_at(info.path) is not None:
         yield (
             f"{info.path}: numbered pictures tell no frame rate; taken for {USUAL_RATE} a second, "
@@ -186,6 +187,19 @@ def stray_shots(info: VideoInfo, settings: Settings, frames: int | None = None) 
         )
 
 
+def short_range(info: VideoInfo, settings: Settings, frames: int | None = None) -> Iterator[str]:
+    """A line of warning if the film ends before the range of frames in the settings does.
+
+    ``frames`` is as in `stray_shots`. Of a range that holds no frame nothing is said here.
+    """
+    if frames is None and info.frame_count_is_exact:
+        frames = info.frame_count
+    first, end = settings.range.first_frame or 0, settings.range.end_frame
+    if frames is not None and end is not None and first < frames < end:
+        asked = f"--frames {first}:{end} asks for"
+        yield f"{info.path}: it has {frames} frames, fewer than {asked}"
+
+
 def losses(info: VideoInfo, settings: Settings, report: DecodeReport) -> Iterator[str]:
     """What was wrong with the source's picture, one line for each kind of damage."""
     path, damage, crop = info.path, report.damage, settings.range
@@ -210,6 +224,9 @@ def losses(info: VideoInfo, settings: Settings, report: DecodeReport) -> Iterato
     to_the_end = crop.end_frame is None and crop.start is None and crop.duration is None
     if to_the_end and not info.frame_count_is_exact:
         yield from stray_shots(info, settings, (crop.first_frame or 0) + report.frames)
+    if not list(short_range(info, settings)):
+        # Else that was told beforehand.
+        yield from short_range(info, settings, (crop.first_frame or 0) + report.frames)
     for span in damage.of("absent"):
         if info.frame_count_is_exact:
             there = f"{report.frames} of its {info.frame_count} frames"

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from vidcolor.settings import Settings
+
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""Controls, ends of lines, and what stands for bytes of a name that are no text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,12 @@ class Report:
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=2, default=_plain)
+
+
+def visible(line: str) -> str:
+    """``line`` as a terminal shows it and does not obey: the name of a film may have an end of a
+    line in it, or a colour. Such characters are written as in Python, ``\\n`` and ``\\x1b``."""
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), line)
 
 
 def _plain(value: object) -> object:

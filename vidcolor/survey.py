@@ -15,7 +15,7 @@ from pathlib import Path
 from vidcolor.media.count import frames_before
 from vidcolor.media.damage import DecodeReport
 from vidcolor.media.decode import decode
-from vidcolor.plan import examine, expected_frames, losses, small_size
+from vidcolor.plan import examine, expected_frames, losses, short_range, small_size
 from vidcolor.report import Progress
 from vidcolor.scenes import find_cuts
 from vidcolor.settings import Settings
@@ -94,7 +94,7 @@ def find_shots(
             after, end = frame.index + offset + 1, at + (frame.duration * info.time_base or step)
             if progress is not None:
                 progress(Progress(done, total))
-    for line in losses(info, settings, damage):
+    for line in (*short_range(info, settings), *losses(info, settings, damage)):
         if warn is not None:
             warn(line)
     origin = (info.start_pts or 0) * info.time_base

@@ -13,6 +13,7 @@ from vidcolor.errors import BatchError, BatchFailedError
 from vidcolor.jobs.film import Outcome
 from vidcolor.jobs.folder import Film
 from vidcolor.jobs.ledger import Ledger
+from vidcolor.report import visible
 from vidcolor.shots import clock
 from vidcolor.webpage import escape, figure, write_page
 
@@ -63,7 +64,9 @@ class Summary:
     def to_text(self) -> str:
         """The failures, a line each, and how many films came to what."""
         lines = [
-            f"failed  {film.name}: {film.why}" for film in self.films if film.state == "failed"
+            visible(f"failed  {film.name}: {film.why}")
+            for film in self.films
+            if film.state == "failed"
         ]
         counts = [f"{self.count(state)} {_WORDS[state]}" for state in reversed(_ORDER)]
         told = "; ".join(line for line in counts if not line.startswith("0 "))

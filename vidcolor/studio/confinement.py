@@ -18,6 +18,8 @@ _MOST = 2000
 """Entries of a folder that are listed."""
 _SPECIAL = frozenset("\\\0" + (":" if os.name == "nt" else ""))
 """What no name has here; with a colon Windows names drives and streams."""
+_LONGEST = 255
+"""Bytes of a name, as file systems have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +65,16 @@ class Folder:
     def beside(self, path: Path, name: str) -> Path:
         """A file to be written in the folder of ``path``, which is within.
 
-        Raises ForbiddenError for a name that is no plain one, or a link to elsewhere.
+        Raises ForbiddenError for a name that is no plain one, or a link to elsewhere, UsageError
+        for one that is too long.
         """
         if not name or "/" in name or not _plain(name):
             raise ForbiddenError(f"{name!r}: give a plain file name, without folders")
+        if len(os.fsencode(name)) > _LONGEST:
+            raise UsageError(f"{name[:40]}…: this name is too long; choose a shorter one")
         target = path.parent / name
         if target.is_symlink():
             raise ForbiddenError(f"{name}: is a link; choose another name")
-        if len(os.fsencode(name)) > 255:
-            raise UsageError(f"{name[:40]}…: this name is too long")
         return target
 
     def listing(self, name: str) -> Listing:

@@ -16,7 +16,8 @@ _LARGEST = 1 << 20
 
 
 async def json_of(request: Request, **kinds: type) -> dict[str, Any]:
-    """The request's JSON object, whose values are of the ``kinds`` named. Raises UsageError."""
+    """The request's JSON object, whose values are of the ``kinds`` named. Raises UsageError, also
+    for text that no file could hold: JSON can write half of a character."""
     body = b""
     async for piece in request.stream():
         body += piece
@@ -24,6 +25,10 @@ async def json_of(request: Request, **kinds: type) -> dict[str, Any]:
             raise TooLargeError("the request is too large")
     try:
         found = json.loads(body or b"{}")
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise UsageError(f"the request has {half!r} in a text, which is no character") from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"the request is not JSON: {error}") from error
     if not isinstance(found, Mapping):

@@ -17,8 +17,9 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from vidcolor.errors import SourceNotFoundError, UsageError, VidcolorError
+from vidcolor.errors import SourceError, SourceNotFoundError, UsageError, VidcolorError
 from vidcolor.jobs.folder import FILMS
+from vidcolor.media.probe import probe
 from vidcolor.studio import snapshot
 from vidcolor.studio.confinement import called_film
 from vidcolor.studio.faults import ConflictError, status_of
@@ -127,6 +128,11 @@ class Routes:
             )
         announced = request.headers.get("content-length")
         path = await receive(request.stream(), announced, self._upload_limit, target)
+        try:
+            await run_in_threadpool(probe, path, self._session.base.limits)
+        except SourceError:
+            path.unlink(missing_ok=True)
+            raise
         return JSONResponse({"path": folder.name(path)})
 
     async def before(self, request: Request) -> Response:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +44,8 @@ def serve(
     """Serve the studio until Ctrl-C. ``say`` is told, one line each, where it is and what else is
     to be known; ``opened``, when it can be reached, its address.
 
-    Raises UsageError for a port that is in use, and what opening ``film`` raises.
+    Raises KeyboardInterrupt in the end, UsageError for a port that is in use, and what opening
+    ``film`` raises.
     """
     inside = Folder(folder)
     name = None if film is None else inside.name(film)
@@ -65,12 +65,23 @@ def serve(
         if host not in _LOCAL:
             say(f"anyone who can reach {host} can read and write films in this folder")
         opened(address)
-        # Once it has ended by Ctrl-C in good order, uvicorn raises that again.
-        with suppress(KeyboardInterrupt):
+        try:
+            # Once it has ended by Ctrl-C in good order, uvicorn raises that again.
             server.run(sockets=[listener])
-        if session.now is not None and session.now.history.changed:
-            name = session.now.film.path.name
-            say(f"{name}: its changes were not saved; they are there again when it is next opened")
+        finally:
+            for line in unfinished(session):
+                say(line)
+
+
+def unfinished(session: Session) -> Iterator[str]:
+    """What a studio that ends now leaves unfinished, one line each."""
+    worker = session.worker
+    if worker.running and worker.work is not None:
+        kept = "; what is finished is kept, and the same work goes on from there"
+        yield f"{worker.what}: stopped{kept * (worker.work.kind == 'film')}"
+    if session.now is not None and session.now.history.changed:
+        name = session.now.film.path.name
+        yield f"{name}: its changes were not saved; they are there again when it is next opened"
 
 
 def listening(place: Place) -> socket.socket:

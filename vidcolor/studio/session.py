@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vidcolor.errors import SettingsError
+from vidcolor.plan import refuse_target
 from vidcolor.settings import Settings
 from vidcolor.shots import ShotList
 from vidcolor.studio import orders
@@ -192,11 +193,13 @@ class Session:
             return self.worker.start("clip", self.made.by(clip, "clip", target))
 
     def run(self, number: int | None, name: str, preset: str, *, overwrite: bool) -> int:
-        """Begin to colour the film into ``name``, beside it."""
+        """Begin to colour the film into ``name``, beside it. Raises at once what its name and
+        place are refused for."""
         with self._held(number) as opened:
             opened.film.check()
             target = self.folder.beside(opened.film.path, name)
             settings = self.settings(opened, preset).replace(overwrite=overwrite)
+            refuse_target(target, opened.film.path, settings)
             film = orders.film(opened.film.path, target, settings)
             return self.worker.start("film", self.made.by(film, "film", target))
 

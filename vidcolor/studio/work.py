@@ -72,6 +72,12 @@ class Worker:
     def running(self) -> bool:
         return self.work is not None and self.work.state == "running"
 
+    @property
+    def what(self) -> str:
+        """The work as words, such as "a clip is being made"."""
+        kind = "" if self.work is None else self.work.kind
+        return _NAMES.get(kind, "the film is being coloured")
+
     def start(self, kind: str, do: Callable[[Shown], tuple[str, Any]]) -> int:
         """Begin to ``do`` it; it returns a line to tell and its result. Returns the work's number.
 
@@ -79,8 +85,7 @@ class Worker:
         """
         with self._lock:
             if self.work is not None and self.work.state == "running":
-                what = _NAMES.get(self.work.kind, "the film is being coloured")
-                raise ConflictError(f"{what}; wait for that, or stop it")
+                raise ConflictError(f"{self.what}; wait for that, or stop it")
             number = 1 if self.work is None else self.work.number + 1
             self.stopping = False
             self._begun = time.monotonic()

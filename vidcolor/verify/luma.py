@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidcolor.frames import Frame
+from vidcolor.verify.levels import Levels
 from vidcolor.verify.times import Tally, Trio
 
 _NEARER = 4.0
@@ -45,6 +46,7 @@ class LumaErrors:
     (-1) or after (1): to their own picture, and to that neighbour's."""
     misplaced: Tally = field(default_factory=Tally)
     """Frames that show a neighbour's picture."""
+    levels: Levels = field(default_factory=Levels)
 
     @property
     def out_of_step(self) -> bool:
@@ -64,6 +66,7 @@ class LumaErrors:
         squared = float(cv2.norm(apart, cv2.NORM_L2SQR))
         unit = float(1 << shift)
         self.samples += apart.size
+        self.levels.add(wanted, got, 255 / (((1 << frame.color.depth) - 1) * unit))
         if not squared:
             return
         self.first_at = at if self.first_at is None else self.first_at
