@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from vidcolor.errors import ModelError
 from vidcolor.models.chromanet.config import NetConfig
 from vidcolor.models.chromanet.net import ChromaNet
 from vidcolor.models.chromanet.pretrained import encoder_stages, load_imagenet_encoder
+from vidcolor.models.registry import find_model, read_model
 from vidcolor.train.network import build_net, follow, net_config
 from vidcolor.train.photos import PhotoSet
 from vidcolor.train.recipe import Recipe, load_recipe
@@ -40,12 +42,11 @@ def test_weights_of_another_encoder_are_refused() -> None:
         encoder_stages("lite7")
 
 
+@pytest.mark.parametrize("name", ["default", "finish", "gpu"])
 @pytest.mark.parametrize("attention", [0, 1])
-def test_the_large_network_of_the_gpu_recipe_stays_small(attention: int) -> None:
-    """Under 10 M parameters and 2 G multiply-adds for 256 × 256, with what its comment proposes."""
-    lines = (CONFIGS / "gpu.toml").read_text(encoding="utf-8").splitlines()
-    widths = next(line for line in lines if "widths =" in line).partition("[")[2].strip("]")
-    recipe = Recipe(encoder="lite2", widths=tuple(map(int, widths.split(","))), attention=attention)
+def test_the_default_network_stays_small(name: str, attention: int) -> None:
+    """Under 10 M parameters and 2 G multiply-adds for 256 × 256, with what gpu.toml proposes."""
+    recipe = load_recipe(CONFIGS / f"{name}.toml", {"photos": ["a"], "attention": attention})
     net = ChromaNet(net_config(recipe)).eval().fold()
     assert sum(value.numel() for value in net.parameters()) < 10e6
     with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -53,14 +54,13 @@ def test_the_large_network_of_the_gpu_recipe_stays_small(attention: int) -> None
     assert counter.get_total_flops() / 2 < 2e9
 
 
-def test_the_default_recipe_builds_the_default_network() -> None:
-    recipe = load_recipe(CONFIGS / "default.toml", {"photos": ["a"]})
-    config, default = net_config(recipe), NetConfig()
-    assert (config.stem, config.stages, config.widths) == (
-        default.stem,
-        default.stages,
-        default.widths,
-    )
+@pytest.mark.parametrize("name", ["default", "finish", "gpu"])
+def test_the_recipes_build_the_default_network(name: str) -> None:
+    recipe = load_recipe(CONFIGS / f"{name}.toml", {"photos": ["a"]})
+    shipped = NetConfig.from_dict(read_model(find_model("default"))[1].config)
+    decoding = ("temperature", "rebalance", "chroma_gain")
+    built = replace(net_config(recipe), **{key: getattr(shipped, key) for key in decoding})
+    assert built == shipped
 
 
 def test_the_average_follows_the_network() -> None:
