@@ -278,7 +278,7 @@ def test_the_commands(
         monkeypatch.setattr(module, "CATALOG", (CATALOG[0], mirror.model("good")))
     assert run(["models"]) == 0
     rows = [line.split() for line in capfd.readouterr().out.splitlines()]
-    assert rows[1][:5] == ["default", "shipped", "9", "MB", "Apache-2.0"]
+    assert rows[1][:5] == ["default", "shipped", "13", "MB", "Apache-2.0"]
     assert rows[2] == ["net", "not", "installed", "1", "MB", "BSD-2-Clause", "here"]
     assert rows[3] == ["folder:", str(folder)]
 

@@ -6,6 +6,7 @@ import multiprocessing
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,19 @@ def test_a_killed_run_goes_on_to_the_same_result(
     assert [item["step"] for item in metrics(whole.run)] == [2, 2, 4, 4, 6, 6]
 
 
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """Those of the command line; in the background, Ctrl-C may come to nothing."""
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: sys.exit(143)),
+    }
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("handlers")
 @pytest.mark.parametrize(
     ("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
 )
@@ -100,16 +114,12 @@ def test_an_interrupted_run_keeps_the_step_it_was_in(
             signal.raise_signal(number)
         return rate(step, progress, recipe)
 
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     lines: list[str] = []
-    try:
-        with monkeypatch.context() as patch:
-            patch.setattr(loop, "rate_at", interrupting)
-            with pytest.raises(raised):
-                loop.train(recipe, lines.append)
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "rate_at", interrupting)
+        with pytest.raises(raised):
+            loop.train(recipe, lines.append)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     last = Path(recipe.run) / "last.pt"
     assert lines[-1] == f"kept step 5 in {last}; the same command goes on from there"
     resumed = _weights(loop.train(recipe, lines.append))
@@ -117,6 +127,7 @@ def test_an_interrupted_run_keeps_the_step_it_was_in(
     assert all(torch.equal(expected[name], resumed[name]) for name in expected)
 
 
+@pytest.mark.usefixtures("handlers")
 def test_a_second_interruption_does_not_wait(
     recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:

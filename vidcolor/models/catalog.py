@@ -63,7 +63,7 @@ CATALOG = (
         "default",
         "ChromaNet, trained for vidcolor",
         "default.safetensors",
-        9,
+        13,
         "Apache-2.0",
         "part of vidcolor",
     ),
