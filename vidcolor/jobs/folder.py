@@ -190,9 +190,10 @@ def _find(batch: Batch, warn: Callable[[str], None]) -> Iterator[tuple[PurePosix
     for folder, inner, files in os.walk(batch.source, onerror=unreadable):
         here = Path(folder)
         inner[:] = [name for name in inner if name[0] != "." and (here / name).resolve() != target]
-        for link in (name for name in inner if (here / name).is_symlink()):
+        links = [name for name in inner if (here / name).is_symlink()]
+        for link in links:
             warn(f"{here / link}: a link to a folder, left out; --pattern can name what is in it")
-        for reel in inner if numbered else ():
+        for reel in (name for name in inner if numbered and name not in links):
             yield from _series(here / reel, (here / reel).relative_to(batch.source), warn)
         for file in files:
             if file[0] != "." and os.path.splitext(file)[1].lower() in suffixes:  # noqa: PTH122
