@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import cast
@@ -64,20 +65,22 @@ class Contents:
 
 def contents(info: VideoInfo) -> Contents:
     """Read what the film holds. Raises SourceError."""
-    with open_source(info.path) as source, reading(info.path):
+    with ExitStack() as stack:
+        source = others = stack.enter_context(open_source(info.path))
+        if info.sound is not None:
+            others = stack.enter_context(open_source(info.sound))
+        stack.enter_context(reading(info.path))
         stream = cast(VideoStream, source.streams[info.stream_index])
-        lossless = _lossless(info, stream)
-        origin = origin_of(source, info) * info.time_base
-    path = info.others_path
-    with open_source(path) as source, reading(path):
-        tracks = tuple(_track(info, source, about) for about in info.others)
+        tracks = tuple(_track(info, others, about) for about in info.others)
         chapters = tuple(
             Chapter(
                 chapter["start"] * base, chapter["end"] * base, chapter["metadata"].get("title", "")
             )
-            for chapter in source.chapters()
+            for chapter in others.chapters()
             if (base := chapter["time_base"]) is not None
         )
+        lossless = _lossless(info, stream)
+        origin = origin_of(source, info) * info.time_base
     return Contents(tracks, chapters, origin, lossless)
 
 

@@ -201,10 +201,7 @@ class Writer:
                 else:
                     self._companions.add(stream.index)
             if self._crop.whole:
-                # A sound track's own clock, if it has one, says nothing of the picture's.
-                alone = info.sound is None
-                origin = origin_of(self._companions.source, info) if alone else 0
-                self._encoder.origin = origin
+                origin = self._encoder.origin = origin_of(self._companions.source, info)
                 self._start(origin * info.time_base if origin else None, None)
 
     def _add_picture(self, like: Stream | None) -> None:

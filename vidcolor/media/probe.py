@@ -61,9 +61,9 @@ def probe(
     """
     with reading(Path(path), "cannot be opened"):
         path = as_source(Path(path))
-        for flag, given in (("--fps", rate), ("--sound", sound)):
-            if given is not None and series_at(path) is None:
-                raise UsageError(f"{path}: {flag} is for numbered pictures; a film has its own")
+        given = [flag for flag, it in (("--fps", rate), ("--sound", sound)) if it is not None]
+        if given and series_at(path) is None:
+            raise UsageError(f"{path}: {given[0]} is for numbered pictures; a film has its own")
     with open_source(path, limits) as source:
         if len(source.streams) > limits.streams:
             raise SourceError(

@@ -49,11 +49,8 @@ class Series:
     @property
     def address(self) -> str:
         """What FFmpeg opens."""
-        folder, before, after = (
-            text.replace("%", "%%")
-            for text in (str(self.folder.absolute()), self.before, self.after)
-        )
-        return str(Path(folder) / f"{before}%0{self.digits}d{after}")
+        folder = Path(_plain(str(self.folder.absolute())))
+        return str(folder / _pattern(self.before, self.digits, self.after))
 
     @property
     def options(self) -> dict[str, str]:
@@ -88,7 +85,7 @@ def as_source(path: Path) -> Path:
             numbers[found[1], found[3] + suffix].append(found[2])
     several = {key: found for key, found in numbers.items() if len(found) > 1}
     patterns = [
-        f"{before.replace('%', '%%')}%0{min(map(len, found))}d{after.replace('%', '%%')}"
+        _pattern(before, min(map(len, found)), after)
         for (before, after), found in sorted(several.items())
     ]
     if len(patterns) > 1:
@@ -130,6 +127,15 @@ def series_at(path: Path) -> Series | None:
     if numbers[-1] - first + 1 != count:
         raise SourceError(f"{path}: {_missing(numbers)}; a film has no gaps")
     return Series(folder, before, digits, after, first, count)
+
+
+def _pattern(before: str, digits: int, after: str) -> str:
+    return f"{_plain(before)}%0{digits}d{_plain(after)}"
+
+
+def _plain(text: str) -> str:
+    """``text`` in a pattern, where it stands for itself."""
+    return text.replace("%", "%%")
 
 
 def _pictures(folder: Path) -> Iterator[str]:
