@@ -261,3 +261,25 @@ def test_a_foreign_flow_file_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", points=np.zeros(3))
     with pytest.raises(SourceError, match=r"other\.npz"):
         load_judge(tmp_path / "other.npz")
+
+
+@pytest.mark.parametrize("kind", ["text", "picture", "cut off", "no bits", "objects"])
+def test_what_is_no_flow_file_is_refused_in_one_line(kind: str, tmp_path: Path) -> None:
+    path = _judge(tmp_path / "flow.npz", 1)
+    flow = np.zeros((1, 2, 8, 8), np.int16)
+    match kind:
+        case "text":
+            path.write_text("[color]")
+        case "picture":
+            with path.open("wb") as file:
+                np.save(file, flow)
+        case "cut off":
+            path.write_bytes(path.read_bytes()[:40])
+        case "no bits":
+            np.savez(path, flow=flow, valid=np.zeros((1, 8)))
+        case "objects":
+            np.savez(path, flow=flow, valid=np.array([{}], object))
+    with pytest.raises(SourceError, match=r"flow\.npz: not a flow file") as caught:
+        load_judge(path)
+    # NumPy would tell how to run what is in the file.
+    assert "unsafe" not in str(caught.value)

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 API = "vidcolor/__init__"
 LAYERS = (
     (
+        "aside",
         "errors",
         "frames",
         "hintlist",

@@ -147,6 +147,10 @@ class _Code:
         ("wrong shape", "does not fit siggraph17.*model9.1.weight"),
         ("missing array", "does not fit siggraph17.*model9.1.bias"),
         ("extra array", "does not fit siggraph17.*more"),
+        ("scalar", "does not fit siggraph17"),
+        ("complex numbers", "does not fit siggraph17: model9.1.bias holds torch.complex64"),
+        ("truths", "does not fit siggraph17: model9.3.running_var holds torch.bool"),
+        ("sparse array", "not a state dict: its values are not all arrays"),
     ],
 )
 def test_a_bad_file_is_refused_in_one_line(
@@ -169,6 +173,14 @@ def test_a_bad_file_is_refused_in_one_line(
             del state["model9.1.bias"]
         case "extra array":
             state["more"] = torch.zeros(1)
+        case "scalar":
+            state["model1.0.weight"] = torch.zeros(())
+        case "complex numbers":
+            state["model9.1.bias"] = state["model9.1.bias"].to(torch.complex64)
+        case "truths":
+            state["model9.3.running_var"] = state["model9.3.running_var"].bool()
+        case "sparse array":
+            state["model9.1.bias"] = torch.zeros(128).to_sparse()
     torch.save(content, path, _use_new_zipfile_serialization=new)
     match kind:
         case "truncated":
@@ -187,6 +199,16 @@ def test_a_bad_file_is_refused_in_one_line(
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
     assert [item.name for item in tmp_path.iterdir()] == ["bad.pth"]
+
+
+@pytest.mark.parametrize("shape", [(), (2,)])
+def test_an_array_that_has_too_few_sides_to_tell_the_colours_is_refused(
+    shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "bad.pth"
+    torch.save({**_hollow("eccv16"), "model_out.weight": torch.zeros(shape)}, path)
+    with pytest.raises(ModelError, match="does not fit eccv16"):
+        Colorizer(str(path), "cpu")
 
 
 def test_a_state_without_batch_counters_fits_too(tmp_path: Path) -> None:

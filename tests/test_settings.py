@@ -151,6 +151,14 @@ def test_a_folder_is_no_config_file(tmp_path: Path) -> None:
         load_settings(tmp_path)
 
 
+def test_a_config_file_may_be_named_by_a_text(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text("[color]\nsaturation = 0.5\n", encoding="utf-8")
+    assert load_settings(str(path)) == load_settings(path)
+    with pytest.raises(SettingsError, match=r"none\.toml: cannot read"):
+        load_settings(str(tmp_path / "none.toml"))
+
+
 @pytest.mark.parametrize(
     ("key", "bad", "good"),
     [

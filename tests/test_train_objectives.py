@@ -9,12 +9,13 @@ import torch.nn.functional as F
 from networks import TINY, tiny_checkpoint
 
 from vidcolor.errors import ModelError
+from vidcolor.models.checkpoint import write_checkpoint
 from vidcolor.models.chromanet.bins import encode, nodes
 from vidcolor.models.chromanet.net import ChromaNet
 from vidcolor.models.registry import load_net
 from vidcolor.train.network import freeze_norms
 from vidcolor.train.objectives import ColorLoss, class_weights, node_prior
-from vidcolor.train.start import continue_from
+from vidcolor.train.start import continue_from, fill
 
 
 def test_class_weights_raise_rare_colours_and_keep_the_mean() -> None:
@@ -88,7 +89,7 @@ def test_weights_of_another_shape_are_no_start(tmp_path: Path) -> None:
         continue_from(tmp_path / "none.safetensors", ChromaNet(), [])
 
 
-@pytest.mark.parametrize("content", [b"", b"no weights at all", [1, 2]])
+@pytest.mark.parametrize("content", [b"", b"no weights at all", [1, 2], torch.zeros(3)])
 def test_a_broken_run_is_no_start(content: object, tmp_path: Path) -> None:
     path = tmp_path / "last.pt"
     if isinstance(content, bytes):
@@ -96,4 +97,20 @@ def test_a_broken_run_is_no_start(content: object, tmp_path: Path) -> None:
     else:
         torch.save(content, path)
     with pytest.raises(ModelError, match=r"last\.pt: (cannot be read back|broken|not opened)"):
+        continue_from(path, ChromaNet(TINY), [])
+
+
+@pytest.mark.parametrize("average", [5, [1], {1: torch.zeros(1)}])
+def test_what_is_no_state_dict_is_no_start(average: object, tmp_path: Path) -> None:
+    path = tmp_path / "last.pt"
+    torch.save({"average": average}, path)
+    with pytest.raises(ModelError, match=r"last\.pt: does not fit the recipe's network"):
+        fill(ChromaNet(TINY), path)
+
+
+@pytest.mark.parametrize("stages", [[[1, 2]], []])
+def test_a_shape_that_cannot_be_is_no_start(stages: list[object], tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    write_checkpoint(path, "chromanet", {"stages": stages, "widths": [8, 8, 8, 8]}, {})
+    with pytest.raises(ModelError, match="cannot continue from this"):
         continue_from(path, ChromaNet(TINY), [])

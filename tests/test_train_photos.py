@@ -76,6 +76,41 @@ def test_a_list_that_is_no_utf8_is_an_error_that_names_it(tmp_path: Path) -> Non
         load_photos([listed], 64)
 
 
+def test_links_to_nothing_in_a_tar_are_unreadable_photos(photos: Path, tmp_path: Path) -> None:
+    shard = tmp_path / "shard.tar"
+    with tarfile.open(shard, "w") as archive:
+        for name, target in (("gone.jpg", "missing.jpg"), ("self.jpg", "self.jpg")):
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = tarfile.SYMTYPE, target
+            archive.addfile(link)
+        archive.add(photos, "photos")
+    found, plain = load_photos([shard], 64), load_photos([photos], 64)
+    assert found.spoilt[:2] == ("gone.jpg", "self.jpg")
+    assert found.unreadable == plain.unreadable + 2
+    assert len(found.images) == len(plain.images)
+
+
+def test_a_list_that_names_itself_is_an_error(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text(f"{photos}\nother.txt\n", encoding="utf-8")
+    (tmp_path / "other.txt").write_text("one.txt\n", encoding="utf-8")
+    with pytest.raises(SourceError, match=r"one\.txt: this list names itself"):
+        list(encoded_photos([tmp_path / "one.txt"]))
+    # Twice beside each other is no circle.
+    (tmp_path / "other.txt").write_text(f"{photos}\n", encoding="utf-8")
+    (tmp_path / "one.txt").write_text("other.txt\nother.txt\n", encoding="utf-8")
+    assert len(list(encoded_photos([tmp_path / "one.txt"]))) == 2 * len(
+        list(encoded_photos([photos]))
+    )
+
+
+def test_a_mark_of_the_encoding_is_no_part_of_the_first_name(tmp_path: Path) -> None:
+    folder, names = photo_folder(tmp_path / "photos", 3), ["0.png", "2.png"]
+    listed = folder / "list.txt"
+    listed.write_text("\n".join(names), encoding="utf-8-sig")
+    assert [name for name, _, _ in encoded_photos([listed])] == names
+    assert all(Listing([str(listed)], "exclude").holds(name, "") for name in names)
+
+
 def test_nothing_to_train_on_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no colour photo"):
         load_photos([tmp_path], 64)

@@ -282,3 +282,13 @@ def test_losses_are_what_they_say(toy: Callable[..., Recipe]) -> None:
             total, terms = costs(net, batch)
             assert float(total) == pytest.approx(expected, abs=1e-6)
             assert terms.tolist() == pytest.approx([expected, expected], abs=1e-6)
+
+
+def test_training_leaves_torch_as_many_threads_as_it_found(toy: Callable[..., Recipe]) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        loop.train(toy("regression", steps=1), quiet)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)

@@ -16,7 +16,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias, TypeVar
@@ -25,6 +25,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vidcolor.aside import Aside
 from vidcolor.frames import SmallFrame
 
 Float32: TypeAlias = NDArray[np.float32]
@@ -214,16 +215,19 @@ def _grid(height: int, width: int) -> Float32:
     return places
 
 
-@contextmanager
-def single_threaded_cv2() -> Iterator[None]:
-    """OpenCV without threads of its own: the flow depends on their number, see `motions`, and where
-    stages run beside each other they would get in the way."""
+def _one_thread() -> int:
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
+    return before
+
+
+_threads = Aside(_one_thread, cv2.setNumThreads)
+
+
+def single_threaded_cv2() -> AbstractContextManager[None]:
+    """OpenCV without threads of its own: the flow depends on their number, see `motions`, and where
+    stages run beside each other they would get in the way."""
+    return _threads.held()
 
 
 class _Local(threading.local):

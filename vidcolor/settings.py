@@ -315,7 +315,7 @@ def _look_rules(look: ShotLook) -> Iterator[tuple[bool, str]]:
         yield -1 <= value <= 1, f"{name} must be -1 to 1, not {value}"
 
 
-def load_settings(path: Path, base: Settings | None = None) -> Settings:
+def load_settings(path: Path | str, base: Settings | None = None) -> Settings:
     """Read a TOML file of the tables in `_TABLES` over ``base``.
 
     Encoder options are added to those of ``base``, unless the file names another codec.
@@ -323,7 +323,7 @@ def load_settings(path: Path, base: Settings | None = None) -> Settings:
     Raises SettingsError when the file cannot be read, is not TOML, has an unknown key (the message
     names the valid ones) or a value of the wrong type.
     """
-    table = read_toml(path, "config file")
+    table = read_toml(Path(path), "config file")
     settings = base or Settings()
     for group, values in table.items():
         if group not in _TABLES or not isinstance(values, dict):

@@ -40,7 +40,8 @@ def color_frames(
     """The coloured frames of a film, or of the range in ``settings``, as RGB pictures.
 
     Made for notebooks: nothing is written. Pictures have the film's stored size, before rotation
-    and sample aspect ratio. Close the iterator, or exhaust it, to end its threads.
+    and sample aspect ratio. Close the iterator, or exhaust it, to end its threads. The errors of
+    `vidcolor.errors` are raised when the first picture is asked for, not by the call itself.
     """
     check_device(settings.decoder.device)
     info, _ = with_device(examine(source, settings), settings.decoder.device, settings.limits)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +19,8 @@ from vidcolor.flow import link, structure
 
 Float32 = NDArray[np.float32]
 
+_UNFIT = (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+"""What NumPy raises over files that are damaged, or hold something else."""
 _TRUST = 0.5
 """Confidence of our own flow above which a point counts as visible in both frames."""
 
@@ -55,12 +59,15 @@ def load_judge(path: Path) -> JudgeFlow:
     Raises SourceError when it is not such a file.
     """
     try:
+        # Of anything else NumPy says how it could be loaded without safety.
+        if not zipfile.is_zipfile(path):
+            raise ValueError("no .npz")
         with np.load(path) as data:
             flow = data["flow"].astype(np.float32) / 16
             count, _, height, width = flow.shape
             bits = np.unpackbits(data["valid"].reshape(count, -1), axis=1)[:, : height * width]
             valid = bits.reshape(count, height, width).astype(bool)
-    except (OSError, KeyError, ValueError) as error:
+    except _UNFIT as error:
         raise SourceError(f"{path}: not a flow file: {error}") from error
     return JudgeFlow(np.ascontiguousarray(flow.transpose(0, 2, 3, 1)), valid)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from fractions import Fraction
 from typing import Any, cast
 
@@ -16,6 +15,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from vidcolor.aside import Aside
 from vidcolor.color import chroma_scale, luma_scale
 from vidcolor.errors import SettingsError
 from vidcolor.frames import ColorSpec, Matrix, PaintedFrame, VideoInfo
@@ -217,13 +217,20 @@ def _matrix_tag(info: VideoInfo) -> int:
     return _CANONICAL_TAG[info.color.matrix]
 
 
-@contextmanager
-def quiet_svt() -> Iterator[None]:
-    """SVT-AV1 logs to stderr by itself, and listens to nothing but this variable."""
+def _no_log() -> str | None:
     before = os.environ.get("SVT_LOG")
     os.environ["SVT_LOG"] = before or "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["SVT_LOG"]
+    return before
+
+
+def _usual_log(before: str | None) -> None:
+    if before is None:
+        del os.environ["SVT_LOG"]
+
+
+_svt_log = Aside(_no_log, _usual_log)
+
+
+def quiet_svt() -> AbstractContextManager[None]:
+    """SVT-AV1 logs to stderr by itself, and listens to nothing but this variable."""
+    return _svt_log.held()

@@ -166,6 +166,6 @@ def fitting(path: Path, architecture: Architecture) -> Iterator[None]:
     """Raises ModelError for what building raises when state and config do not fit."""
     try:
         yield
-    except (RuntimeError, TypeError, KeyError, ValueError) as error:
+    except (RuntimeError, TypeError, LookupError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(f"{path}: does not fit {architecture.name}: {reason}") from error

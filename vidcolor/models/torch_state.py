@@ -7,7 +7,6 @@ and plain containers alone and stops at anything else, so that opening a file ru
 from __future__ import annotations
 
 import errno
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -18,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from vidcolor.aside import no_warnings
 from vidcolor.errors import ModelError
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -38,7 +38,7 @@ def read_state(path: Path) -> dict[str, NDArray[Any]]:
     state = load_file(path)
     if isinstance(state, Mapping):
         state = next((state[k] for k in _WRAPPED if isinstance(state.get(k), Mapping)), state)
-    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+    if not isinstance(state, Mapping) or not all(map(_is_plain, state.values())):
         raise ModelError(f"{path}: not a state dict: its values are not all arrays")
     return {str(name): _array(value) for name, value in state.items()}
 
@@ -46,9 +46,8 @@ def read_state(path: Path) -> dict[str, NDArray[Any]]:
 def load_file(path: Path) -> Any:
     """What lies in a PyTorch file, its tensors on the CPU. Raises ModelError when it is broken."""
     try:
-        with warnings.catch_warnings():
-            # Torch warns of pickles it did not write, in lines of its own.
-            warnings.simplefilter("ignore")
+        # Torch warns of pickles it did not write, in lines of its own.
+        with no_warnings.held():
             return torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
         # What torch says here is a page long, and tells how to let the file run its code.
@@ -65,6 +64,13 @@ def load_file(path: Path) -> Any:
         raise ModelError(f"{path}: broken checkpoint, or not one at all: {reason}") from error
 
 
+def _is_plain(value: Any) -> bool:
+    """Whether it is an array as NumPy knows them: not sparse, not quantised, not without data."""
+    if not isinstance(value, Tensor) or value.is_quantized or value.is_meta:
+        return False
+    return value.layout == torch.strided
+
+
 def _array(value: Tensor) -> NDArray[Any]:
     """NumPy has no bfloat16, nor arrays that require a gradient."""
     plain = value.detach()
@@ -74,7 +80,7 @@ def _array(value: Tensor) -> NDArray[Any]:
 def filled(make: Callable[[], Net], state: Mapping[str, NDArray[Any]]) -> Net:
     """The network that ``make`` makes, with ``state``, in eval mode and float32.
 
-    Raises RuntimeError when names or shapes do not fit exactly.
+    Raises RuntimeError when names, shapes or kinds of numbers do not fit exactly.
     """
     # Without storage at first: random weights would be drawn only to be replaced.
     with torch.device("meta"):
@@ -84,5 +90,10 @@ def filled(make: Callable[[], Net], state: Mapping[str, NDArray[Any]]) -> Net:
         name: value.float() if value.is_floating_point() else value
         for name, value in tensors.items()
     }
+    # Arrays that are assigned keep their kind, and the first picture would be the one to fail.
+    for name, value in net.state_dict().items():
+        given = wide.get(name, value)
+        if value.is_floating_point() and not given.is_floating_point():
+            raise RuntimeError(f"{name} holds {given.dtype}, not floating-point numbers")
     net.load_state_dict(wide, strict=True, assign=True)
     return net.eval().requires_grad_(False)

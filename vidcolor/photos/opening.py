@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Final
 
 from PIL import Image, UnidentifiedImageError
 
+from vidcolor.aside import Aside, no_warnings
 from vidcolor.errors import SourceError
 from vidcolor.photos.kinds import kind_of
 from vidcolor.photos.tags import ORIENTATION
@@ -60,11 +60,8 @@ def opened(path: Path) -> Iterator[tuple[Image.Image, int | None]]:
 @contextmanager
 def _ours(path: Path) -> Iterator[None]:
     """Pillow's faults in ours; its own limit, one for the whole process, gives way to ours."""
-    usual = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _pixels.held(), no_warnings.held():
             yield
     except SourceError:
         raise
@@ -75,8 +72,18 @@ def _ours(path: Path) -> Iterator[None]:
     except _FAULTS as fault:
         why = " ".join(str(fault).split()) or type(fault).__name__
         raise SourceError(f"{path}: this photo is broken or truncated: {why}") from fault
-    finally:
-        Image.MAX_IMAGE_PIXELS = usual
+
+
+def _no_limit() -> int | None:
+    usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    return usual
+
+
+def _usual_limit(usual: int | None) -> None:
+    Image.MAX_IMAGE_PIXELS = usual
+
+
+_pixels = Aside(_no_limit, _usual_limit)
 
 
 def _unturn(data: mmap) -> int:

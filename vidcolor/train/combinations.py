@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,6 +126,9 @@ def _shape_faults(recipe: Recipe) -> Iterator[str]:
         yield "stages must be a list of [share, crop size, batch size]"
     if stages[0][0] != 0 or any(size <= 0 or size % 32 for _, size, _ in stages):
         yield "stages must begin at 0.0 and have crop sizes that are multiples of 32"
+    begins = [share for share, _, _ in stages]
+    if begins[-1] > 1 or not all(one < other for one, other in pairwise(begins)):
+        yield "stages must come in the order they begin in, none beyond 1.0, the schedule's end"
     if not all(count > 0 for _, _, count in stages):
         yield "stages must have batch sizes of at least 1"
     if len(recipe.widths) != 4 or not all(isinstance(w, int) and w > 0 for w in recipe.widths):

@@ -62,7 +62,7 @@ def train(recipe: Recipe, log: Log = print, photos: PhotoSet | None = None) -> P
     Raises SourceError when there are no photos, ModelError when weights do not fit or the loss is
     lost, TargetError when the run's folder cannot be written and DeviceError when memory is full.
     """
-    with joined(recipe.device) as ranks, _folder(recipe, ranks):
+    with joined(recipe.device) as ranks, _folder(recipe, ranks), _torch_as_it_was():
         try:
             return _train(recipe, ranks, log if ranks.first else lambda line: None, photos)
         except OutOfMemory as error:
@@ -89,6 +89,17 @@ def _folder(recipe: Recipe, ranks: Ranks) -> Iterator[None]:
             # Refuses while it holds anything.
             with suppress(OSError):
                 run.rmdir()
+
+
+@contextmanager
+def _torch_as_it_was() -> Iterator[None]:
+    """Whoever called has torch's threads again as they were, and its choice of ways."""
+    threads, benchmark = torch.get_num_threads(), torch.backends.cudnn.benchmark
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.backends.cudnn.benchmark = benchmark
 
 
 def _train(recipe: Recipe, ranks: Ranks, log: Log, given: PhotoSet | None) -> Path:

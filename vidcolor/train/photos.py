@@ -139,17 +139,24 @@ def encoded_photos(sources: Iterable[Path]) -> Iterator[tuple[str, str, bytes]]:
 
     Raises SourceError for a source that does not exist or cannot be read.
     """
+    yield from _photos(sources, ())
+
+
+def _photos(sources: Iterable[Path], lists: tuple[Path, ...]) -> Iterator[tuple[str, str, bytes]]:
+    """As `encoded_photos`, for what stands in ``lists``, each of which stands in the one before."""
     for source in sources:
         if not _exists(source):
             raise SourceError(f"{source}: no such folder, tar file or photo")
+        if source.suffix == ".txt" and source.resolve() in lists:
+            raise SourceError(f"{source}: this list names itself; take that line out")
         try:
-            yield from _encoded(source)
+            yield from _encoded(source, lists)
         except _SPOILT as error:
             raise SourceError(f"{source}: cannot read these photos: {error}") from error
 
 
-def _encoded(source: Path) -> Iterator[tuple[str, str, bytes]]:
-    """The photos of one source."""
+def _encoded(source: Path, lists: tuple[Path, ...]) -> Iterator[tuple[str, str, bytes]]:
+    """The photos of one source, which stands in ``lists``."""
     if source.is_dir():
         for path in sorted(source.rglob("*")):
             if path.suffix.lower() in SUFFIXES:
@@ -158,12 +165,20 @@ def _encoded(source: Path) -> Iterator[tuple[str, str, bytes]]:
     elif source.name.lower().endswith(_TARS):
         with tarfile.open(source) as archive:
             for member in archive:
-                handle = archive.extractfile(member)
-                if handle is not None and Path(member.name).suffix.lower() in SUFFIXES:
+                if Path(member.name).suffix.lower() not in SUFFIXES:
+                    continue
+                try:
+                    handle = archive.extractfile(member)
+                except (KeyError, RecursionError):  # A link to what is not there, or to itself.
+                    yield member.name, source.name, b""
+                    continue
+                if handle is not None:
                     yield member.name, source.name, handle.read()
     elif source.suffix == ".txt" and source.is_file():
-        lines = source.read_text(encoding="utf-8").split("\n")
-        yield from encoded_photos(source.parent / line.strip() for line in lines if line.strip())
+        # Some editors begin a file with a mark of its encoding.
+        lines = source.read_text(encoding="utf-8-sig").split("\n")
+        entries = [source.parent / line.strip() for line in lines if line.strip()]
+        yield from _photos(entries, (*lists, source.resolve()))
     else:
         yield source.name, source.parent.name, _bytes(source)
 

@@ -21,7 +21,7 @@ from vidcolor.train.critic import Adversary
 
 Part = TypeVar("Part")
 
-_UNFIT = (RuntimeError, KeyError, ValueError, TypeError, AttributeError)
+_UNFIT = (RuntimeError, LookupError, ValueError, TypeError, AttributeError)
 """What torch raises when the content of a file is not what was saved."""
 
 

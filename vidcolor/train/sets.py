@@ -65,7 +65,7 @@ class Listing:
             path = Path(entry)
             if _WILD.isdisjoint(entry):
                 try:
-                    lines = path.read_text(encoding="utf-8").splitlines()
+                    lines = path.read_text(encoding="utf-8-sig").splitlines()
                 except (OSError, UnicodeDecodeError) as error:
                     raise SettingsError(
                         f"{key}: {entry!r} is neither a list file that can be read nor a pattern "

@@ -29,7 +29,7 @@ def continue_from(path: Path, net: ChromaNet, pictures: Iterable[Tensor]) -> Non
         checkpoint = read_checkpoint(path)
         try:
             folded = load(checkpoint.state, checkpoint.config)
-        except (RuntimeError, TypeError, KeyError) as error:
+        except (RuntimeError, TypeError, LookupError, ValueError) as error:
             raise ModelError(f"{path}: cannot continue from this: {error}") from error
         state = _unfold(folded, pictures)
     new = {name: value for name, value in net.state_dict().items() if name.startswith("mixers.")}
@@ -95,5 +95,5 @@ def fill_from(net: nn.Module, state: dict[str, Tensor], path: Path) -> None:
     """Fill ``net`` with the ``state`` that was in ``path``. Raises ModelError."""
     try:
         net.load_state_dict(state, strict=True)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError, AttributeError) as error:  # Of what is no state dict at all.
         raise ModelError(f"{path}: does not fit the recipe's network: {misfit(error)}") from error
