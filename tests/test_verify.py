@@ -204,6 +204,28 @@ def test_harm_is_found(
     assert kinds == {check.split(",")[0].split()[0]}, found.to_text()
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "outcome"),
+    [
+        ("10:00:00:00", "10:00:00:00", "same"),
+        ("10:00:00:00", "10:00:00:01", "changed"),
+        ("10:00:00:00", "", "lost"),
+        ("", "10:00:00:00", "changed"),
+        ("reel 3", "", "note"),
+        ("00:00:61:00", "00:01:01:00", "note"),
+    ],
+)
+def test_another_timecode_is_found(
+    before: str, after: str, outcome: str, clip: Clips, tmp_path: Path
+) -> None:
+    films = []
+    for name, timecode in (("before.mkv", before), ("after.mkv", after)):
+        films.append(tmp_path / name)
+        label = say("video", **({"timecode": timecode} if timecode else {}))
+        tamper(clip("plain.mp4"), films[-1], Harm(label=label))
+    assert named(verify(*films), "timecode").outcome == outcome
+
+
 def test_copying_alone_is_no_harm(clip: Clips, good: Path, tmp_path: Path) -> None:
     tamper(good, tmp_path / "copy.mkv", Harm())
     assert verify(clip("rich.mkv"), tmp_path / "copy.mkv").passed

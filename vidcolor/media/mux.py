@@ -227,7 +227,9 @@ class Writer:
         self._encoder.origin = pts
         info = self._info
         start, before = pts * info.time_base, (pts - (info.start_pts or 0)) * info.time_base
-        advance(self._encoder.stream.metadata, before, info.average_rate)
+        # MXF tells it of the whole film, others of the picture or of every track.
+        for tags in (self._output.metadata, *(stream.metadata for stream in self._output.streams)):
+            advance(tags, before, info.average_rate)
         with writing(self._path, f"{self._target.container} refuses this film"):
             self._start(start, self._expected_end(start))
 

@@ -16,7 +16,7 @@ from vidcolor.plan import expected_frames
 from vidcolor.report import Progress
 from vidcolor.settings import RangeSettings, Settings
 from vidcolor.verify.checks import Check, Outcome, Verification, milliseconds, plural
-from vidcolor.verify.labels import chapter_check, picture_labels, text_labels
+from vidcolor.verify.labels import chapter_check, picture_labels, text_labels, timecode_check
 from vidcolor.verify.levels import Levels
 from vidcolor.verify.luma import LumaErrors
 from vidcolor.verify.pictures import Pictures, compare_pictures
@@ -83,6 +83,7 @@ def verify(
         *_caption_check(new, pictures),
         *picture_labels(old, new),
         *track_checks(old, new, before, after, pictures.times, whole),
+        *timecode_check(old, before, after, pictures.times, whole),
         *text_labels(old, new, before, after),
         *chapter_check(before, after, pictures.times, whole),
     )

@@ -10,6 +10,7 @@ from vidcolor.frames import VideoInfo, name_stream
 from vidcolor.media.container import QUICKTIME_LANGUAGES, kept_metadata
 from vidcolor.media.contents import Chapter, Contents, Track
 from vidcolor.media.fields import field_order
+from vidcolor.media.timecode import advanced, is_timecode
 from vidcolor.verify.checks import Check, Outcome, plural
 from vidcolor.verify.times import Times
 from vidcolor.verify.tracks import match
@@ -68,6 +69,31 @@ def chapter_check(before: Contents, after: Contents, times: Times, whole: bool) 
         yield Check("chapters", "same", plural(len(got), "chapter"))
 
 
+def timecode_check(
+    source: VideoInfo, before: Contents, after: Contents, times: Times, whole: bool
+) -> Iterator[Check]:
+    """The timecode of the first frame, or of a range's; nothing if neither file has any."""
+    wanted, rate = list(before.timecodes), source.average_rate
+    proper = rate is not None and any(is_timecode(code, rate) for code in wanted)
+    if not whole:
+        skipped = times.start - (source.start_pts or 0) * source.time_base
+        moved = [rate and advanced(old, round(skipped * rate), rate) for old in wanted]
+        # Where it cannot be counted on, none is better than a wrong one.
+        wanted = [code for code in moved if code]
+    got = after.timecodes
+    if not wanted and not got:
+        return
+    was, now = (" or ".join(codes) or "none" for codes in (wanted, got))
+    if not set(got) <= set(wanted):
+        # What is no timecode at the film's rate, some containers make one of, or leave out.
+        outcome: Outcome = "note" if wanted and not proper else "changed"
+        yield Check("timecode", outcome, f"{now}, was {was}")
+    elif not got:
+        yield Check("timecode", "lost" if proper else "note", f"none, was {was}")
+    else:
+        yield Check("timecode", "same", now)
+
+
 def text_labels(
     source: VideoInfo, target: VideoInfo, before: Contents, after: Contents
 ) -> Iterator[Check]:
@@ -82,6 +108,9 @@ def text_labels(
         yield Check("languages and flags", "same", "of all tracks")
     wanted = {key.lower(): value for key, value in kept_metadata(source.metadata).items()}
     got = {key.lower(): value for key, value in target.metadata.items()}
+    # Compared by itself: it may move from the film to the picture, and on with a range.
+    wanted.pop("timecode", None)
+    got.pop("timecode", None)
     missing = sorted(wanted.keys() - got.keys())
     both = wanted.keys() & got.keys()
     other = sorted(key for key in both if _value(key, wanted[key]) != _value(key, got[key]))
