@@ -256,6 +256,17 @@ def test_broken_clocks_are_mended() -> None:
     assert times == [5000, 5020, 5040, 5060, 5080, 5100]
 
 
+def test_a_clock_set_ahead_is_carried_on_and_a_gap_is_kept() -> None:
+    track = Track(Stopped(), Stopped())  # type: ignore[arg-type]
+    day, hour = 26 * 3600 * 1000, 3600 * 1000
+    times = []
+    for pts in (0, 20, day, day + 20, day + hour):
+        one = packet(pts, 20)
+        track.mend(one)
+        times.append(one.pts)
+    assert times == [0, 20, 40, 60, 40 + hour]
+
+
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
 def test_a_second_picture_keeps_its_times(tmp_path: Path, suffix: str) -> None:
     source, target = tmp_path / "two.mkv", tmp_path / f"out{suffix}"
