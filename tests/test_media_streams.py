@@ -526,6 +526,30 @@ def test_timecode_goes_along(tmp_path: Path, suffix: str) -> None:
     assert named(verify(source, out, crop), "timecode").outcome == "same"
 
 
+@pytest.mark.parametrize("suffix", [".mov", ".mp4", ".mkv"])
+@pytest.mark.parametrize("again", [".mov", ".mkv"])
+def test_the_pictures_language_and_title_go_along(tmp_path: Path, suffix: str, again: str) -> None:
+    """Also in QuickTime's words, and from MP4, which calls a title otherwise when read."""
+    source = tmp_path / "in.mkv"
+    with av.open(str(make(Clip("plain.mp4"), tmp_path))) as old, av.open(str(source), "w") as new:
+        video = new.add_stream_from_template(old.streams.video[0])
+        video.metadata.update(language="swe", title="Reel 3")
+        for one in old.demux():
+            if one.size:
+                one.stream = video
+                new.mux_one(one)
+    out, last = tmp_path / f"out{suffix}", tmp_path / f"again{again}"
+    rewrite(source, out, settings_for(suffix))
+    rewrite(out, last, settings_for(again))
+    for target in (out, last):
+        names = {check.name for check in verify(source, target).failures}
+        assert not [name for name in names if name.endswith(", picture")]
+    with av.open(str(last)) as made:
+        tags = made.streams.video[0].metadata
+        assert tags["language"] == ("sve" if again == ".mov" else "swe")
+        assert "Reel 3" in (tags.get("title"), tags.get("name"))
+
+
 @pytest.mark.parametrize("suffix", [".mov", ".mkv"])
 def test_the_whole_films_timecode_goes_along(tmp_path: Path, suffix: str) -> None:
     """As in MXF, which gives it to no picture of its own."""

@@ -186,6 +186,8 @@ def good(clip: Clips, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (Harm(without=(5,)), "attachment 5", "lost", "is not in the target"),
         (Harm(label=say("audio", language="ita")), "language, audio 1", "changed", "ita, was eng"),
         (Harm(label=say("audio", title="Ours")), "title, audio 1", "changed", "Ours, was none"),
+        (Harm(label=say("video", language="ita")), "language, picture", "changed", "ita, was und"),
+        (Harm(label=say("video", title="Ours")), "title, picture", "changed", "Ours, was none"),
         (Harm(label=flag), "flags, audio 1", "changed", "forced"),
         (Harm(chapters=rename), "chapters", "changed", "'Third' at 0.500 s was 'Second'"),
         (Harm(chapters=lambda chapters: chapters[:1]), "chapters", "lost", "1 of 2"),

@@ -62,6 +62,9 @@ class Contents:
     """The time, in seconds, that is 0 in a target of the whole film."""
     lossless: bool
     """The picture's codec, or the encoder's own note in the stream, says that nothing is lost."""
+    language: str | None = None
+    """Of the picture, as is ``title``."""
+    title: str | None = None
     timecodes: tuple[str, ...] = ()
     """What the picture, the film or a track of its own give as the timecode of the first frame; as
     a rule all say the same."""
@@ -87,7 +90,9 @@ def contents(info: VideoInfo) -> Contents:
         timed = (entry for entry in others.streams if entry.type == "data")
         timecodes = _timecodes(stream.metadata, source.metadata, *(s.metadata for s in timed))
         origin = origin_of(source, info) * info.time_base
-    return Contents(tracks, chapters, origin, lossless, timecodes)
+        title = stream.metadata.get("title") or stream.metadata.get("name")  # the latter in MP4
+        language = stream.language
+    return Contents(tracks, chapters, origin, lossless, language, title, timecodes)
 
 
 def _timecodes(*tags: Mapping[str, str]) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from vidcolor.errors import EncodeError
 from vidcolor.frames import PaintedFrame, StreamInfo, VideoInfo
 from vidcolor.media.clock import origin_of
 from vidcolor.media.companions import Companions
-from vidcolor.media.container import kept_metadata, muxer_options
+from vidcolor.media.container import kept_metadata, label, muxer_options
 from vidcolor.media.encode import PictureEncoder
 from vidcolor.media.encoders import Choice, choose
 from vidcolor.media.faults import writing
@@ -208,8 +208,7 @@ class Writer:
         info = self._info
         self._encoder = PictureEncoder(self._output, info, self._choice)
         if like is not None:
-            self._encoder.stream.metadata.update(kept_metadata(dict(like.metadata)))
-            self._encoder.stream.disposition = like.disposition
+            label(self._output, like, self._encoder.stream)
         self._claim = claim(self._output, self._encoder.stream, info.sample_aspect_ratio)
 
     def _start(self, start: Fraction | None, end: Fraction | None) -> None:

@@ -102,6 +102,8 @@ def text_labels(
     Matroska has a place for all of them. In other containers, what is missing is noted.
     """
     roomy = "matroska" in target.container
+    yield from _spoken("picture", before.language, after.language)
+    yield from _titled("picture", before.title, after.title, roomy)
     found = list(_tracks(match(before.tracks, after.tracks)[0], roomy))
     yield from found
     if before.tracks and not found:
@@ -126,17 +128,24 @@ def text_labels(
 def _tracks(pairs: list[tuple[Track, Track]], roomy: bool) -> Iterator[Check]:
     for old, new in pairs:
         name, about = name_stream(old.about), new.about
-        languages = _language(old.about.language), _language(about.language)
-        if languages[0] != languages[1] and old.kind in ("audio", "subtitle", "video"):
-            says = f"{languages[1]}, was {languages[0]}"
-            yield Check(f"language, {name}", "changed", says)
-        if (old.about.title or "") != (about.title or ""):
-            outcome: Outcome = "changed" if about.title or roomy else "note"
-            says = f"{about.title or 'none'}, was {old.about.title or 'none'}"
-            yield Check(f"title, {name}", outcome, says)
+        if old.kind in ("audio", "subtitle", "video"):
+            yield from _spoken(name, old.about.language, about.language)
+        yield from _titled(name, old.about.title, about.title, roomy)
         if old.flags != new.flags and not old.cover:
             was, now = (" ".join(sorted(track.flags)) or "none" for track in (old, new))
             yield Check(f"flags, {name}", "changed" if roomy else "note", f"{now}, was {was}")
+
+
+def _spoken(name: str, before: str | None, after: str | None) -> Iterator[Check]:
+    was, now = _language(before), _language(after)
+    if was != now:
+        yield Check(f"language, {name}", "changed", f"{now}, was {was}")
+
+
+def _titled(name: str, before: str | None, after: str | None, roomy: bool) -> Iterator[Check]:
+    if (before or "") != (after or ""):
+        outcome: Outcome = "changed" if after or roomy else "note"
+        yield Check(f"title, {name}", outcome, f"{after or 'none'}, was {before or 'none'}")
 
 
 def _value(key: str, text: str) -> object:
