@@ -16,6 +16,7 @@ from clips import SAMPLE_RATE, Clip, make, picture
 from conftest import Clips
 from streams import Sound, Text, clicks, cues, film, heard
 from test_media_writer import paint, payloads, rewrite, settings_for
+from test_verify import named
 
 from vidcolor.media.chapters import part_of
 from vidcolor.media.cues import Cue, Overlay
@@ -23,7 +24,7 @@ from vidcolor.media.decode import decode
 from vidcolor.media.mux import Writer
 from vidcolor.media.probe import probe
 from vidcolor.media.styled import Run, runs_of, subrip, webvtt
-from vidcolor.media.timecode import advanced
+from vidcolor.media.timecode import advanced, is_timecode
 from vidcolor.media.track import Track
 from vidcolor.settings import RangeSettings
 from vidcolor.verify import verify
@@ -255,6 +256,17 @@ def test_broken_clocks_are_mended() -> None:
     assert times == [5000, 5020, 5040, 5060, 5080, 5100]
 
 
+def test_a_clock_set_ahead_is_carried_on_and_a_gap_is_kept() -> None:
+    track = Track(Stopped(), Stopped())  # type: ignore[arg-type]
+    day, hour = 26 * 3600 * 1000, 3600 * 1000
+    times = []
+    for pts in (0, 20, day, day + 20, day + hour):
+        one = packet(pts, 20)
+        track.mend(one)
+        times.append(one.pts)
+    assert times == [0, 20, 40, 60, 40 + hour]
+
+
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
 def test_a_second_picture_keeps_its_times(tmp_path: Path, suffix: str) -> None:
     source, target = tmp_path / "two.mkv", tmp_path / f"out{suffix}"
@@ -478,6 +490,22 @@ def test_timecode_counts_on(before: str, frames: int, rate: Fraction, after: str
     assert advanced(before, frames, rate) == after
 
 
+@pytest.mark.parametrize(
+    ("text", "rate", "proper"),
+    [
+        ("23:59:59:24", Fraction(25), True),
+        ("23:59:59:25", Fraction(25), False),
+        ("25:00:00:00", Fraction(25), False),
+        ("01:00:00;00", Fraction(25), False),
+        ("01:00:00;00", Fraction(30000, 1001), True),
+        ("00:01:00;00", Fraction(30000, 1001), False),
+        ("one", Fraction(25), False),
+    ],
+)
+def test_what_numbers_a_frame(text: str, rate: Fraction, proper: bool) -> None:
+    assert is_timecode(text, rate) is proper
+
+
 @pytest.mark.parametrize("suffix", [".mov", ".mp4", ".mkv"])
 def test_timecode_goes_along(tmp_path: Path, suffix: str) -> None:
     source = tmp_path / "in.mov"
@@ -494,3 +522,48 @@ def test_timecode_goes_along(tmp_path: Path, suffix: str) -> None:
     with av.open(str(out)) as made:
         tags = {key.lower(): value for key, value in made.streams.video[0].metadata.items()}
     assert tags["timecode"] == "01:00:00:05"
+    crop = RangeSettings(first_frame=5, end_frame=9)
+    assert named(verify(source, out, crop), "timecode").outcome == "same"
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mp4", ".mkv"])
+@pytest.mark.parametrize("again", [".mov", ".mkv"])
+def test_the_pictures_language_and_title_go_along(tmp_path: Path, suffix: str, again: str) -> None:
+    """Also in QuickTime's words, and from MP4, which calls a title otherwise when read."""
+    source = tmp_path / "in.mkv"
+    with av.open(str(make(Clip("plain.mp4"), tmp_path))) as old, av.open(str(source), "w") as new:
+        video = new.add_stream_from_template(old.streams.video[0])
+        video.metadata.update(language="swe", title="Reel 3")
+        for one in old.demux():
+            if one.size:
+                one.stream = video
+                new.mux_one(one)
+    out, last = tmp_path / f"out{suffix}", tmp_path / f"again{again}"
+    rewrite(source, out, settings_for(suffix))
+    rewrite(out, last, settings_for(again))
+    for target in (out, last):
+        names = {check.name for check in verify(source, target).failures}
+        assert not [name for name in names if name.endswith(", picture")]
+    with av.open(str(last)) as made:
+        tags = made.streams.video[0].metadata
+        assert tags["language"] == ("sve" if again == ".mov" else "swe")
+        assert "Reel 3" in (tags.get("title"), tags.get("name"))
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mkv"])
+def test_the_whole_films_timecode_goes_along(tmp_path: Path, suffix: str) -> None:
+    """As in MXF, which gives it to no picture of its own."""
+    source, out = tmp_path / "in.mkv", tmp_path / f"out{suffix}"
+    with av.open(str(make(Clip("plain.mp4"), tmp_path))) as old, av.open(str(source), "w") as new:
+        video = new.add_stream_from_template(old.streams.video[0])
+        new.metadata["timecode"] = "10:00:00:24"
+        for one in old.demux():
+            if one.size:
+                one.stream = video
+                new.mux_one(one)
+    crop = RangeSettings(first_frame=5, end_frame=9)
+    for part, wanted in ((RangeSettings(), "10:00:00:24"), (crop, "10:00:01:04")):
+        assert not rewrite(source, out, crop=part).warnings
+        check = named(verify(source, out, part), "timecode")
+        assert check.outcome == "same" and check.says == wanted
+        out.unlink()

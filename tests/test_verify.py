@@ -186,6 +186,8 @@ def good(clip: Clips, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (Harm(without=(5,)), "attachment 5", "lost", "is not in the target"),
         (Harm(label=say("audio", language="ita")), "language, audio 1", "changed", "ita, was eng"),
         (Harm(label=say("audio", title="Ours")), "title, audio 1", "changed", "Ours, was none"),
+        (Harm(label=say("video", language="ita")), "language, picture", "changed", "ita, was und"),
+        (Harm(label=say("video", title="Ours")), "title, picture", "changed", "Ours, was none"),
         (Harm(label=flag), "flags, audio 1", "changed", "forced"),
         (Harm(chapters=rename), "chapters", "changed", "'Third' at 0.500 s was 'Second'"),
         (Harm(chapters=lambda chapters: chapters[:1]), "chapters", "lost", "1 of 2"),
@@ -202,6 +204,28 @@ def test_harm_is_found(
     assert (failed.outcome, words in failed.says) == (outcome, True), found.to_text()
     kinds = {failure.name.split(",")[0].split()[0] for failure in found.failures}
     assert kinds == {check.split(",")[0].split()[0]}, found.to_text()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "outcome"),
+    [
+        ("10:00:00:00", "10:00:00:00", "same"),
+        ("10:00:00:00", "10:00:00:01", "changed"),
+        ("10:00:00:00", "", "lost"),
+        ("", "10:00:00:00", "changed"),
+        ("reel 3", "", "note"),
+        ("00:00:61:00", "00:01:01:00", "note"),
+    ],
+)
+def test_another_timecode_is_found(
+    before: str, after: str, outcome: str, clip: Clips, tmp_path: Path
+) -> None:
+    films = []
+    for name, timecode in (("before.mkv", before), ("after.mkv", after)):
+        films.append(tmp_path / name)
+        label = say("video", **({"timecode": timecode} if timecode else {}))
+        tamper(clip("plain.mp4"), films[-1], Harm(label=label))
+    assert named(verify(*films), "timecode").outcome == outcome
 
 
 def test_copying_alone_is_no_harm(clip: Clips, good: Path, tmp_path: Path) -> None:
@@ -464,10 +488,12 @@ def test_packets_are_held_only_until_the_other_side_comes() -> None:
     assert lane.first == Fraction(499, 50)
 
 
-def test_sound_whose_clock_is_set_back_runs_on() -> None:
+@pytest.mark.parametrize("anew", [0, 30 * 3600])
+def test_sound_whose_clock_is_set_anew_runs_on(anew: int) -> None:
     def wrong(times: list[int]) -> int:
+        before = [0, 1, 2, 3, anew, anew + 1, anew + 2]
         lane = Lane(Fraction(0), Fraction(1, 1000), by_bytes=True, carries_on=True)
-        for number, (old, new) in enumerate(zip([0, 1, 2, 3, 0, 1, 2], times, strict=True)):
+        for number, (old, new) in enumerate(zip(before, times, strict=True)):
             for side, at in enumerate((old, new)):
                 lane.add(side, Parcel(1, Fraction(at), bytes([number])))
         lane.settle(final=True)
@@ -475,7 +501,7 @@ def test_sound_whose_clock_is_set_back_runs_on() -> None:
 
     assert wrong([0, 1, 2, 3, 4, 5, 6]) == 0
     assert wrong([0, 1, 2, 3, 4, 5, 9]) == 1
-    assert wrong([0, 1, 2, 3, 0, 1, 2]) == 3
+    assert wrong([0, 1, 2, 3, anew, anew + 1, anew + 2]) == 3
 
 
 def test_a_track_that_is_empty_need_not_be_kept(tmp_path: Path) -> None:

@@ -144,6 +144,8 @@ class VideoInfo:
     fields: Fields | None = None
     """None for a progressive film."""
     light: LightMetadata | None = None
+    captions: bool = False
+    """Whether closed captions come with its first picture."""
     surface: Surface | None = None
     """None where software decodes the film."""
     others: tuple[StreamInfo, ...] = ()

@@ -62,6 +62,8 @@ class Tuning:
     """The only one that its files say, whichever is meant; None where they say any."""
     fields: FieldMarks | None = None
     """None where it writes no interlaced video."""
+    captions: bool = False
+    """Whether it writes closed captions into the picture's stream."""
     formats: frozenset[str] | None = None
     """The only pixel formats to use of those it takes; None for all."""
 
@@ -88,15 +90,22 @@ def _nvenc(quality: float) -> Tuning:
 TUNINGS: Mapping[str, Tuning] = MappingProxyType(
     {
         "libx264": Tuning(
-            18, "crf", {"preset": "medium"}, _X26X_EFFORTS, odd_sizes=False, fields="film"
+            18,
+            "crf",
+            {"preset": "medium"},
+            _X26X_EFFORTS,
+            odd_sizes=False,
+            fields="film",
+            captions=True,
         ),
         "libx265": Tuning(
             20,
             "crf",
-            # Its own log would go straight to stderr, past FFmpeg's.
-            {"preset": "medium", "x265-params": _QUIET_X265},
+            # Its own log would go straight to stderr, past FFmpeg's. Others write captions unasked.
+            {"preset": "medium", "x265-params": _QUIET_X265, "a53cc": "1"},
             _X26X_EFFORTS,
             odd_sizes=False,
+            captions=True,
         ),
         "libsvtav1": Tuning(
             24, "crf", {"preset": "8"}, {"fast": {"preset": "10"}, "slow": {"preset": "5"}}

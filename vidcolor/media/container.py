@@ -81,10 +81,10 @@ class Conversion:
         if isinstance(self.source, AudioStream):
             assert self.recipe is not None
             sound = self.recipe.add(output)
-            _label(output, self.source, sound)
+            label(output, self.source, sound)
             return Transcoder(self.source, sound)
         text = add_text(output, self.source)
-        _label(output, self.source, text)
+        label(output, self.source, text)
         return Rewriter(cast(SubtitleStream, self.source), text)
 
 
@@ -107,7 +107,7 @@ def add_copy(output: OutputContainer, stream: Stream) -> Stream:
         return attached
     # ``opaque`` takes the codec as it is; without it PyAV looks for an encoder of the same name.
     target = output.add_stream_from_template(stream, opaque=True)
-    _label(output, stream, target)
+    label(output, stream, target)
     return target
 
 
@@ -190,7 +190,8 @@ def lacks_setup(stream: Stream) -> bool:
     return not context.extradata and context.profile is None
 
 
-def _label(output: OutputContainer, stream: Stream, target: Stream) -> None:
+def label(output: OutputContainer, stream: Stream, target: Stream) -> None:
+    """Have ``target`` say of itself what ``stream`` does, in the words of its container."""
     metadata = kept_metadata(dict(stream.metadata))
     # MP4 calls a track's title so when read, but not when written.
     if "name" in metadata:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
@@ -61,6 +62,12 @@ class Contents:
     """The time, in seconds, that is 0 in a target of the whole film."""
     lossless: bool
     """The picture's codec, or the encoder's own note in the stream, says that nothing is lost."""
+    language: str | None = None
+    """Of the picture, as is ``title``."""
+    title: str | None = None
+    timecodes: tuple[str, ...] = ()
+    """What the picture, the film or a track of its own give as the timecode of the first frame; as
+    a rule all say the same."""
 
 
 def contents(info: VideoInfo) -> Contents:
@@ -80,8 +87,18 @@ def contents(info: VideoInfo) -> Contents:
             if (base := chapter["time_base"]) is not None
         )
         lossless = _lossless(info, stream)
+        timed = (entry for entry in others.streams if entry.type == "data")
+        timecodes = _timecodes(stream.metadata, source.metadata, *(s.metadata for s in timed))
         origin = origin_of(source, info) * info.time_base
-    return Contents(tracks, chapters, origin, lossless)
+        title = stream.metadata.get("title") or stream.metadata.get("name")  # the latter in MP4
+        language = stream.language
+    return Contents(tracks, chapters, origin, lossless, language, title, timecodes)
+
+
+def _timecodes(*tags: Mapping[str, str]) -> tuple[str, ...]:
+    # Matroska's tags are in capitals.
+    told = (value for some in tags for key, value in some.items() if key.lower() == "timecode")
+    return tuple(dict.fromkeys(told))
 
 
 def _track(info: VideoInfo, source: InputContainer, about: StreamInfo) -> Track:

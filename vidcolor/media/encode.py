@@ -19,6 +19,7 @@ from vidcolor.aside import Aside
 from vidcolor.color import chroma_scale, luma_scale
 from vidcolor.errors import SettingsError
 from vidcolor.frames import ColorSpec, Matrix, PaintedFrame, VideoInfo
+from vidcolor.media.captions import Captioner, captions_of
 from vidcolor.media.clock import plausible_rate
 from vidcolor.media.colortags import MATRIX_TAGS, keeps_chroma
 from vidcolor.media.encoders import Choice
@@ -68,6 +69,9 @@ class PictureEncoder:
         if choice.fields is not None:
             context.flags |= Flags.interlaced_dct | Flags.interlaced_me
             self._marker = FieldMarker((info.width, info.height, choice.pixel_format))
+        self._captioner: Captioner | None = None
+        if choice.captions:
+            self._captioner = Captioner((info.width, info.height, choice.pixel_format))
         self._always = info.fields if choice.fields == "film" else None
         if context.codec.canonical_name == "hevc" and output.format.name in ("mp4", "mov"):
             # Apple's players pass over FFmpeg's own choice, hev1.
@@ -157,6 +161,8 @@ class PictureEncoder:
         self._fill(picture.planes[1], painted.cb, chroma)
         self._fill(picture.planes[2], painted.cr, chroma)
         picture.pts, picture.time_base, picture.duration = pts, self.base, duration
+        if self._captioner is not None and captions_of(painted.frame.owner):
+            picture = self._captioner.caption(picture, painted.frame.owner)
         if self._marker is not None:
             first = painted.frame.first_field
             if first is None and self._always is not None:

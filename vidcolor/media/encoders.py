@@ -51,6 +51,8 @@ class Choice:
     warnings: tuple[str, ...] = ()
     fields: FieldMarks | None = None
     """How it marks an interlaced film's frames; None for a progressive film."""
+    captions: bool = False
+    """Whether it writes the captions that come with frames."""
 
 
 def choose(info: VideoInfo, settings: EncoderSettings, container: str) -> Choice:
@@ -216,6 +218,8 @@ def _with(
     pixel_format = planar(fitting[0], depth)
     light, lost = light_options(encoder, info.light)
     warnings += lost
+    if info.captions and not tuning.captions:
+        warnings.append(f"closed captions in the picture are left out, {encoder} cannot take them")
     return Choice(
         encoder=encoder,
         pixel_format=pixel_format,
@@ -223,6 +227,7 @@ def _with(
         options=_options(encoder, tuning, settings, pixel_format, light),
         warnings=tuple(warnings),
         fields=tuning.fields if info.interlaced else None,
+        captions=tuning.captions,
     )
 
 

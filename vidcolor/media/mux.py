@@ -19,7 +19,7 @@ from vidcolor.errors import EncodeError
 from vidcolor.frames import PaintedFrame, StreamInfo, VideoInfo
 from vidcolor.media.clock import origin_of
 from vidcolor.media.companions import Companions
-from vidcolor.media.container import kept_metadata, muxer_options
+from vidcolor.media.container import kept_metadata, label, muxer_options
 from vidcolor.media.encode import PictureEncoder
 from vidcolor.media.encoders import Choice, choose
 from vidcolor.media.faults import writing
@@ -208,8 +208,7 @@ class Writer:
         info = self._info
         self._encoder = PictureEncoder(self._output, info, self._choice)
         if like is not None:
-            self._encoder.stream.metadata.update(kept_metadata(dict(like.metadata)))
-            self._encoder.stream.disposition = like.disposition
+            label(self._output, like, self._encoder.stream)
         self._claim = claim(self._output, self._encoder.stream, info.sample_aspect_ratio)
 
     def _start(self, start: Fraction | None, end: Fraction | None) -> None:
@@ -227,7 +226,9 @@ class Writer:
         self._encoder.origin = pts
         info = self._info
         start, before = pts * info.time_base, (pts - (info.start_pts or 0)) * info.time_base
-        advance(self._encoder.stream.metadata, before, info.average_rate)
+        # MXF tells it of the whole film, others of the picture or of every track.
+        for tags in (self._output.metadata, *(stream.metadata for stream in self._output.streams)):
+            advance(tags, before, info.average_rate)
         with writing(self._path, f"{self._target.container} refuses this film"):
             self._start(start, self._expected_end(start))
 

@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 from vidcolor.device import cores
 from vidcolor.errors import NoVideoError, SourceError, UsageError
 from vidcolor.frames import StreamInfo, VideoInfo
+from vidcolor.media.captions import captions_of
 from vidcolor.media.colortags import color_spec, color_tags
 from vidcolor.media.combing import find_fields
 from vidcolor.media.damage import packets_of
@@ -176,6 +177,7 @@ def _describe(
         color=color_spec(frame, picture, context.codec.canonical_name),
         tags=color_tags(frame, picture),
         light=light_metadata(frame, path),
+        captions=bool(captions_of(frame)),
         others=others,
         chapters=chapters,
         metadata=metadata,

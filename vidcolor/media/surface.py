@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidcolor.frames import Surface, VideoInfo
+from vidcolor.media.captions import Captioner, captions_of
 from vidcolor.media.fields import FieldMarker, FieldReader, shape_of
 from vidcolor.media.picture import as_frame, picture_of, planar
 
@@ -56,6 +57,7 @@ class Downloads:
         self._surface = surface
         self._fields = FieldReader()
         self._marker: FieldMarker | None = None
+        self._captioner: Captioner | None = None
 
     def plain(self, picture: av.VideoFrame) -> av.VideoFrame:
         """The same samples in the film's own pixel format, with their time and order of fields.
@@ -74,6 +76,10 @@ class Downloads:
         plain.pts, plain.time_base = picture.pts, info.time_base
         plain.duration = picture.duration
         plain.color_range = picture.color_range
+        if captions_of(picture):
+            if self._captioner is None:
+                self._captioner = Captioner(shape_of(plain))
+            plain = self._captioner.caption(plain, picture)
         first = None if info.fields is None else self._fields.first(picture)
         if first is None:
             return plain

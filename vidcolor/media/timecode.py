@@ -23,6 +23,17 @@ def advance(tags: MutableMapping[str, str], by: Fraction, rate: Fraction | None)
             tags[key] = moved
 
 
+def is_timecode(text: str, rate: Fraction) -> bool:
+    """Whether ``text`` numbers a frame of a film of ``rate`` frames per second.
+
+    MP4 and QuickTime take nothing else; others hold any text.
+    """
+    match = _FORM.fullmatch(text)
+    # The numbers that drop-frame counting leaves out are those of 30 and 60.
+    drops = match is not None and match[4] != ":"
+    return (not drops or round(rate) % 30 == 0) and advanced(text, 0, rate) == text
+
+
 def advanced(timecode: str, frames: int, rate: Fraction) -> str | None:
     """``timecode`` of a film of ``rate`` frames per second, ``frames`` later; None if it is none.
 

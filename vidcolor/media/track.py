@@ -8,6 +8,8 @@ from fractions import Fraction
 from av.packet import Packet
 from av.stream import Stream
 
+from vidcolor.media.clock import LONGEST_GAP
+
 CLOCK_SET_BACK = Fraction(1)
 """Seconds by which a clock must run back to count as set back, not as untidy."""
 _MOST_REORDERED = 16
@@ -39,7 +41,7 @@ class Track:
         self._next = 0
 
     def mend(self, packet: Packet[Stream]) -> None:
-        """Give a packet without times the end of the one before; carry on a clock set back."""
+        """Give a packet without times the end of the one before; carry on a clock set anew."""
         base = packet.time_base
         if packet.pts is None and packet.dts is None:
             packet.pts = packet.dts = self._next
@@ -52,7 +54,7 @@ class Track:
         clock = _clock(packet)
         # Only sound has no gaps and no overlaps, so that a leap back can be told from disorder.
         back = 0 if self._last is None else self._last - clock
-        if self._carries_on and back * base > CLOCK_SET_BACK:
+        if self._carries_on and was_set(back * base):
             self._shift += self._next - clock
             _move(packet, self._next - clock)
             clock = self._next
@@ -91,6 +93,13 @@ class Still(Track):
             self._taken = True
             packet.pts = packet.dts = 0
             yield packet
+
+
+def was_set(back: Fraction) -> bool:
+    """Whether sound that runs back by so many seconds, forward if below 0, has its clock set anew:
+    as where two broadcasts were joined. FFmpeg takes one that runs back in a transport stream for
+    one that has come round, after 26 hours. The picture is carried on over both, see `Clock`."""
+    return back > CLOCK_SET_BACK or -back > LONGEST_GAP
 
 
 def time_of(packet: Packet[Stream]) -> Fraction:

@@ -16,7 +16,7 @@ from vidcolor.plan import expected_frames
 from vidcolor.report import Progress
 from vidcolor.settings import RangeSettings, Settings
 from vidcolor.verify.checks import Check, Outcome, Verification, milliseconds, plural
-from vidcolor.verify.labels import chapter_check, picture_labels, text_labels
+from vidcolor.verify.labels import chapter_check, picture_labels, text_labels, timecode_check
 from vidcolor.verify.levels import Levels
 from vidcolor.verify.luma import LumaErrors
 from vidcolor.verify.pictures import Pictures, compare_pictures
@@ -44,6 +44,9 @@ _MOST_RESIDUE = 12.0
 second apart there were 14 to 39, but 9 in a still shot and 3 in a dark film."""
 _GREY = 0.5
 """Mean chroma, in 8-bit codes, that is no colour to anybody's eye."""
+
+_CAPTIONED = frozenset({"h264", "hevc", "mpeg2video"})
+"""Codecs of the picture that have closed captions in them."""
 
 
 def verify(
@@ -77,8 +80,10 @@ def verify(
     checks = (
         *_frame_checks(old, new, pictures, whole),
         *_luma_checks(old, new, pictures, exact),
+        *_caption_check(new, pictures),
         *picture_labels(old, new),
         *track_checks(old, new, before, after, pictures.times, whole),
+        *timecode_check(old, before, after, pictures.times, whole),
         *text_labels(old, new, before, after),
         *chapter_check(before, after, pictures.times, whole),
     )
@@ -210,6 +215,23 @@ def _level_change(levels: Levels) -> str:
     if levels.contrast >= _LEAST_CONTRAST and (high < _GAINS[0] or low > _GAINS[1]):
         return f"contrast is {high if high < 1 else low:.2f} times the source's"
     return ""
+
+
+def _caption_check(target: VideoInfo, found: Pictures) -> Iterator[Check]:
+    """The closed captions in the picture; nothing if neither film has any."""
+    other = found.recaptioned
+    if not found.captions:
+        return
+    if not other.count:
+        says = f"the same, with {plural(found.captions, 'frame')}"
+        yield Check("captions", "same", says, {"frames": found.captions})
+        return
+    homeless = target.codec not in _CAPTIONED
+    says = _told("with others than in the source, or none", other)
+    if homeless:
+        says += f": {target.codec} has no place for them"
+    numbers = {"frames": found.captions, "differing": other.count}
+    yield Check("captions", "note" if homeless else "lost", says, numbers)
 
 
 def _told(what: str, tally: Tally) -> str:

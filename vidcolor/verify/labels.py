@@ -10,6 +10,7 @@ from vidcolor.frames import VideoInfo, name_stream
 from vidcolor.media.container import QUICKTIME_LANGUAGES, kept_metadata
 from vidcolor.media.contents import Chapter, Contents, Track
 from vidcolor.media.fields import field_order
+from vidcolor.media.timecode import advanced, is_timecode
 from vidcolor.verify.checks import Check, Outcome, plural
 from vidcolor.verify.times import Times
 from vidcolor.verify.tracks import match
@@ -68,6 +69,31 @@ def chapter_check(before: Contents, after: Contents, times: Times, whole: bool) 
         yield Check("chapters", "same", plural(len(got), "chapter"))
 
 
+def timecode_check(
+    source: VideoInfo, before: Contents, after: Contents, times: Times, whole: bool
+) -> Iterator[Check]:
+    """The timecode of the first frame, or of a range's; nothing if neither file has any."""
+    wanted, rate = list(before.timecodes), source.average_rate
+    proper = rate is not None and any(is_timecode(code, rate) for code in wanted)
+    if not whole:
+        skipped = times.start - (source.start_pts or 0) * source.time_base
+        moved = [rate and advanced(old, round(skipped * rate), rate) for old in wanted]
+        # Where it cannot be counted on, none is better than a wrong one.
+        wanted = [code for code in moved if code]
+    got = after.timecodes
+    if not wanted and not got:
+        return
+    was, now = (" or ".join(codes) or "none" for codes in (wanted, got))
+    if not set(got) <= set(wanted):
+        # What is no timecode at the film's rate, some containers make one of, or leave out.
+        outcome: Outcome = "note" if wanted and not proper else "changed"
+        yield Check("timecode", outcome, f"{now}, was {was}")
+    elif not got:
+        yield Check("timecode", "lost" if proper else "note", f"none, was {was}")
+    else:
+        yield Check("timecode", "same", now)
+
+
 def text_labels(
     source: VideoInfo, target: VideoInfo, before: Contents, after: Contents
 ) -> Iterator[Check]:
@@ -76,12 +102,17 @@ def text_labels(
     Matroska has a place for all of them. In other containers, what is missing is noted.
     """
     roomy = "matroska" in target.container
+    yield from _spoken("picture", before.language, after.language)
+    yield from _titled("picture", before.title, after.title, roomy)
     found = list(_tracks(match(before.tracks, after.tracks)[0], roomy))
     yield from found
     if before.tracks and not found:
         yield Check("languages and flags", "same", "of all tracks")
     wanted = {key.lower(): value for key, value in kept_metadata(source.metadata).items()}
     got = {key.lower(): value for key, value in target.metadata.items()}
+    # Compared by itself: it may move from the film to the picture, and on with a range.
+    wanted.pop("timecode", None)
+    got.pop("timecode", None)
     missing = sorted(wanted.keys() - got.keys())
     both = wanted.keys() & got.keys()
     other = sorted(key for key in both if _value(key, wanted[key]) != _value(key, got[key]))
@@ -97,17 +128,24 @@ def text_labels(
 def _tracks(pairs: list[tuple[Track, Track]], roomy: bool) -> Iterator[Check]:
     for old, new in pairs:
         name, about = name_stream(old.about), new.about
-        languages = _language(old.about.language), _language(about.language)
-        if languages[0] != languages[1] and old.kind in ("audio", "subtitle", "video"):
-            says = f"{languages[1]}, was {languages[0]}"
-            yield Check(f"language, {name}", "changed", says)
-        if (old.about.title or "") != (about.title or ""):
-            outcome: Outcome = "changed" if about.title or roomy else "note"
-            says = f"{about.title or 'none'}, was {old.about.title or 'none'}"
-            yield Check(f"title, {name}", outcome, says)
+        if old.kind in ("audio", "subtitle", "video"):
+            yield from _spoken(name, old.about.language, about.language)
+        yield from _titled(name, old.about.title, about.title, roomy)
         if old.flags != new.flags and not old.cover:
             was, now = (" ".join(sorted(track.flags)) or "none" for track in (old, new))
             yield Check(f"flags, {name}", "changed" if roomy else "note", f"{now}, was {was}")
+
+
+def _spoken(name: str, before: str | None, after: str | None) -> Iterator[Check]:
+    was, now = _language(before), _language(after)
+    if was != now:
+        yield Check(f"language, {name}", "changed", f"{now}, was {was}")
+
+
+def _titled(name: str, before: str | None, after: str | None, roomy: bool) -> Iterator[Check]:
+    if (before or "") != (after or ""):
+        outcome: Outcome = "changed" if after or roomy else "note"
+        yield Check(f"title, {name}", outcome, f"{after or 'none'}, was {before or 'none'}")
 
 
 def _value(key: str, text: str) -> object:

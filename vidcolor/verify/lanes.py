@@ -9,11 +9,14 @@ from fractions import Fraction
 
 from vidcolor.frames import StreamInfo, name_stream
 from vidcolor.media.packets import Parcel
-from vidcolor.media.track import CLOCK_SET_BACK
+from vidcolor.media.track import was_set
 from vidcolor.verify.checks import Check, Outcome, milliseconds, plural
 
 _WINDOW = 16
 """Packets to look ahead for where two tracks agree again."""
+
+_LONGEST_PACKET = Fraction(1)
+"""Seconds of sound."""
 
 
 @dataclass(slots=True)
@@ -30,7 +33,7 @@ class Lane:
     forgiven: tuple[tuple[Fraction, Fraction | None], ...] = ()
     """Times of the target where packets may be missing or too many: the ends of a range."""
     carries_on: bool = False
-    """True for sound: where its clock is set back in the source, the target's runs on."""
+    """True for sound: where its clock is set anew in the source, the target's runs on."""
     paired: int = 0
     changed: int = 0
     moved: int = 0
@@ -110,8 +113,11 @@ class Lane:
         self.paired += 1
         if old.at is None or new.at is None:
             return
-        if self.carries_on and self._last is not None and self._last[0] - old.at > CLOCK_SET_BACK:
-            self._shift = max(new.at, self._last[1]) - (old.at - self.origin)
+        if self.carries_on and self._last is not None and was_set(self._last[0] - old.at):
+            # From where it was, or as long after as one packet may last.
+            last = self._last[1]
+            runs_on = min(max(new.at, last), last + _LONGEST_PACKET)
+            self._shift = runs_on - (old.at - self.origin)
         self._last = old.at, new.at
         distance = abs(new.at - (old.at - self.origin + self._shift))
         self.deviation = max(self.deviation, distance)

@@ -10,6 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from vidcolor.frames import Frame, VideoInfo
+from vidcolor.media.captions import captions_of
 from vidcolor.media.clock import plausible_rate
 from vidcolor.media.damage import DecodeReport
 from vidcolor.media.decode import decode
@@ -17,7 +18,7 @@ from vidcolor.media.picture import read_chroma
 from vidcolor.report import Progress
 from vidcolor.settings import RangeSettings
 from vidcolor.verify.luma import LumaErrors
-from vidcolor.verify.times import Times, timed
+from vidcolor.verify.times import Tally, Timed, Times, timed
 
 
 @dataclass(slots=True)
@@ -28,6 +29,10 @@ class Pictures:
     luma: LumaErrors = field(default_factory=LumaErrors)
     chroma: float = 0.0
     """Mean distance of the target's chroma from grey, in 8-bit codes."""
+    captions: int = 0
+    """Pairs of frames of which either has closed captions."""
+    recaptioned: Tally = field(default_factory=Tally)
+    """Those of which the target's has others than the source's, or none."""
     source_damage: DecodeReport = field(default_factory=DecodeReport)
     target_damage: DecodeReport = field(default_factory=DecodeReport)
 
@@ -68,10 +73,20 @@ def compare_pictures(
             # What stands for a damaged frame is up to the decoder, and to its threads.
             if comparable and not trio[1].frame.damaged:
                 found.luma.add(trio, other.frame, shift)
+            _compare_captions(found, trio[1], other.frame)
             if progress is not None:
                 progress(Progress(times.paired, total))
     found.chroma = chroma / max(1, seen)
     return found
+
+
+def _compare_captions(found: Pictures, now: Timed, other: Frame) -> None:
+    was, got = captions_of(now.frame.owner), captions_of(other.owner)
+    # Damage may have taken them from the source, or not, as with its pictures.
+    if (was or got) and not now.frame.damaged:
+        found.captions += 1
+        if was != got:
+            found.recaptioned.add(now.at)
 
 
 def _chroma_spread(frame: Frame) -> float:
