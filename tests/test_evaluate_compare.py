@@ -412,14 +412,25 @@ def test_photos_that_are_none_are_one_line_and_code_3(
     assert not list(tmp_path.glob(".vidcolor*"))
 
 
-def test_some_unreadable_photos_are_told_of(
+def test_unreadable_and_grey_photos_are_told_of(
     photos: Path, tiny: tuple[str, str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     (photos / "bad.png").write_bytes(b"no photo")
+    cv2.imwrite(str(photos / "grey.png"), np.full((40, 40, 3), 99, np.uint8))
     assert run(["eval", str(photos), "--model", tiny[0]]) == 0
     out, err = capfd.readouterr()
-    assert err == "warning: photos left out because they cannot be read: 1\n"
+    assert err == (
+        "warning: photos left out because they cannot be read: 1\n"
+        "warning: photos left out because they are black and white: 1\n"
+    )
     assert re.search(r"photos +3\.000", out)
+
+
+def test_flow_without_a_clip_is_refused(
+    photos: Path, tiny: tuple[str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["eval", str(photos), "--model", tiny[0], "--flow", str(photos)]) == 2
+    _one_line(capfd, "--flow")
 
 
 def test_a_clip_that_breaks_is_an_error(tmp_path: Path) -> None:

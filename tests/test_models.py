@@ -150,6 +150,12 @@ def test_a_batch_gives_what_its_pictures_give_alone(tiny: Path, engine: str) -> 
     assert np.abs(together - alone).max() < 1e-2
 
 
+@pytest.mark.parametrize("engine", ["openvino", "torch"])
+def test_no_pictures_have_no_colours(tiny: Path, engine: str) -> None:
+    colorizer = Colorizer(str(tiny), "cpu", engine=engine)
+    assert colorizer.colors(np.zeros((0, 64, 96), np.float32)).shape == (0, 2, 64, 96)
+
+
 def test_sizes_must_fit(tiny: Path) -> None:
     colorizer = Colorizer(str(tiny), "cpu")
     with pytest.raises(ValueError, match="multiples of 32"):

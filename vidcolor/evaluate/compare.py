@@ -81,6 +81,8 @@ def compare(
     """
     warn = warn or (lambda line: None)
     clips = [] if isinstance(sources, PhotoSet) else [path for path in sources if is_clip(path)]
+    if options.flow is not None and not clips:
+        raise UsageError("--flow is what clips are judged by, and there is none; give a clip")
     flows = {clip: find_flow(options.flow, clip, len(clips), warn) for clip in clips}
     colorizers = [colorizer for _, colorizer in models]
     scores: list[list[PhotoScore]] = []

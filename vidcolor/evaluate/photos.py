@@ -110,17 +110,17 @@ def load_cases(
     """The photos of folders, tar files or lists, or of a set, prepared one after the other.
 
     ``short_side`` is that of the small picture the network sees, as in the settings of a film.
-    ``warn`` is told how many photos could not be read, or are too small. Raises SourceError when
+    ``warn`` is told how many photos could not be read, are too small, or are black and white: every
+    colour on these would count as wrong, and a few would sway the means. Raises SourceError when
     none is left.
     """
-    if isinstance(sources, PhotoSet):
-        photos = sources
-    else:
-        photos = load_photos(sources, SHORT_SIDE, limit, grey_chroma=0.0)
+    photos = sources if isinstance(sources, PhotoSet) else load_photos(sources, SHORT_SIDE, limit)
     if photos.unreadable and warn is not None:
         warn(f"photos left out because they cannot be read: {photos.unreadable}")
     if photos.small and warn is not None:
         warn(f"photos left out because they are too small: {photos.small}")
+    if photos.grey and warn is not None:
+        warn(f"photos left out because they are black and white: {photos.grey}")
     for name, image in islice(zip(photos.names, photos.images, strict=True), limit):
         scale = SHORT_SIDE / min(image.shape[:2])
         width, height = (round(side * scale) for side in image.shape[1::-1])

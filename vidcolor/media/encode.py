@@ -231,7 +231,7 @@ def _no_log() -> str | None:
 
 def _usual_log(before: str | None) -> None:
     if before is None:
-        del os.environ["SVT_LOG"]
+        os.environ.pop("SVT_LOG", None)
 
 
 _svt_log = Aside(_no_log, _usual_log)

@@ -87,6 +87,8 @@ class Colorizer:
             raise ValueError(f"hints must be {(count, 3, height, width)}: {hints.shape}")
         if hints is not None and not self.takes_hints:
             raise ModelError(f"{self.path}: {self.architecture} cannot be told colours; give none")
+        if not count:
+            return np.empty((0, 2, height, width), np.float32)
         # Films that are compared share a network, each from a thread of its own.
         with self._lock:
             ab = self._engine.run(lightness, hints)

@@ -18,10 +18,12 @@ _XYZ_FROM_RGB = (
 )
 """BT.709 primaries and D65, as in skimage and OpenCV. The rows' sums are the white point."""
 
+SPACES = ("lab", "yuv")
 AB_SCALE = 110.0
 """ab in shares of this lies within -1 … 1, for every colour of sRGB."""
 _LUMA = (0.299, 0.587, 0.114)
-_CORRECTIONS = 4
+_HALVINGS = 16
+"""Of a span of codes that is 2 wide at most: less than a hundredth of an 8-bit code is left."""
 
 
 def lab_from_rgb(encoded: Tensor) -> Tensor:
@@ -64,17 +66,22 @@ def ab_of(lightness: Tensor, chroma: Tensor, space: str) -> Tensor:
     """The reverse of `chroma_of`: ab (N, 2, H, W).
 
     A lightness alone does not tell Y', which in saturated colours differs from that of an equally
-    light grey; it is found in a few steps of correction.
+    light grey; it is found by halving. Where no Y' makes the colour as light, the nearest is taken.
     """
     if space == "lab":
         return chroma * AB_SCALE
     blue, red = chroma[:, :1] * (1 - _LUMA[2]), chroma[:, 1:] * (1 - _LUMA[0])
     green = -(_LUMA[2] * blue + _LUMA[0] * red) / _LUMA[1]
     away = torch.cat((red, green, blue), 1)
-    luma = wanted = grey_of(lightness)
-    for _ in range(_CORRECTIONS):
-        lab = lab_from_rgb((luma + away).clamp(0, 1))
-        luma = luma + wanted - grey_of(lab[:, :1])
+    with torch.no_grad():
+        low, high = -away.amax(1, keepdim=True), 1 - away.amin(1, keepdim=True)
+        for _ in range(_HALVINGS):
+            luma = (low + high) / 2
+            darker = lab_from_rgb((luma + away).clamp(0, 1))[:, :1] < lightness
+            low, high = torch.where(darker, luma, low), torch.where(darker, high, luma)
+    # Once more by a step whose slope is known, for losses that look at the colours.
+    lab = lab_from_rgb((luma + away).clamp(0, 1))
+    luma = luma + grey_of(lightness) - grey_of(lab[:, :1])
     return lab_from_rgb((luma + away).clamp(0, 1))[:, 1:]
 
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidcolor.models.lab import AB_SCALE, ab_of
+from vidcolor.models.lab import AB_SCALE, SPACES, ab_of
 
 
 class TrainableNet(nn.Module):
@@ -47,6 +47,12 @@ class Regressor(TrainableNet):
 
     Where that is not a*b*, the output's third map is the lightness, which is needed to come back.
     """
+
+    def paint_in(self, space: str) -> None:
+        """Let the answers be colours in ``space``. Raises ValueError for one that is unknown."""
+        if space not in SPACES:
+            raise ValueError(f"space {space!r}: unknown; valid are {', '.join(SPACES)}")
+        self.space = space
 
     def with_lightness(self, x: Tensor, lightness: Tensor) -> Tensor:
         """``x`` (N, 2, h, w) as ``forward`` returns it."""

@@ -52,7 +52,8 @@ class FusionNet(Regressor):
 
     def __init__(self, config: FusionConfig) -> None:
         super().__init__()
-        self.config, self.space = config, config.space
+        self.config = config
+        self.paint_in(config.space)
         w = config.width
         self.low = nn.Sequential(
             *(unit(1, w, 2), unit(w, 2 * w)),

@@ -21,7 +21,7 @@ class TanhNet(Trunk, Regressor):
 
     def __init__(self, width: int = WIDTH, space: str = "lab") -> None:
         super().__init__(1, width, strided=True)
-        self.space = space
+        self.paint_in(space)
         self.model8 = classes(width, 2)
 
     def forward(self, lightness: Tensor, hints: Tensor | None = None) -> Tensor:

@@ -45,7 +45,7 @@ class UNet(Regressor):
 
     def __init__(self, width: int = WIDTH, space: str = "lab") -> None:
         super().__init__()
-        self.space = space
+        self.paint_in(space)
         channels = [times * width for times in _TIMES]
         self.down = nn.ModuleList(
             Down(inputs, outputs, first=number == 0)
