@@ -561,6 +561,16 @@ def test_what_a_container_cannot_hold_is_a_note_but_for_sound_and_text(
     assert outcomes.get("subtitle", "lost") == "lost"
 
 
+def test_a_still_that_its_container_has_a_place_for_is_missed(clip: Clips, tmp_path: Path) -> None:
+    source = clip("covered.mp4")
+    cover = next(item for item in probe(source).others if item.kind == "video").index
+    made, poor = tmp_path / "made.mp4", tmp_path / "poor.mp4"
+    rewrite(source, made, QUICK)
+    tamper(made, poor, Harm(without=(cover,)))
+    found = verify(source, poor)
+    assert (named(found, f"video {cover}").outcome, found.passed) == ("lost", False)
+
+
 def test_a_damaged_source_is_compared_by_what_it_still_holds(tmp_path: Path) -> None:
     source = make(replace(CLIPS["plain.mkv"], frames=20, options={"g": "5"}), tmp_path)
     data = bytearray(source.read_bytes())

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import cast
 
 import av
@@ -14,11 +15,13 @@ from av.container import InputContainer
 from av.stream import AttachmentStream, Disposition, Stream
 from av.video.stream import VideoStream
 
+from vidcolor.errors import TargetError
 from vidcolor.frames import StreamInfo, VideoInfo
 from vidcolor.media.clock import origin_of
-from vidcolor.media.container import lacks_setup
+from vidcolor.media.container import lacks_setup, refusal
 from vidcolor.media.faults import reading
 from vidcolor.media.source import has_decoder, is_cover, open_source
+from vidcolor.media.target import container_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,17 @@ def contents(info: VideoInfo) -> Contents:
         title = stream.metadata.get("title") or stream.metadata.get("name")  # the latter in MP4
         language = stream.language
     return Contents(tracks, chapters, origin, lossless, language, title, timecodes)
+
+
+def has_place(info: VideoInfo, about: StreamInfo, target: Path) -> bool:
+    """Whether a film named ``target`` can hold one of the film's streams as it is. Raises
+    SourceError."""
+    try:
+        container = container_of(target)
+    except TargetError:
+        return False
+    with open_source(info.others_path) as source, reading(info.others_path):
+        return refusal(source.streams[about.index], container) is None
 
 
 def _timecodes(*tags: Mapping[str, str]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from contextlib import closing
 from fractions import Fraction
 
 from vidcolor.frames import VideoInfo, name_stream
-from vidcolor.media.contents import Contents, Track
+from vidcolor.media.contents import Contents, Track, has_place
 from vidcolor.media.packets import hear, parcels
 from vidcolor.media.probe import UNKNOWN
 from vidcolor.verify.checks import Check, milliseconds
@@ -92,10 +92,11 @@ def _same_codec(pair: Pair) -> bool:
 
 
 def _lost(track: Track, source: VideoInfo, target: VideoInfo) -> Check:
-    # Only Matroska has room for these; without sound or a subtitle the film is another.
-    roomy = "matroska" in target.container and target.path.suffix.lower() != ".webm"
+    # Few containers have room for these; without sound or a subtitle the film is another.
+    homeless = track.kind in ("attachment", "cover", "video") and not has_place(
+        source, track.about, target.path
+    )
     unknown = track.about.codec == UNKNOWN
-    homeless = track.kind in ("attachment", "cover", "video") and not roomy
     says = "is not in the target"
     if unknown:
         says += ": no container takes what FFmpeg has no name for"
