@@ -14,7 +14,7 @@ from vidcolor.models.colorizer import Colorizer
 
 Float32 = NDArray[np.float32]
 
-_WAIT = 3
+_WAIT = 2
 """Frames that may wait for each place of a batch, lest a calm film fill the memory."""
 
 
