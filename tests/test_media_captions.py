@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import av
@@ -10,7 +11,7 @@ from clips import Clip, make
 from test_interlaced import Tape, record
 from test_media_writer import rewrite
 
-from vidcolor.media.captions import captions_of
+from vidcolor.media.captions import CaptionReader, captions_of
 from vidcolor.media.probe import probe
 from vidcolor.settings import EncoderSettings
 from vidcolor.verify import verify
@@ -71,6 +72,31 @@ def test_every_frame_keeps_its_captions(codec: str, chroma: str | None, tmp_path
     found = {check.name: check for check in verify(source, target).checks}
     assert found["luma"].says == "every sample is the same"
     assert found["timestamps"].outcome == found["captions"].outcome == "same"
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_reading_them_keeps_no_frame_in_memory(whole: bool, tmp_path: Path) -> None:
+    film = make(CLIP, tmp_path)
+    if whole:
+        film = captioned(film)
+    reader, found = CaptionReader(), []
+    gc.collect()
+    gc.disable()
+    try:
+        before = _frames()
+        with av.open(str(film)) as source:
+            for frame in source.decode(video=0):
+                found.append(reader.read(frame))
+                assert reader.has(frame) == bool(found[-1])
+        del frame
+        assert _frames() == before
+    finally:
+        gc.enable()
+    assert found == [told(number) if whole and number != 5 else b"" for number in range(12)]
+
+
+def _frames() -> int:
+    return sum(type(item) is av.VideoFrame for item in gc.get_objects())
 
 
 def test_fields_are_marked_as_before(tmp_path: Path) -> None:

@@ -7,13 +7,14 @@ filter's output has them from its first input.
 
 from __future__ import annotations
 
+import gc
 from fractions import Fraction
 
 import av
 from av.filter import Graph
 from av.video.frame import PictureType
 
-from vidcolor.media.fields import Shape, pull, shape_of
+from vidcolor.media.fields import Shape, chain, pull, shape_of
 from vidcolor.media.hdr import side_data
 
 _KIND = "A53_CC"
@@ -21,9 +22,45 @@ _CLOCK = Fraction(1, 1000)
 """Filters want a time base."""
 
 
-def captions_of(frame: object) -> bytes:
-    """The captions that come with a decoded frame, as the codec carried them; empty if none do."""
-    return side_data(frame).get(_KIND, b"") if isinstance(frame, av.VideoFrame) else b""
+def captions_of(frame: av.VideoFrame) -> bytes:
+    """The captions that come with a decoded frame, as the codec carried them; empty if none do.
+
+    The frame and what it carries then hold each other, until Python looks for such circles: for one
+    frame, not for a film's. `CaptionReader` is for these.
+    """
+    return side_data(frame).get(_KIND, b"")
+
+
+class CaptionReader:
+    """Tells of a film's frames whether captions come with them, and which."""
+
+    def __init__(self) -> None:
+        self._sieves: dict[Shape, Graph] = {}
+
+    def has(self, frame: object) -> bool:
+        """Whether any come with ``frame``; none with what is no decoded frame."""
+        return self._sifted(frame) is not None
+
+    def read(self, frame: object) -> bytes:
+        """As `captions_of`."""
+        twin = self._sifted(frame)
+        if twin is None:
+            return b""
+        found = captions_of(twin)
+        del twin
+        # Its circle is young yet, and has the picture's memory.
+        gc.collect(0)
+        return found
+
+    def _sifted(self, frame: object) -> av.VideoFrame | None:
+        """``frame`` once more, sharing its memory, if captions come with it."""
+        if not isinstance(frame, av.VideoFrame):
+            return None
+        shape = shape_of(frame)
+        if shape not in self._sieves:
+            self._sieves[shape] = chain(shape, ("sidedata", f"mode=select:type={_KIND}"))
+        self._sieves[shape].push(frame)
+        return next(pull(self._sieves[shape]), None)
 
 
 class Captioner:
@@ -31,11 +68,15 @@ class Captioner:
 
     def __init__(self, shape: Shape) -> None:
         self._shape = shape
+        self._reader = CaptionReader()
         self._graphs: dict[Shape, Graph] = {}
         self._number = 0
 
-    def caption(self, picture: av.VideoFrame, decoded: av.VideoFrame) -> av.VideoFrame:
-        """The same picture, its samples untouched, with what ``decoded`` carries beside its own."""
+    def caption(self, picture: av.VideoFrame, decoded: object) -> av.VideoFrame:
+        """The same picture, its samples untouched, with what ``decoded`` carries beside its own;
+        ``picture`` itself if that is no captions."""
+        if not isinstance(decoded, av.VideoFrame) or not self._reader.has(decoded):
+            return picture
         shape = shape_of(decoded)
         if shape not in self._graphs:
             self._graphs[shape] = self._graph(shape)

@@ -19,7 +19,7 @@ from vidcolor.aside import Aside
 from vidcolor.color import chroma_scale, luma_scale
 from vidcolor.errors import SettingsError
 from vidcolor.frames import ColorSpec, Matrix, PaintedFrame, VideoInfo
-from vidcolor.media.captions import Captioner, captions_of
+from vidcolor.media.captions import Captioner
 from vidcolor.media.clock import plausible_rate
 from vidcolor.media.colortags import MATRIX_TAGS, keeps_chroma
 from vidcolor.media.encoders import Choice
@@ -161,7 +161,7 @@ class PictureEncoder:
         self._fill(picture.planes[1], painted.cb, chroma)
         self._fill(picture.planes[2], painted.cr, chroma)
         picture.pts, picture.time_base, picture.duration = pts, self.base, duration
-        if self._captioner is not None and captions_of(painted.frame.owner):
+        if self._captioner is not None:
             picture = self._captioner.caption(picture, painted.frame.owner)
         if self._marker is not None:
             first = painted.frame.first_field

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidcolor.frames import Surface, VideoInfo
-from vidcolor.media.captions import Captioner, captions_of
+from vidcolor.media.captions import Captioner
 from vidcolor.media.fields import FieldMarker, FieldReader, shape_of
 from vidcolor.media.picture import as_frame, picture_of, planar
 
@@ -76,10 +76,9 @@ class Downloads:
         plain.pts, plain.time_base = picture.pts, info.time_base
         plain.duration = picture.duration
         plain.color_range = picture.color_range
-        if captions_of(picture):
-            if self._captioner is None:
-                self._captioner = Captioner(shape_of(plain))
-            plain = self._captioner.caption(plain, picture)
+        if self._captioner is None:
+            self._captioner = Captioner(shape_of(plain))
+        plain = self._captioner.caption(plain, picture)
         first = None if info.fields is None else self._fields.first(picture)
         if first is None:
             return plain

@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from vidcolor.frames import Frame, VideoInfo
-from vidcolor.media.captions import captions_of
+from vidcolor.media.captions import CaptionReader
 from vidcolor.media.clock import plausible_rate
 from vidcolor.media.damage import DecodeReport
 from vidcolor.media.decode import decode
@@ -60,6 +60,7 @@ def compare_pictures(
     comparable = (source.width, source.height) == (target.width, target.height) and shift >= 0
     chroma = 0.0
     seen = 0
+    captions = CaptionReader(), CaptionReader()
     with (
         closing(decode(source, crop, found.source_damage)) as before,
         closing(decode(target, RangeSettings(), found.target_damage)) as after,
@@ -73,15 +74,17 @@ def compare_pictures(
             # What stands for a damaged frame is up to the decoder, and to its threads.
             if comparable and not trio[1].frame.damaged:
                 found.luma.add(trio, other.frame, shift)
-            _compare_captions(found, trio[1], other.frame)
+            _compare_captions(found, captions, trio[1], other.frame)
             if progress is not None:
                 progress(Progress(times.paired, total))
     found.chroma = chroma / max(1, seen)
     return found
 
 
-def _compare_captions(found: Pictures, now: Timed, other: Frame) -> None:
-    was, got = captions_of(now.frame.owner), captions_of(other.owner)
+def _compare_captions(
+    found: Pictures, readers: tuple[CaptionReader, CaptionReader], now: Timed, other: Frame
+) -> None:
+    was, got = readers[0].read(now.frame.owner), readers[1].read(other.owner)
     # Damage may have taken them from the source, or not, as with its pictures.
     if (was or got) and not now.frame.damaged:
         found.captions += 1
