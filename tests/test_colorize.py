@@ -88,7 +88,7 @@ def test_what_goes_wrong_in_the_pool_is_raised_where_frames_are_read() -> None:
 
 def test_only_keys_reach_the_network_and_all_frames_come_out() -> None:
     sky = Sky()
-    frames = [LinkedFrame(small(number), None, number % 3 == 0) for number in range(14)]
+    frames = [LinkedFrame(small(number), None, number % 2 == 0) for number in range(10)]
     colored = list(colorize(frames, sky, 2))  # type: ignore[arg-type]
     assert sky.batches == [2, 2, 1]
     assert [item for item, _ in colored] == frames
