@@ -86,11 +86,21 @@ def test_what_goes_wrong_in_the_pool_is_raised_where_frames_are_read() -> None:
             next(colored)
 
 
-def test_only_keys_reach_the_network_and_all_frames_come_out() -> None:
+@pytest.mark.parametrize(
+    ("every", "count", "batches"),
+    [
+        (2, 10, [2, 2, 1]),
+        # At most 4 frames wait for a batch of 2.
+        (3, 14, [2, 1, 1, 1]),
+    ],
+)
+def test_only_keys_reach_the_network_and_all_frames_come_out(
+    every: int, count: int, batches: list[int]
+) -> None:
     sky = Sky()
-    frames = [LinkedFrame(small(number), None, number % 2 == 0) for number in range(10)]
+    frames = [LinkedFrame(small(number), None, number % every == 0) for number in range(count)]
     colored = list(colorize(frames, sky, 2))  # type: ignore[arg-type]
-    assert sky.batches == [2, 2, 1]
+    assert sky.batches == batches
     assert [item for item, _ in colored] == frames
     assert [ab is not None for _, ab in colored] == [item.key for item in frames]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -506,16 +506,24 @@ def test_what_numbers_a_frame(text: str, rate: Fraction, proper: bool) -> None:
     assert is_timecode(text, rate) is proper
 
 
-@pytest.mark.parametrize("suffix", [".mov", ".mp4", ".mkv"])
-def test_timecode_goes_along(tmp_path: Path, suffix: str) -> None:
-    source = tmp_path / "in.mov"
-    with av.open(str(make(Clip("plain.mp4"), tmp_path))) as old, av.open(str(source), "w") as new:
+def labelled(
+    film: Path, target: Path, own: Mapping[str, str] = {}, whole: Mapping[str, str] = {}
+) -> None:
+    """A copy of the film's picture, with these tags of its own and of the whole file."""
+    with av.open(str(film)) as old, av.open(str(target), "w") as new:
         video = new.add_stream_from_template(old.streams.video[0])
-        video.metadata["timecode"] = "01:00:00:00"
+        video.metadata.update(own)
+        new.metadata.update(whole)
         for one in old.demux():
             if one.size:
                 one.stream = video
                 new.mux_one(one)
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mp4", ".mkv"])
+def test_timecode_goes_along(tmp_path: Path, suffix: str) -> None:
+    source = tmp_path / "in.mov"
+    labelled(make(Clip("plain.mp4"), tmp_path), source, own={"timecode": "01:00:00:00"})
     out = tmp_path / f"out{suffix}"
     writer = rewrite(source, out, crop=RangeSettings(first_frame=5, end_frame=9))
     assert not writer.warnings
@@ -531,13 +539,7 @@ def test_timecode_goes_along(tmp_path: Path, suffix: str) -> None:
 def test_the_pictures_language_and_title_go_along(tmp_path: Path, suffix: str, again: str) -> None:
     """Also in QuickTime's words, and from MP4, which calls a title otherwise when read."""
     source = tmp_path / "in.mkv"
-    with av.open(str(make(Clip("plain.mp4"), tmp_path))) as old, av.open(str(source), "w") as new:
-        video = new.add_stream_from_template(old.streams.video[0])
-        video.metadata.update(language="swe", title="Reel 3")
-        for one in old.demux():
-            if one.size:
-                one.stream = video
-                new.mux_one(one)
+    labelled(make(Clip("plain.mp4"), tmp_path), source, own={"language": "swe", "title": "Reel 3"})
     out, last = tmp_path / f"out{suffix}", tmp_path / f"again{again}"
     rewrite(source, out, settings_for(suffix))
     rewrite(out, last, settings_for(again))
@@ -554,13 +556,7 @@ def test_the_pictures_language_and_title_go_along(tmp_path: Path, suffix: str, a
 def test_the_whole_films_timecode_goes_along(tmp_path: Path, suffix: str) -> None:
     """As in MXF, which gives it to no picture of its own."""
     source, out = tmp_path / "in.mkv", tmp_path / f"out{suffix}"
-    with av.open(str(make(Clip("plain.mp4"), tmp_path))) as old, av.open(str(source), "w") as new:
-        video = new.add_stream_from_template(old.streams.video[0])
-        new.metadata["timecode"] = "10:00:00:24"
-        for one in old.demux():
-            if one.size:
-                one.stream = video
-                new.mux_one(one)
+    labelled(make(Clip("plain.mp4"), tmp_path), source, whole={"timecode": "10:00:00:24"})
     crop = RangeSettings(first_frame=5, end_frame=9)
     for part, wanted in ((RangeSettings(), "10:00:00:24"), (crop, "10:00:01:04")):
         assert not rewrite(source, out, crop=part).warnings
