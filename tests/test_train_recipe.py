@@ -59,6 +59,13 @@ CONFIGS = Path(__file__).parent.parent / "configs" / "train"
         ),
         ("photos = ['a']\nperceptual = 1\nencoder = 'none'", "perceptual needs a pretrained"),
         ("photos = ['a']\ncritic_from = 0.5", "means nothing while adversarial is 0"),
+        ("photos = ['a']\ntaught = 0.7", "taught = 0.7 means nothing while teachers is empty"),
+        ("photos = ['a']\nteachers = [3]", "teachers must be a list of names"),
+        ("photos = ['a']\nteachers = ['t']\nloss = 'l1'", "teachers tell a distribution, which"),
+        (
+            "photos = ['a']\nteachers = ['t']\nnetwork = 'eccv16'\nregression = 0\nedges = 0",
+            "means nothing with network = 'eccv16'; it is for network chromanet",
+        ),
         (
             "photos = ['a']\nadversarial = 1\ncritic_from = 0.5\nadversary_from = 0.2",
             "adversary_from must not come before critic_from",

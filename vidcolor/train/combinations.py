@@ -36,7 +36,7 @@ _NOT_NEGATIVE = (
 )
 _SHARES = (
     *("val_share", "smallest_crop", "degraded", "points", "dense", "ema", "last_rate", "uniform"),
-    *("critic_from", "adversary_from", "hold"),
+    *("critic_from", "adversary_from", "hold", "taught"),
 )
 _ABOVE_ZERO = ("smallest_crop", "rate", "clip", "temperature", "chroma_gain")
 _BELONGS = {
@@ -49,6 +49,7 @@ _BELONGS = {
     "embedding": ("network", ("fusionnet",)),
     "cache": ("embedding", ("logits", "features")),
     "classification": ("embedding", ("learned",)),
+    "teachers": ("network", ("chromanet",)),
     "uniform": ("loss", ("distribution",)),
     "regression": ("loss", ("distribution",)),
     "vividness": ("loss", ("distribution",)),
@@ -56,6 +57,7 @@ _BELONGS = {
 }
 """Keys that mean something only with some values of another."""
 _NEEDS = {
+    "taught": "teachers",
     "labels": "classification",
     "critic_width": "adversarial",
     "critic_from": "adversarial",
@@ -63,7 +65,7 @@ _NEEDS = {
     "patience": "val_every",
     "gallery": "val_every",
 }
-"""Keys that mean something only where another is not 0."""
+"""Keys that mean something only where another is not 0, or not empty."""
 
 
 def check(path: Path, recipe: Recipe) -> None:
@@ -80,7 +82,7 @@ def _faults(recipe: Recipe) -> Iterator[str]:
     for item in fields(recipe):
         if not _finite(getattr(recipe, item.name)):
             yield f"{item.name} must be finite, not nan or inf"
-    for key in ("photos", "val", "include", "exclude"):
+    for key in ("photos", "val", "include", "exclude", "teachers"):
         if not all(isinstance(item, str) for item in getattr(recipe, key)):
             yield f"{key} must be a list of names"
     yield from _shape_faults(recipe)
@@ -142,7 +144,8 @@ def _contradictions(recipe: Recipe) -> Iterator[str]:
     default: dict[str, Any] = {item.name: item.default for item in fields(recipe)}
     for key, other in _NEEDS.items():
         if getattr(recipe, key) != default[key] and not getattr(recipe, other):
-            yield f"{key} = {getattr(recipe, key)!r} means nothing while {other} is 0"
+            absent = "empty" if default[other] == () else "0"
+            yield f"{key} = {getattr(recipe, key)!r} means nothing while {other} is {absent}"
     for key, (other, values) in _BELONGS.items():
         value, chosen = getattr(recipe, key), getattr(recipe, other)
         if value != default[key] and chosen not in values:
@@ -156,6 +159,8 @@ def _contradictions(recipe: Recipe) -> Iterator[str]:
             f"loss 'distribution' is for network {' or '.join(distributes)}; {recipe.network} "
             "gives a single answer: set loss to l1, l2 or huber"
         )
+    if recipe.teachers and recipe.loss != "distribution":
+        yield f"teachers tell a distribution, which loss {recipe.loss!r} has no use for"
     if recipe.loss != "distribution" and recipe.network == "eccv16":
         yield f"loss {recipe.loss!r}: eccv16 gives a distribution; use tanhnet, the same blocks"
     if recipe.network == "fusionnet" and recipe.embedding == "learned":

@@ -17,6 +17,7 @@ from vidcolor.train.network import norms_at_rest
 from vidcolor.train.objectives import ColorLoss
 from vidcolor.train.perceptual import Perceptual
 from vidcolor.train.recipe import Recipe
+from vidcolor.train.teachers import Teachers
 
 _DISTRIBUTION = ("cross_entropy", "error", "vividness", "edges")
 
@@ -48,6 +49,7 @@ class Costs:
     ) -> None:
         self._recipe, self._known, self._dtype = recipe, known, dtype
         self._named, self._adversary, self.opposed = named, adversary, False
+        self._teachers = Teachers(recipe.teachers, device) if recipe.teachers else None
         self._perceptual = Perceptual(recipe.encoder).to(device) if recipe.perceptual else None
         self.terms = terms_of(recipe)
 
@@ -57,7 +59,7 @@ class Costs:
         output, kinds = self._seen(net, batch)
         parts: dict[str, Tensor] = {}
         if self._named is not None:
-            named = self._named(output, batch.ab)
+            named = self._named(output, batch.ab, self._told(batch))
             parts |= {name: getattr(named, name) for name in _DISTRIBUTION}
             total = named.total
         else:
@@ -98,14 +100,22 @@ class Costs:
     def _seen(self, net: TrainableNet, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """The network's output, and its logits for the kinds of photos if it has such."""
         hints = batch.hints if net.hinted else None
-        # Here, as autocast holds for the thread that enters it.
-        with torch.autocast(
-            batch.lightness.device.type, self._dtype, enabled=self._dtype != torch.float32
-        ):
+        with self._cast(batch):
             if not isinstance(net, FusionNet):
                 return net(batch.lightness, hints), None
             table = self._known.embeddings
             return net.paint(batch.lightness, hints, None if table is None else table[batch.number])
+
+    def _told(self, batch: Batch) -> Tensor | None:
+        if self._teachers is None:
+            return None
+        with self._cast(batch):
+            return self._teachers(batch.lightness, batch.hints)
+
+    def _cast(self, batch: Batch) -> torch.autocast:
+        # Made anew each time, as it holds for the thread that enters it.
+        kind, exact = batch.lightness.device.type, self._dtype == torch.float32
+        return torch.autocast(kind, self._dtype, enabled=not exact)
 
     def _distance(self, net: TrainableNet, output: Tensor, batch: Batch) -> Tensor:
         times = batch.lightness.shape[-1] // batch.ab.shape[-1]

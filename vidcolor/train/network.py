@@ -76,9 +76,13 @@ def augmentation(recipe: Recipe) -> Augment:
 
 
 def check_start(recipe: Recipe) -> None:
-    """Raises ModelError for weights to start from that are missing: before any photo is read."""
-    if recipe.start_from and not Path(recipe.start_from).is_file():
-        raise ModelError(f"start_from: {recipe.start_from}: no such checkpoint")
+    """Raises ModelError for weights to start or learn from that are missing: before any photo is
+    read."""
+    starts = (recipe.start_from,) if recipe.start_from else ()
+    for key, paths in (("start_from", starts), ("teachers", recipe.teachers)):
+        for path in paths:
+            if not Path(path).is_file():
+                raise ModelError(f"{key}: {path}: no such checkpoint")
     from_imagenet = recipe.network == "chromanet" and not recipe.start_from
     asked = recipe.embedding != "learned" or recipe.labels == "classifier" or recipe.perceptual
     if recipe.encoder != "none" and (from_imagenet or asked):
@@ -163,6 +167,7 @@ def color_loss(recipe: Recipe, net: TrainableNet, photos: PhotoSet) -> ColorLoss
         edges=recipe.edges,
         temperature=recipe.temperature,
         gain=recipe.chroma_gain,
+        taught=recipe.taught,
     )
 
 

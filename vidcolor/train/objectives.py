@@ -47,7 +47,8 @@ class Terms:
 class ColorLoss:
     """Name the right colours, and let the decoded colour score well where films are judged.
 
-    - Cross-entropy over the nodes, rare colours raised by ``class_weights``.
+    - Cross-entropy over the nodes, rare colours raised by ``class_weights``. Where teachers' rows
+      are given, ``taught`` of it is the cross-entropy with these, which are raised already.
     - The logarithm of each photo's mean squared ab error, which is what PSNR averages: a cast over
       a fog costs as much as a wrong coat in a fair. The colour is decoded as it is after training:
       class weights taken out, annealed with ``temperature``, multiplied by ``gain``.
@@ -69,16 +70,17 @@ class ColorLoss:
         edges: float = 0.3,
         temperature: float = 0.75,
         gain: float = 1.15,
+        taught: float = 0.5,
     ) -> None:
         self.nodes = nodes
         self.weights = class_weights(prior, power, uniform)
         self.raised = self.weights.log()
         self.regression, self.vividness, self.edges = regression, vividness, edges
-        self.temperature, self.gain = temperature, gain
+        self.temperature, self.gain, self.taught = temperature, gain, taught
 
-    def __call__(self, logits: Tensor, ab: Tensor) -> Terms:
-        """``logits`` (N, Q, h, w), true ``ab`` (N, 2, h, w)."""
-        cross_entropy, mean = _Decoded.apply(logits, ab, self)  # type: ignore[no-untyped-call]
+    def __call__(self, logits: Tensor, ab: Tensor, told: Tensor | None = None) -> Terms:
+        """``logits`` (N, Q, h, w), true ``ab`` (N, 2, h, w), ``told`` (N·h·w, Q) of teachers."""
+        cross_entropy, mean = _Decoded.apply(logits, ab, told, self)  # type: ignore[no-untyped-call]
         found = mean * self.gain
         squared = (found - ab).square().sum(1).mean((1, 2))
         error = (squared + _TOLERANCE).log().mean()
@@ -110,14 +112,24 @@ class _Decoded(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, ab: Tensor, loss: ColorLoss) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, logits: Tensor, ab: Tensor, told: Tensor | None, loss: ColorLoss
+    ) -> tuple[Tensor, Tensor]:
         count, nodes, height, width = logits.shape
         rows = logits.permute(0, 2, 3, 1).reshape(-1, nodes).float()
         number, share = (part.permute(0, 2, 3, 1).reshape(-1, 4) for part in encode(ab))
         p = torch.softmax(rows, 1)
-        weight = (loss.weights[number] * share).sum(1, keepdim=True) / len(rows)
+        taught = 0.0 if told is None else loss.taught
+        true = (1 - taught) / len(rows)
+        weight = (loss.weights[number] * share).sum(1, keepdim=True).mul_(true)
         cross_entropy = -(p.gather(1, number).clamp_min(1e-20).log() * share * weight).sum()
-        slope = p.mul_(weight).scatter_add_(1, number, -share * weight)
+        if told is None:
+            slope = p.mul_(weight)
+        else:
+            each = taught / len(rows)
+            cross_entropy -= each * torch.vdot(told.flatten(), torch.log_softmax(rows, 1).flatten())
+            slope = p.mul_(weight + each).sub_(told, alpha=each)
+        slope.scatter_add_(1, number, -share * weight)
 
         q = torch.softmax((rows - loss.raised).mul_(1 / loss.temperature), 1)
         mean = q @ loss.nodes
@@ -134,4 +146,4 @@ class _Decoded(torch.autograd.Function):
         grad = torch.addmm(-(pull * mean).sum(1, keepdim=True), pull, nodes.t()).mul_(q)
         grad.addcmul_(slope, grads[0])
         grad = grad.reshape(count, height, width, -1).permute(0, 3, 1, 2)
-        return grad.to(ctx.dtype), None, None
+        return grad.to(ctx.dtype), None, None, None

@@ -92,6 +92,10 @@ class Recipe:
     """What is asked of each place's colour: that its ``distribution`` be right (`ColorLoss`), or a
     single answer near in ``l1``, ``l2`` or ``huber`` distance, in shares of the largest colour."""
     rebalance: float = 0.25
+    teachers: tuple[str, ...] = ()
+    """Checkpoints of the default network whose mean distribution is learned beside the truth."""
+    taught: float = 0.5
+    """The teachers' share of the cross-entropy; the truth has the rest."""
     uniform: float = 0.0
     """Share of a uniform prior in the one that ``rebalance`` is a power of."""
     regression: float = 0.7
@@ -144,7 +148,7 @@ class Recipe:
     def card(self) -> dict[str, Any]:
         """The recipe as it is published with weights: names of files, not where they lay."""
         values = asdict(self)
-        for key in ("photos", "val"):
+        for key in ("photos", "val", "teachers"):
             values[key] = [Path(item).name for item in values[key]]
         # A pattern may name a photo's source before its name; a list file lay somewhere.
         for key in ("include", "exclude"):
