@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -109,3 +111,15 @@ def test_a_config_survives_json() -> None:
     import json
 
     assert NetConfig.from_dict(json.loads(json.dumps(TINY.to_dict()))) == TINY
+
+
+def test_vivid_colours_gain_more_than_faint_ones() -> None:
+    net = ChromaNet(replace(TINY, chroma_gain=0.8, chroma_power=0.5)).eval()
+    # Each place is sure of its node.
+    logits = torch.full((1, len(net.nodes), 1, len(net.nodes)), -1e4)
+    logits[0, range(len(net.nodes)), 0, range(len(net.nodes))] = 1e4
+    found = net.decode(logits)[0, :, 0].T
+    chroma = net.nodes.norm(dim=1, keepdim=True)
+    assert torch.allclose(found, net.nodes * 0.8 * ((chroma + 8) / 20).sqrt(), atol=1e-3)
+    # Grey stays grey, and what lies at the middle has the gain alone.
+    assert net.config.vividness(12.0) == pytest.approx(0.8)

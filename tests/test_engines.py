@@ -30,7 +30,8 @@ def tiny(tmp_path: Path) -> Path:
 
 def _random_net(attention: int) -> tuple[dict[str, Any], ChromaNet]:
     """A folded network in which every part matters, those that start as the identity too."""
-    config = replace(TINY, attention=attention, temperature=0.4, rebalance=0.3, chroma_gain=1.3)
+    decoding = {"temperature": 0.4, "rebalance": 0.3, "chroma_gain": 1.3, "chroma_power": 0.4}
+    config = replace(TINY, attention=attention, **decoding)
     torch.manual_seed(attention)
     net = ChromaNet(config).eval().fold().requires_grad_(False)
     for value in net.mixers.parameters():

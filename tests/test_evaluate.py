@@ -224,9 +224,11 @@ def test_no_photos_is_an_error(tmp_path: Path) -> None:
 
 def test_shipping_halves_the_file_and_sets_the_decoding(tmp_path: Path) -> None:
     weights, target = tiny_checkpoint(tmp_path / "w.safetensors"), tmp_path / "ship.safetensors"
-    ship([str(weights), str(target), "--temperature", "0.7", "--card", '{"licence": "mine"}'])
+    decoding = ["--temperature", "0.7", "--chroma-power", "0.4"]
+    ship([str(weights), str(target), *decoding, "--card", '{"licence": "mine"}'])
     shipped = read_checkpoint(target)
     assert shipped.config["temperature"] == 0.7
+    assert shipped.config["chroma_power"] == 0.4
     assert shipped.config["chroma_gain"] == 1.0
     assert shipped.card["licence"] == "mine"
     assert target.stat().st_size < 0.6 * weights.stat().st_size

@@ -10,6 +10,7 @@ import torch
 from networks import tiny_checkpoint
 
 from vidcolor.guide.hinted import color_shown, color_under
+from vidcolor.models.checkpoint import write_checkpoint
 from vidcolor.models.likely import LikelyColors, peaks
 from vidcolor.models.registry import load_net
 
@@ -43,6 +44,20 @@ def test_both_engines_know_the_same_distribution(tmp_path: Path) -> None:
         ab = net.decode(net(torch.from_numpy(light)[None, None]))[0].numpy()
     mean = np.moveaxis(shares @ checkpoint.state["nodes"], -1, 0)
     np.testing.assert_allclose(mean, ab, atol=1e-3)
+
+
+def test_a_likely_colour_is_as_vivid_as_the_film_would_show_it(tmp_path: Path) -> None:
+    path = tiny_checkpoint(tmp_path / "tiny.safetensors")
+    _, checkpoint = load_net(path)
+    config = checkpoint.config | {"chroma_gain": 0.8, "chroma_power": 0.5}
+    vivid = tmp_path / "vivid.safetensors"
+    write_checkpoint(vivid, "chromanet", config, checkpoint.state)
+    light = np.random.default_rng(1).uniform(0, 100, (64, 96)).astype(np.float32)
+    plain, strong = (LikelyColors(str(at)).at(light, (0.5, 0.5)) for at in (path, vivid))
+    assert len(plain) > 1
+    for one, other in zip(plain, strong, strict=True):
+        times = 0.8 * ((np.hypot(one.a, one.b) + 8) / 20) ** 0.5
+        assert (other.a, other.b) == pytest.approx((one.a * times, one.b * times), rel=1e-4)
 
 
 def test_a_plus_may_be_part_of_a_files_name(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_the_default_network_stays_small(name: str, attention: int) -> None:
 def test_the_recipes_build_the_default_network(name: str) -> None:
     recipe = load_recipe(CONFIGS / f"{name}.toml", {"photos": ["a"]})
     shipped = NetConfig.from_dict(read_model(find_model("default"))[1].config)
-    decoding = ("temperature", "rebalance", "chroma_gain")
+    decoding = ("temperature", "rebalance", "chroma_gain", "chroma_power")
     built = replace(net_config(recipe), **{key: getattr(shipped, key) for key in decoding})
     assert built == shipped
 

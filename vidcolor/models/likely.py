@@ -7,6 +7,7 @@ the mean is none of them; the peaks are.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from vidcolor.errors import ModelError
 from vidcolor.models.blend import first_of
+from vidcolor.models.chromanet.config import NetConfig
 from vidcolor.models.registry import find_model, read_model
 from vidcolor.models.runtime import load_openvino
 
@@ -55,7 +57,7 @@ class LikelyColors:
                 "the default model has no distribution that could be asked for colours"
             )
         self._nodes = np.asarray(self._checkpoint.state["nodes"], np.float32)
-        self._gain = float(self._checkpoint.config.get("chroma_gain", 1.0))
+        self._config = NetConfig.from_dict(self._checkpoint.config)
         self._ready: tuple[tuple[int, ...], Any] | None = None
 
     def at(
@@ -70,7 +72,11 @@ class LikelyColors:
         rows = slice(max(0, row - _AROUND), row + _AROUND + 1)
         columns = slice(max(0, column - _AROUND), column + _AROUND + 1)
         found = peaks(shares[rows, columns].mean((0, 1)), self._nodes, count)
-        return [replace(it, a=it.a * self._gain, b=it.b * self._gain) for it in found]
+        return [self._vivid(it) for it in found]
+
+    def _vivid(self, it: LikelyColor) -> LikelyColor:
+        times = self._config.vividness(math.hypot(it.a, it.b))
+        return replace(it, a=it.a * times, b=it.b * times)
 
     def shares(self, lightness: Float32) -> Float32:
         """The distribution (h/4, w/4, Q) over the nodes; its sum is 1 everywhere."""

@@ -26,7 +26,7 @@ _UNFIT = (RuntimeError, LookupError, ValueError, TypeError, AttributeError)
 
 
 _REMEDY = "Use another run folder, or remove it"
-_DECODING = frozenset({"temperature", "rebalance", "chroma_gain"})
+_DECODING = frozenset({"temperature", "rebalance", "chroma_gain", "chroma_power"})
 """What may be changed of a network at any time; the rest of its shape may not."""
 
 

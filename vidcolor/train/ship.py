@@ -36,6 +36,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--temperature", type=float)
     parser.add_argument("--rebalance", type=float)
     parser.add_argument("--chroma-gain", type=float)
+    parser.add_argument("--chroma-power", type=float)
     parser.add_argument("--card", default="{}", help="JSON to put in the file's header")
     chosen = vars(parser.parse_args(words))
     weights, target, card = chosen.pop("weights"), chosen.pop("target"), chosen.pop("card")

@@ -11,6 +11,9 @@ HINT_CHANNELS = 3
 HEADS = 4
 """Heads of each attention block."""
 
+FAINT, MIDDLE = 8.0, 20.0
+"""Units of ab: what is added to a colour's chroma, and the sum that ``chroma_power`` leaves alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class NetConfig:
@@ -20,7 +23,9 @@ class NetConfig:
     the decoder's channels at 1/32, 1/16, 1/8 and 1/4 of the input's size, and ``attention`` is the
     number of attention blocks at 1/16. ``temperature`` is that
     of the annealed mean: 1 gives the mean, towards 0 the mode. ``rebalance`` raises rare colours:
-    the logits gain ``-rebalance * log(prior)``. ``chroma_gain`` multiplies the result.
+    the logits gain ``-rebalance * log(prior)``. The result is multiplied by ``vividness`` of its
+    chroma: ``chroma_gain``, and where ``chroma_power`` is above 0, more for strong colours than for
+    faint ones, which are more often there for want of anything better than in truth.
     """
 
     stem: int = 32
@@ -38,6 +43,7 @@ class NetConfig:
     temperature: float = 0.5
     rebalance: float = 0.0
     chroma_gain: float = 1.0
+    chroma_power: float = 0.0
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> NetConfig:
@@ -46,6 +52,11 @@ class NetConfig:
         changes["stages"] = tuple(tuple(stage) for stage in values["stages"])
         changes["widths"] = tuple(values["widths"])
         return cls(**changes)
+
+    def vividness(self, chroma: Any) -> Any:
+        """What colours of this chroma (a number, an array or a tensor of units of ab) are
+        multiplied by."""
+        return self.chroma_gain * ((chroma + FAINT) / MIDDLE) ** self.chroma_power
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidcolor.models.chromanet.config import HEADS, HINT_CHANNELS, NetConfig
+from vidcolor.models.chromanet.config import FAINT, HEADS, HINT_CHANNELS, MIDDLE, NetConfig
 from vidcolor.models.chromanet.layers import Float32, Layers, Node
 from vidcolor.models.runtime import load_openvino
 
@@ -216,10 +216,16 @@ class _Graph(Layers):
         return self.ops.softmax(self.ops.transpose(logits, [0, 2, 3, 1]), 3), nodes
 
     def decode(self, x: Node, config: NetConfig) -> Node:
-        """The annealed mean of the distribution, as in `ChromaNet.decode`."""
+        """The annealed mean of the distribution, made vivid, as in `ChromaNet.decode`."""
+        ops = self.ops
         shares, nodes = self.shares(x, config)
-        colors = self.constant(nodes * np.float32(config.chroma_gain))
-        return self.ops.transpose(self.ops.matmul(shares, colors, False, False), [0, 3, 1, 2])
+        ab = ops.matmul(shares, self.constant(nodes), False, False)
+        # `NetConfig.vividness`.
+        chroma = ops.reduce_l2(ab, np.array([3]), True)
+        share = ops.multiply(ops.add(chroma, np.float32(FAINT)), np.float32(1 / MIDDLE))
+        share = ops.power(share, np.float32(config.chroma_power))
+        ab = ops.multiply(ab, ops.multiply(share, np.float32(config.chroma_gain)))
+        return ops.transpose(ab, [0, 3, 1, 2])
 
     def pool_hints(self, hints: Node | None) -> list[Node | None]:
         """Hints at 1/4, 1/8, 1/16 and 1/32 size: the mean over the *hinted* pixels of a cell."""

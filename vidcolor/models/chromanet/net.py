@@ -64,14 +64,15 @@ class ChromaNet(TrainableNet):
         return logits
 
     def decode(self, logits: Tensor) -> Tensor:
-        """The annealed mean of the distribution: (N, 2, H/4, W/4) float32 ab."""
+        """The annealed mean of the distribution, made vivid: (N, 2, H/4, W/4) float32 ab."""
         config = self.config
         count, nodes, height, width = logits.shape
         # Pixels as rows, which channels-last logits already are: softmax along the last axis and
         # one matrix product take a third of the time of the same along the second.
         rows = logits.permute(0, 2, 3, 1).reshape(-1, nodes)
         rows = torch.sub(rows, config.rebalance * self.log_prior).mul_(1 / config.temperature)
-        ab = torch.softmax(rows, 1) @ (self.nodes * config.chroma_gain)
+        mean = torch.softmax(rows, 1) @ self.nodes
+        ab: Tensor = mean * config.vividness(mean.norm(dim=1, keepdim=True))
         return ab.reshape(count, height, width, 2).permute(0, 3, 1, 2)
 
     def shape(self) -> dict[str, Any]:
