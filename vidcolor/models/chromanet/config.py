@@ -12,7 +12,7 @@ HEADS = 4
 """Heads of each attention block."""
 
 FAINT, MIDDLE = 8.0, 20.0
-"""Units of ab: what is added to a colour's chroma, and the sum that ``chroma_power`` leaves alone."""
+"""Units of ab: what is added to a colour's chroma, and the sum ``chroma_power`` leaves alone."""
 
 
 @dataclass(frozen=True, slots=True)
