@@ -54,7 +54,7 @@ def test_the_default_network_stays_small(name: str, attention: int) -> None:
     assert counter.get_total_flops() / 2 < 2e9
 
 
-@pytest.mark.parametrize("name", ["default", "finish", "gpu", "nogan"])
+@pytest.mark.parametrize("name", ["default", "finish", "gpu", "nogan", "taught"])
 def test_the_recipes_build_the_default_network(name: str) -> None:
     recipe = load_recipe(CONFIGS / f"{name}.toml", {"photos": ["a"]})
     shipped = NetConfig.from_dict(read_model(find_model("default"))[1].config)

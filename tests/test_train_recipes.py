@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from networks import tiny_checkpoint
 from training import metrics, photo_folder, quiet, tiny_config, train_until
 
 from vidcolor.errors import ModelError
@@ -18,10 +19,12 @@ from vidcolor.models.registry import load_net
 from vidcolor.train import loop, network, sanity
 from vidcolor.train.recipe import Recipe, load_recipe
 from vidcolor.train.sanity import check_sanity
+from vidcolor.train.teachers import Teachers
 from vidcolor_cli.main import run
 
 CONFIGS = Path(__file__).parent.parent / "configs" / "train"
-NAMES = sorted({path.stem for path in CONFIGS.glob("*.toml")} - {"default", "gpu", "finish"})
+DEFAULT = {"default", "gpu", "finish", "taught"}
+NAMES = sorted({path.stem for path in CONFIGS.glob("*.toml")} - DEFAULT)
 """Those of the default network have tests of their own."""
 
 MORE: dict[str, dict[str, Any]] = {
@@ -151,6 +154,25 @@ def test_in_nogan_the_network_rests_while_the_critic_learns_alone(
     critics = [item["adversary"]["critic"]["layers.0.weight"] for item in seen]
     assert not torch.equal(critics[0], critics[1])
     assert [item["adversarial"] > 0 for item in metrics(recipe.run)] == [True]
+
+
+def test_a_network_comes_to_say_what_its_teachers_say(
+    toy: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    teacher = tiny_checkpoint(tmp_path / "teacher.safetensors", 1)
+    light = torch.rand(2, 1, 64, 64) * 100
+    told = Teachers([str(teacher)], torch.device("cpu"))(light, None)
+    apart = []
+    for taught in (0.0, 1.0):
+        name = f"{taught:.0f}"
+        more = {"teachers": (str(teacher),), "taught": taught, "regression": 0.0, "steps": 100}
+        recipe = toy("taught", run=str(tmp_path / name), **more)
+        net, checkpoint = load_net(loop.train(recipe, quiet))
+        assert checkpoint.card["recipe"]["teachers"] == ["teacher.safetensors"]
+        with torch.no_grad():
+            said = net(light).log_softmax(1).permute(0, 2, 3, 1).flatten(0, 2)
+        apart.append(float((told * (told.log() - said)).sum(1).mean()))
+    assert apart[1] < 0.5 * apart[0]
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(toy: Callable[..., Recipe]) -> None:
