@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from networks import TINY, tiny_checkpoint
+from networks import tiny_checkpoint
 
 from vidcolor.errors import ModelError
 from vidcolor.models.checkpoint import write_checkpoint
 from vidcolor.models.registry import load_net
+from vidcolor.models.tanhnet.net import TanhNet
 from vidcolor.train.costs import Costs
 from vidcolor.train.examples import Batch
 from vidcolor.train.known import Known
@@ -54,13 +55,11 @@ def test_who_says_what_the_teacher_says_has_nothing_to_learn(tmp_path: Path) -> 
 
 
 def test_who_cannot_teach_is_named(tmp_path: Path) -> None:
-    foreign = tmp_path / "foreign.safetensors"
-    write_checkpoint(foreign, "eccv16", {}, {"a": torch.zeros(2)})
-    with pytest.raises(ModelError, match=r"foreign.safetensors: not of the default network"):
-        Teachers([str(foreign)], CPU)
-    net, _ = load_net(tiny_checkpoint(tmp_path / "teacher.safetensors"))
-    odd = tmp_path / "odd.safetensors"
-    wrong = TINY.to_dict() | {"widths": (8, 8, 8, 8)}
-    write_checkpoint(odd, "chromanet", wrong, net.state_dict())
-    with pytest.raises(ModelError, match=r"odd.safetensors: cannot teach: "):
-        Teachers([str(odd)], CPU)
+    other = TanhNet(8)
+    path = tmp_path / "other.safetensors"
+    write_checkpoint(path, other.architecture, other.shape(), other.state_dict())
+    with pytest.raises(ModelError, match=r"other.safetensors: only chromanet can teach, not tanh"):
+        Teachers([str(path)], CPU)
+    path.write_bytes(b"none")
+    with pytest.raises(ModelError, match=r"other.safetensors: broken checkpoint"):
+        Teachers([str(path)], CPU)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from vidcolor.errors import ModelError
-from vidcolor.models.checkpoint import read_checkpoint
-from vidcolor.models.chromanet import detect, load
+from vidcolor.models.chromanet.net import ChromaNet
+from vidcolor.models.registry import load_net
 
 
 class Teachers:
@@ -28,13 +28,9 @@ class Teachers:
     def __init__(self, paths: Iterable[str], device: torch.device) -> None:
         self._nets = []
         for path in map(Path, paths):
-            checkpoint = read_checkpoint(path)
-            if not detect(checkpoint.state):
-                raise ModelError(f"{path}: not of the default network, which alone can teach")
-            try:
-                net = load(checkpoint.state, checkpoint.config)
-            except (RuntimeError, TypeError, LookupError, ValueError) as error:
-                raise ModelError(f"{path}: cannot teach: {error}") from error
+            net, checkpoint = load_net(path)
+            if not isinstance(net, ChromaNet):
+                raise ModelError(f"{path}: only chromanet can teach, not {checkpoint.architecture}")
             net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             self._nets.append(net.requires_grad_(False))
 
