@@ -95,7 +95,7 @@ def test_going_on_from_shipped_weights_changes_nothing_at_first(tmp_path: Path) 
 
 def test_weights_of_another_shape_are_no_start(tmp_path: Path) -> None:
     path = tiny_checkpoint(tmp_path / "weights.safetensors")
-    with pytest.raises(ModelError, match="does not fit the recipe"):
+    with pytest.raises(ModelError, match="cannot be narrowed"):
         continue_from(path, ChromaNet(), [torch.zeros(1, 1, 32, 32)])
     with pytest.raises(ModelError, match="no such checkpoint"):
         continue_from(tmp_path / "none.safetensors", ChromaNet(), [])

@@ -43,7 +43,8 @@ class Recipe:
     widths: tuple[int, ...] = (160, 160, 112, 72)
     """The decoder's channels at 1/32, 1/16, 1/8 and 1/4, see NetConfig."""
     start_from: str = ""
-    """Weights to continue from: a vidcolor checkpoint, or another run's ``last.pt``."""
+    """Weights to continue from: a vidcolor checkpoint, whose decoder may be wider, or another run's
+    ``last.pt``."""
     attention: int = 0
     """Attention blocks of the network, see NetConfig."""
     exclude: tuple[str, ...] = ()

@@ -13,11 +13,13 @@ from vidcolor.models.checkpoint import read_checkpoint
 from vidcolor.models.chromanet import load
 from vidcolor.models.chromanet.net import ChromaNet
 from vidcolor.models.chromanet.parts import ConvUnit
+from vidcolor.train.narrow import narrowed
 from vidcolor.train.saved import misfit, read_average
 
 
 def continue_from(path: Path, net: ChromaNet, pictures: Iterable[Tensor]) -> None:
-    """Fill ``net``, unfolded, with the weights in ``path``; attention it adds stays the identity.
+    """Fill ``net``, unfolded, with the weights in ``path``; attention it adds stays the identity,
+    and of a wider decoder the weightiest channels stay.
 
     Weights that ship have their norms folded in. Each norm of the decoder is put back with the
     statistics that ``pictures``, batches of L* (N, 1, S, S), have at its place, so that it changes
@@ -29,6 +31,8 @@ def continue_from(path: Path, net: ChromaNet, pictures: Iterable[Tensor]) -> Non
         checkpoint = read_checkpoint(path)
         try:
             folded = load(checkpoint.state, checkpoint.config)
+            if folded.config.widths != net.config.widths:
+                folded = narrowed(folded, net.config.widths)
         except (RuntimeError, TypeError, LookupError, ValueError) as error:
             raise ModelError(f"{path}: cannot continue from this: {error}") from error
         state = _unfold(folded, pictures)
