@@ -58,6 +58,7 @@ CONFIGS = Path(__file__).parent.parent / "configs" / "train"
             "embedding needs a pretrained encoder",
         ),
         ("photos = ['a']\nperceptual = 1\nencoder = 'none'", "perceptual needs a pretrained"),
+        ("photos = ['a']\nteachers = ['a']\ntaught = 0", "means nothing while taught is 0"),
         ("photos = ['a']\ncritic_from = 0.5", "means nothing while adversarial is 0"),
         ("photos = ['a']\ntaught = 0.7", "taught = 0.7 means nothing while teachers is empty"),
         ("photos = ['a']\nteachers = [3]", "teachers must be a list of names"),

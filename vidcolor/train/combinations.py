@@ -58,6 +58,7 @@ _BELONGS = {
 """Keys that mean something only with some values of another."""
 _NEEDS = {
     "taught": "teachers",
+    "teachers": "taught",
     "labels": "classification",
     "critic_width": "adversarial",
     "critic_from": "adversarial",
