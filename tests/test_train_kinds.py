@@ -11,6 +11,7 @@ from torch import nn
 from training import photo, photo_folder, quiet
 
 from vidcolor.errors import ModelError
+from vidcolor.models.checkpoint import write_checkpoint
 from vidcolor.models.chromanet.bins import nodes
 from vidcolor.models.chromanet.config import NetConfig
 from vidcolor.models.chromanet.parts import ConvUnit, Encoder
@@ -45,6 +46,17 @@ NEW = [
     Recipe(network="unet", width=8, loss="l1"),
     Recipe(network="palettenet", width=8, loss="l1"),
 ]
+
+
+@pytest.mark.parametrize("temperature", ["warm", 0, -1.0, float("nan")])
+def test_a_temperature_without_a_mean_is_refused_at_once(
+    temperature: object, tmp_path: Path
+) -> None:
+    net = build_net(NEW[0], PHOTOS).for_films()
+    path = tmp_path / "weights.safetensors"
+    write_checkpoint(path, "eccv16", {"temperature": temperature}, net.state_dict())
+    with pytest.raises(ModelError, match="does not fit eccv16: "):
+        load_net(path)
 
 
 @pytest.mark.parametrize("recipe", NEW, ids=lambda r: f"{r.network}-{r.embedding}-{r.space}")

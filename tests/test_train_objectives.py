@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from networks import TINY, tiny_checkpoint
+from networks import TINY, tiny_checkpoint, tiny_lively_net
 
 from vidcolor.errors import ModelError
 from vidcolor.models.checkpoint import write_checkpoint
@@ -118,6 +118,16 @@ def test_what_is_no_state_dict_is_no_start(average: object, tmp_path: Path) -> N
     torch.save({"average": average}, path)
     with pytest.raises(ModelError, match=r"last\.pt: does not fit the recipe's network"):
         fill(ChromaNet(TINY), path)
+
+
+def test_a_run_gone_astray_is_no_start(tmp_path: Path) -> None:
+    net = tiny_lively_net()
+    with torch.no_grad():
+        net.head.bias[0] = torch.nan
+    path = tmp_path / "weights.safetensors"
+    write_checkpoint(path, "chromanet", TINY.to_dict(), net.state_dict())
+    with pytest.raises(ModelError, match="holds values that are not numbers"):
+        continue_from(path, ChromaNet(TINY), [torch.rand(1, 1, 64, 64) * 100])
 
 
 @pytest.mark.parametrize("stages", [[[1, 2]], []])

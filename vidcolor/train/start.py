@@ -101,3 +101,5 @@ def fill_from(net: nn.Module, state: dict[str, Tensor], path: Path) -> None:
         net.load_state_dict(state, strict=True)
     except (RuntimeError, TypeError, AttributeError) as error:  # Of what is no state dict at all.
         raise ModelError(f"{path}: does not fit the recipe's network: {misfit(error)}") from error
+    if not all(bool(value.isfinite().all()) for value in net.state_dict().values()):
+        raise ModelError(f"{path}: holds values that are not numbers; no start for training")

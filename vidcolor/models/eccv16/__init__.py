@@ -22,10 +22,13 @@ def detect(names: Iterable[str]) -> bool:
 def load(state: Mapping[str, NDArray[Any]], config: Mapping[str, Any]) -> EccvNet:
     """The network with ``state``, in eval mode and float32; the arrays tell its width and colours.
 
-    Raises RuntimeError or TypeError when state and config do not fit exactly.
+    Raises RuntimeError, TypeError or ValueError when state and config do not fit exactly.
     """
     from vidcolor.models.eccv16.net import EccvNet
     from vidcolor.models.torch_state import filled
 
+    temperature = float(config.get("temperature", 1.0))
+    if not temperature > 0:
+        raise ValueError(f"temperature must be above 0, not {temperature}")
     width, colours = len(state["model1.0.weight"]), state["model_out.weight"].shape[1]
-    return filled(lambda: EccvNet(width, colours, **config), state)
+    return filled(lambda: EccvNet(width, colours, **{**config, "temperature": temperature}), state)
