@@ -57,7 +57,8 @@ def scan(
 def recording(path: Path) -> Path:
     """A second of sound, every sample another."""
     with av.open(str(path), "w") as output:
-        stream: Any = output.add_stream("pcm_s16le", rate=8000, layout="mono")
+        codec = "pcm_s16be" if path.suffix == ".aiff" else "pcm_s16le"
+        stream: Any = output.add_stream(codec, rate=8000, layout="mono")
         samples = np.arange(8000, dtype=np.int16)[None]
         frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
         frame.sample_rate = 8000
@@ -283,3 +284,31 @@ def test_a_batch_takes_folders_of_pictures_where_it_is_told_their_rate(
     os.utime(films / "b" / "Reel No. 2" / "reel_086402.dpx", ns=(1, time.time_ns() + 10**10))
     states = {film.name: film.state for film in look(batch)}
     assert states == {"b/Reel No. 2": "todo", "plain.mp4": "done"}
+
+
+def test_a_batch_takes_the_sound_that_lies_beside_a_folder_of_pictures(
+    tmp_path: Path, net: Path
+) -> None:
+    films, out = tmp_path / "in", tmp_path / "out"
+    reel = scan(films / "Reel No. 2")
+    scan(films / "Reel No. 3")
+    sound = recording(films / "Reel No. 2.WAV")
+    # A suffix of the folder's name is none: nothing of these is meant.
+    recording(films / "Reel No.wav")
+    (films / "Reel No.toml").write_text("[encoder]\ncodec = 'prores'\n")
+    (films / "Reel No. 3.toml").write_text("[encoder]\ncodec = 'h264'\ncontainer = 'mp4'\n")
+    settings = LOSSLESS.replace("color", model=str(net)).replace(rate=Fraction(10))
+    batch = Batch(films, out, settings)
+    run_batch(batch).check()
+    assert heard(out / "Reel No. 2.mkv") == heard(sound)
+    assert verify(reel, out / "Reel No. 2.mkv", rate=settings.rate, sound=sound).passed
+    assert not probe(out / "Reel No. 3.mp4").others
+    assert {film.state for film in look(batch)} == {"done"}
+    sound.write_bytes(sound.read_bytes()[:-8000])
+    assert [film.state for film in look(batch)] == ["todo", "done"]
+    recording(films / "Reel No. 2.aiff")
+    failed, _ = look(batch)
+    assert failed.state == "failed" and "leave one of them" in failed.why
+    sound.unlink()
+    (films / "Reel No. 2.aiff").unlink()
+    assert [film.state for film in look(batch)] == ["todo", "done"]

@@ -11,8 +11,9 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from vidcolor.errors import ModelError
+from vidcolor.errors import ModelError, SettingsError
 from vidcolor.hintlist import read_hints
+from vidcolor.identity import sample_digest
 from vidcolor.models.catalog import CATALOG
 from vidcolor.models.checkpoint import digest
 from vidcolor.models.registry import files_beside
@@ -21,6 +22,11 @@ from vidcolor.settings import Settings, load_settings
 from vidcolor.shots import with_shots
 
 OF_FOLDER = "vidcolor.toml"
+SOUNDS = (
+    *(".wav", ".w64", ".rf64", ".bwf", ".aif", ".aiff", ".flac", ".caf", ".mka", ".m4a", ".aac"),
+    *(".mp3", ".ogg", ".oga", ".opus", ".ac3"),
+)
+"""What files are called that are taken for the sound of a folder of numbered pictures."""
 _SAME_FILM = ("color.device", "color.batch_size", "decoder.device", "overwrite")
 """What makes a film no other."""
 
@@ -30,19 +36,30 @@ class Sidecars:
     """The settings of films under ``source``: ``base``, then those of their folders from the
     top down, then those in the files beside each, of the same name with ``.toml`` and
     ``.look.toml``. A shot list, hints and a folder of stills may be there too, with
-    ``.shots.json``, ``.hints.json`` and ``.references``, as `vidcolor.studio` saves them."""
+    ``.shots.json``, ``.hints.json`` and ``.references``, as `vidcolor.studio` saves them; and
+    beside a folder of numbered pictures their sound, with one of `SOUNDS`."""
 
     source: Path
     base: Settings
     _folders: dict[PurePosixPath, Settings] = field(default_factory=dict)
+    _sounds: dict[PurePosixPath, dict[str, list[Path]]] = field(default_factory=dict)
 
     def of(self, name: PurePosixPath) -> Settings:
         """Raises SettingsError, which names the file."""
-        settings = self._over(name.with_suffix(".toml"), self._folder(name.parent))
-        settings = self._over(name.with_suffix(".look.toml"), settings)
-        film = self.source / name
-        shots, hints = (film.with_suffix(f".{kind}.json") for kind in ("shots", "hints"))
-        stills = film.with_suffix(".references")
+        whole = (self.source / name).is_dir()
+        # A folder's name has no suffix that others could stand for: "Reel No. 2".
+        stem = name.name if whole else name.stem
+
+        def beside(suffix: str) -> PurePosixPath:
+            return name.with_name(stem + suffix)
+
+        settings = self._over(beside(".toml"), self._folder(name.parent))
+        settings = self._over(beside(".look.toml"), settings)
+        shots, hints, stills = (
+            self.source / beside(suffix) for suffix in (".shots.json", ".hints.json", ".references")
+        )
+        if whole:
+            settings = settings.replace(sound=self._sound(name))
         if shots.is_file():
             settings = with_shots(settings, shots)
         if hints.is_file():
@@ -54,6 +71,20 @@ class Sidecars:
         ):
             settings = settings.replace(references=find_references(stills))
         return settings
+
+    def _sound(self, name: PurePosixPath) -> Path | None:
+        """What is heard with the pictures in the folder ``name``. Raises SettingsError."""
+        if name.parent not in self._sounds:
+            found: dict[str, list[Path]] = {}
+            for path in sorted((self.source / name.parent).iterdir()):
+                if path.suffix.lower() in SOUNDS and path.name[0] != ".":
+                    found.setdefault(path.stem, []).append(path)
+            self._sounds[name.parent] = found
+        sounds = self._sounds[name.parent].get(name.name, [])
+        if len(sounds) > 1:
+            names = " and ".join(path.name for path in sounds)
+            raise SettingsError(f"{self.source / name}: {names} lie beside it; leave one of them")
+        return sounds[0] if sounds else None
 
     def _folder(self, name: PurePosixPath) -> Settings:
         if name not in self._folders:
@@ -69,13 +100,15 @@ class Sidecars:
 class Digests:
     """What settings are known by: the same for all that would give the same film.
 
-    A checkpoint or a LUT is known by what is in it, read once, and a model of ours by its name.
+    A checkpoint or a LUT is known by what is in it, read once, sound by samples of what is in it,
+    and a model of ours by its name.
     Only what differs from the defaults counts, so that a setting added later changes no digest.
     """
 
     def __init__(self) -> None:
         self._model = cache(_model)
         self._file = cache(_content)
+        self._sample = cache(_sample)
         self._usual = _flat(Settings())
 
     def of(self, settings: Settings) -> str:
@@ -83,6 +116,8 @@ class Digests:
         values = {**_flat(settings), "color.model": self._model(settings.color.model)}
         if settings.look.lut is not None:
             values["look.lut"] = self._file(settings.look.lut)
+        if settings.sound is not None:
+            values["sound"] = self._sample(settings.sound)
         differs = {
             key: value
             for key, value in values.items()
@@ -111,3 +146,9 @@ def _content(name: str) -> str:
     with suppress(OSError):
         return digest(Path(name))
     return name
+
+
+def _sample(path: Path) -> str:
+    with suppress(OSError):
+        return sample_digest(path)
+    return str(path)
