@@ -77,12 +77,15 @@ class Painter:
             for plane in (frame.lightness, *frame.ab)
         )
         chroma = chroma_from_lab(guide, np.stack(colors) * self._saturation, spec)
+        # From here on what Cb adds to blue, and Cr to red: cheaper here than at full size.
+        r_cr, b_cb, *_ = rgb_factors(spec.matrix)
+        chroma *= np.array([[[b_cb]], [[r_cr]]], np.float32)
         luma = self._luma(frame.frame.luma)
         slopes, offsets = _coefficients(guide, chroma)
         cb, cr = (np.empty(self._shape, luma.dtype) for _ in range(2))
         for top in range(0, self._shape[0], self._rows):
             rows = slice(top, min(top + self._rows, self._shape[0]))
-            cb[rows], cr[rows] = self._paint_rows(luma[rows], rows, slopes, offsets, spec)
+            self._paint_rows(luma[rows], rows, slopes, offsets, spec, (cb[rows], cr[rows]))
         return PaintedFrame(frame.frame, cb, cr)
 
     def _paint_rows(
@@ -92,15 +95,18 @@ class Painter:
         slopes: list[Float32],
         offsets: list[Float32],
         spec: ColorSpec,
-    ) -> tuple[Codes, Codes]:
-        cb, cr, *spare = (buffer[: len(luma)] for buffer in self._buffers)
+        out: tuple[Codes, Codes],
+    ) -> None:
+        blue, red, *spare = (buffer[: len(luma)] for buffer in self._buffers)
         _look_up(luma, lightness_table(spec), spare[0])
-        for plane, slope, offset in zip((cb, cr), slopes, offsets, strict=True):
+        for plane, slope, offset in zip((blue, red), slopes, offsets, strict=True):
             self._enlarge(slope, rows, plane)
             cv2.multiply(plane, spare[0], dst=plane)
             cv2.add(plane, self._enlarge(offset, rows, spare[1]), dst=plane)
-        _guard(cb, cr, luma, spec, spare)
-        return _codes(cb, spec), _codes(cr, spec)
+        _guard(blue, red, luma, spec, spare)
+        r_cr, b_cb, *_ = rgb_factors(spec.matrix)
+        for plane, factor, codes in zip((blue, red), (b_cb, r_cr), out, strict=True):
+            _fill_codes(plane, 1 / factor, spec, codes)
 
     def _enlarge(self, small: Float32, rows: slice, out: Float32) -> Float32:
         """These rows of what ``small`` is at the planes' size, bilinear, into ``out``."""
@@ -158,31 +164,31 @@ def _coefficients(guide: Float32, chroma: Float32) -> tuple[list[Float32], list[
     return slopes, offsets
 
 
-def _guard(cb: Float32, cr: Float32, luma: Codes, spec: ColorSpec, spare: list[Float32]) -> None:
-    """Shrink chroma, in place, to what the luma of each pixel carries, its hue unchanged."""
+def _guard(blue: Float32, red: Float32, luma: Codes, spec: ColorSpec, spare: list[Float32]) -> None:
+    """Shrink chroma, in place, to what the luma of each pixel carries, its hue unchanged. It is
+    given as what it adds to blue and to red."""
     r_cr, b_cb, g_cb, g_cr = rgb_factors(spec.matrix)
-    red, blue, green, room = spare[:4]
-    np.multiply(cr, np.float32(r_cr), out=red)
-    np.multiply(cb, np.float32(b_cb), out=blue)
-    cv2.addWeighted(cb, g_cb, cr, g_cr, 0, dst=green)
+    green, top, bottom, room = spare[:4]
+    cv2.addWeighted(blue, g_cb / b_cb, red, g_cr / r_cr, 0, dst=green)
     over, under = _headroom(spec)
     # The channel farthest up and the one farthest down are the ones that leave the cube first.
-    top = cv2.max(cv2.max(red, blue, dst=room), green, dst=room)
-    bottom = cv2.min(cv2.min(red, blue, dst=red), green, dst=red)
-    cv2.multiply(top, _look_up(luma, over, blue), dst=top)
-    cv2.multiply(bottom, _look_up(luma, under, blue), dst=bottom)
-    excess = cv2.max(top, bottom, dst=top)
-    np.maximum(excess, 1, out=room)
-    cv2.divide(cb, room, dst=cb)
-    cv2.divide(cr, room, dst=cr)
+    cv2.max(cv2.max(red, blue, dst=top), green, dst=top)
+    cv2.min(cv2.min(red, blue, dst=bottom), green, dst=bottom)
+    cv2.multiply(top, _look_up(luma, over, room), dst=top)
+    cv2.multiply(bottom, _look_up(luma, under, room), dst=bottom)
+    excess = cv2.max(cv2.max(top, bottom, dst=top), 1.0, dst=top)  # type: ignore[call-overload]
+    cv2.divide(blue, excess, dst=blue)
+    cv2.divide(red, excess, dst=red)
 
 
-def _codes(plane: Float32, spec: ColorSpec) -> Codes:
-    if spec.depth != 8:
-        return quantise(plane, spec)
-    # The guard keeps chroma within 0.5, so the legal codes of studio range need no second look.
-    neutral, span = chroma_scale(spec)
-    return cast(Codes, cv2.addWeighted(plane, span, plane, 0, neutral, dtype=cv2.CV_8U))
+def _fill_codes(plane: Float32, share: float, spec: ColorSpec, out: Codes) -> None:
+    """Fill ``out`` with the codes of ``share`` times ``plane``."""
+    if spec.depth == 8:
+        # The guard keeps chroma within 0.5, so the legal codes of studio range need no second look.
+        neutral, span = chroma_scale(spec)
+        cv2.convertScaleAbs(plane, dst=out, alpha=share * span, beta=neutral)
+    else:
+        out[:] = quantise(plane * np.float32(share), spec)
 
 
 def _box(image: Float32) -> Float32:
