@@ -41,7 +41,7 @@ def verify(
     """
     settings = with_range(Settings(), parse_range(frames, start, duration), overwrite=False)
     settings = with_rate(settings, fps, sound)
-    found = check(source, target, settings, lossless=lossless or None, quiet=quiet)
+    found = check(source, target, settings, lossless=lossless or None, quiet=quiet, alone=True)
     if as_json:
         print(found.to_json())
     elif not quiet:
@@ -50,12 +50,25 @@ def verify(
 
 
 def check(
-    source: Path, target: Path, settings: Settings, *, lossless: bool | None = None, quiet: bool
+    source: Path,
+    target: Path,
+    settings: Settings,
+    *,
+    lossless: bool | None = None,
+    quiet: bool,
+    alone: bool = False,
 ) -> Verification:
-    """Compare two films, showing progress on stderr."""
+    """Compare two films, showing progress on stderr. ``alone``: nobody was warned of them yet."""
+    from vidcolor.media.faults import reading
+    from vidcolor.media.series import as_source
+    from vidcolor.plan import untold_rate
     from vidcolor.verify import verify as compare
 
-    with show_progress(quiet=quiet) as (progress, _):
+    with show_progress(quiet=quiet) as (progress, warn):
+        if alone:
+            with reading(source, "cannot be opened"):
+                for line in untold_rate(as_source(source), settings):
+                    warn(line)
         return compare(
             source,
             target,

@@ -131,7 +131,7 @@ def test_what_was_to_be_replaced_is_not_taken_for_done_after_an_interruption(bat
 def test_what_a_stopped_run_had_put_in_place_is_done(
     batch: Batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(target: Path, *, stills: bool) -> None:
+    def stop(target: Path, count: int, *, stills: bool) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:

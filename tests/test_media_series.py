@@ -16,7 +16,7 @@ import pytest
 from vidcolor.errors import SourceError, SourceNotFoundError, UsageError
 from vidcolor.identity import identity, source_digest
 from vidcolor.job import LENGTH, colorize_video
-from vidcolor.jobs.folder import Batch, plan_folder
+from vidcolor.jobs.folder import Batch, Film, plan_folder
 from vidcolor.jobs.run import look, run_batch
 from vidcolor.media.decode import decode
 from vidcolor.media.mux import Writer
@@ -273,17 +273,22 @@ def test_a_batch_takes_folders_of_pictures_where_it_is_told_their_rate(
     batch = Batch(films, tmp_path / "out", settings.replace(rate=Fraction(18)))
     told: list[str] = []
     summary = run_batch(batch, warn=told.append)
-    summary.check()
-    assert len(told) == 1 and "2 series" in told[0]
+    assert not told
+    assert [film.name for film in summary.films if film.state == "failed"] == ["several"]
+    assert "2 series" in summary.to_text()
     made = probe(tmp_path / "out" / "b" / "Reel No. 2.mkv")
     assert made.average_rate == 18
     rates = [probe(folder / "plain.mp4").average_rate for folder in (films, tmp_path / "out")]
     assert rates[0] == rates[1] != 18
     states = {film.name: film.state for film in look(batch)}
-    assert states == {"b/Reel No. 2": "done", "plain.mp4": "done"}
+    assert states == {"b/Reel No. 2": "done", "plain.mp4": "done", "several": "failed"}
+    # What a file manager leaves there is no picture.
+    (films / "b" / "Reel No. 2" / ".DS_Store").write_bytes(b"x")
+    (films / "b" / "Reel No. 2" / ".lock").symlink_to("nowhere")
+    assert {film.name: film.state for film in look(batch)} == states
     os.utime(films / "b" / "Reel No. 2" / "reel_086402.dpx", ns=(1, time.time_ns() + 10**10))
     states = {film.name: film.state for film in look(batch)}
-    assert states == {"b/Reel No. 2": "todo", "plain.mp4": "done"}
+    assert states == {"b/Reel No. 2": "todo", "plain.mp4": "done", "several": "failed"}
 
 
 def test_a_batch_takes_the_sound_that_lies_beside_a_folder_of_pictures(
@@ -312,3 +317,80 @@ def test_a_batch_takes_the_sound_that_lies_beside_a_folder_of_pictures(
     sound.unlink()
     (films / "Reel No. 2.aiff").unlink()
     assert [film.state for film in look(batch)] == ["todo", "done"]
+
+
+def test_an_empty_picture_is_not_the_end_of_the_film(tmp_path: Path) -> None:
+    reel = scan(tmp_path / "reel")
+    third = sorted(reel.iterdir())[2]
+    third.write_bytes(b"")
+    with pytest.raises(SourceError, match=f"1 picture is empty: {third.name}"):
+        probe(reel)
+
+
+def test_a_batch_sees_pictures_change_places_and_wrong_ones(tmp_path: Path) -> None:
+    films = tmp_path / "in"
+    swapped, gap = scan(films / "swapped"), scan(films / "gap")
+    scan(films / "scan.tif")
+    settings = LOSSLESS.replace(rate=Fraction(18))
+
+    def planned() -> dict[str, Film]:
+        found = plan_folder(Batch(films, tmp_path / "out", settings), {})
+        return {film.name: film for film in found}
+
+    before = planned()
+    assert before["scan.tif"].output == "scan.tif.mkv"
+    one, other, *_ = sorted(swapped.iterdir())
+    aside = one.rename(tmp_path / "aside.dpx")
+    other.rename(one)
+    aside.rename(other)
+    sorted(gap.iterdir())[1].unlink()
+    after = planned()
+    assert after["scan.tif"].identity == before["scan.tif"].identity
+    assert after["swapped"].identity != before["swapped"].identity
+    assert (after["gap"].state, before["gap"].state) == ("failed", "todo")
+    assert "1 picture is missing" in after["gap"].why
+    # Neither sound nor settings nor single pictures are films where a pattern says "all".
+    recording(films / "swapped.wav")
+    (films / "swapped.toml").touch()
+    everything = Batch(films, tmp_path / "out", settings, ("*", "*/*"))
+    assert {film.name for film in plan_folder(everything, {})} == set(after)
+
+
+def test_a_batch_says_why_numbered_pictures_are_no_film_to_it(tmp_path: Path) -> None:
+    reel = scan(tmp_path / "in" / "reel")
+    for folder, rate, why in (
+        (tmp_path / "in", None, "with --fps"),
+        (reel, Fraction(18), "the pictures of one film"),
+    ):
+        told: list[str] = []
+        batch = Batch(folder, tmp_path / "out", LOSSLESS.replace(rate=rate))
+        assert plan_folder(batch, {}, told.append) == []
+        assert len(told) == 1 and why in told[0]
+
+
+@pytest.mark.parametrize("name", ["reel.WAV", "REEL.wav"])
+def test_sound_is_found_whatever_its_case(name: str, tmp_path: Path) -> None:
+    scan(tmp_path / "in" / "reel")
+    sound = recording(tmp_path / "in" / name)
+    batch = Batch(tmp_path / "in", tmp_path / "out", LOSSLESS.replace(rate=Fraction(18)))
+    (film,) = plan_folder(batch, {})
+    assert film.settings.sound == sound
+
+
+def test_sound_that_goes_on_takes_no_stills_from_the_report(tmp_path: Path, net: Path) -> None:
+    films = tmp_path / "in"
+    scan(films / "reel")
+    recording(films / "reel.wav")
+    settings = LOSSLESS.replace("color", model=str(net)).replace(rate=Fraction(24))
+    summary = run_batch(Batch(films, tmp_path / "out", settings), report=tmp_path / "report")
+    (outcome,) = summary.outcomes.values()
+    assert outcome.length == pytest.approx(outcome.frames / 24, abs=0.01)
+    assert "data:image" in (tmp_path / "report" / "report.html").read_text()
+
+
+def test_who_compares_pictures_without_a_rate_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reel = scan(tmp_path / "reel")
+    assert run(["verify", str(reel), str(tmp_path / "none.mkv")]) != 0
+    assert "tell no frame rate" in capsys.readouterr().err

@@ -101,15 +101,20 @@ def decoder_of(info: VideoInfo) -> str:
     return SOFTWARE if info.surface is None else info.surface.device
 
 
+def untold_rate(source: Path, settings: Settings) -> Iterator[str]:
+    """A line of warning about numbered pictures whose frame rate nobody told."""
+    if settings.rate is None and series_at(source) is not None:
+        yield (
+            f"{source}: numbered pictures tell no frame rate; taken for {USUAL_RATE} a second, "
+            "--fps if they are not"
+        )
+
+
 def doubts(info: VideoInfo, settings: Settings) -> Iterator[str]:
     """What the user should know before the work begins, one line each."""
     yield from stray_shots(info, settings)
     yield from short_range(info, settings)
-    if settings.rate is None and series_at(info.path) is not None:
-        yield (
-            f"{info.path}: numbered pictures tell no frame rate; taken for {USUAL_RATE} a second, "
-            "--fps if they are not"
-        )
+    yield from untold_rate(info.path, settings)
     wanted, fields = settings.fields, info.fields
     if fields is None:
         if wanted.deinterlace:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -121,7 +122,7 @@ class Colorist:
                     hands=hands,
                     sign=sign,
                 )
-            length, strip = _look(Path(work.target), stills=work.strip)
+            length, strip = _look(Path(work.target), report.frames, stills=work.strip)
         except VidcolorError as error:
             told = str(error)
         except Exception as error:  # A mistake of ours must not cost the films that follow.
@@ -133,18 +134,22 @@ class Colorist:
         return Outcome(line, 0, time.monotonic() - begun, None, tuple(warnings))
 
 
-def _look(target: Path, *, stills: bool) -> tuple[float | None, bytes]:
-    """The finished film's length in seconds, and its strip."""
+def _look(target: Path, count: int, *, stills: bool) -> tuple[float | None, bytes]:
+    """The finished film's length in seconds, and its strip; it has ``count`` frames."""
     try:
         info, photo = probe(target), kind_of(target) is not None
         length = None if photo else info.duration
+        if length is not None and info.average_rate:
+            # Sound may go on after the last picture.
+            length = min(length, count / info.average_rate)
         if not stills:
             return (None if length is None else float(length)), b""
         pictures = []
         for number in range(1 if photo else _STILLS):
             start = (length or Fraction(0)) * number / _STILLS
             with closing(decode(info, RangeSettings(start=start))) as frames:
-                pictures.append(still(next(frames), info, _SHORT_SIDE))
-        return (None if length is None else float(length)), jpeg(np.hstack(pictures), _QUALITY)
-    except (VidcolorError, StopIteration):
+                pictures += [still(frame, info, _SHORT_SIDE) for frame in islice(frames, 1)]
+        strip = jpeg(np.hstack(pictures), _QUALITY) if pictures else b""
+        return (None if length is None else float(length)), strip
+    except VidcolorError:
         return None, b""  # The film is there; only its picture for the report is not.

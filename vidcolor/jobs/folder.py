@@ -9,8 +9,10 @@ of the same form as a config file's, and the nearest to the film comes first, be
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -19,8 +21,8 @@ from vidcolor.errors import SettingsError, SourceError, SourceNotFoundError, Usa
 from vidcolor.jobs.files import Identity, identify
 from vidcolor.jobs.ledger import Entry
 from vidcolor.jobs.naming import name_targets
-from vidcolor.jobs.sidecars import Digests, Sidecars
-from vidcolor.media.series import as_source
+from vidcolor.jobs.sidecars import SOUNDS, Digests, Sidecars
+from vidcolor.media.series import as_source, is_picture, series_at
 from vidcolor.photos.kinds import SUFFIXES
 from vidcolor.settings import Settings
 
@@ -30,6 +32,9 @@ FILMS = frozenset(
     | {".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv", ".y4m"}
 )
 """What files are called that are taken for films when no pattern says which."""
+
+_BESIDE = frozenset({".toml", ".json"})
+"""What settings, shots and hints beside a film are called, whatever a pattern says."""
 
 State = Literal["todo", "done", "failed", "exists", "busy"]
 """``failed``: the last time, and nothing has changed since. ``exists``: something else is in the
@@ -66,6 +71,10 @@ class Film:
     why: str = ""
 
 
+_Found = tuple[PurePosixPath, Identity, str]
+"""A film's name, what tells it, and what is wrong with it, if anything."""
+
+
 def plan_folder(
     batch: Batch, entries: Mapping[str, Entry], warn: Callable[[str], None] | None = None
 ) -> list[Film]:
@@ -76,20 +85,25 @@ def plan_folder(
     """
     _check(batch)
     found = sorted(_find(batch, warn or (lambda line: None)), key=lambda item: item[0].parts)
+    if not found and warn is not None and not batch.photos:
+        for line in _overlooked(batch):
+            warn(line)
     sidecars = Sidecars(batch.source, batch.settings)
     settings: list[Settings | str] = []
-    for name, _ in found:
+    for name, _, fault in found:
         try:
-            settings.append(_for_its_kind(sidecars.of(name), batch.source / name))
+            settings.append(fault or _for_its_kind(sidecars.of(name), batch.source / name))
         except SettingsError as error:
             settings.append(str(error))
     usable = [batch.settings if isinstance(item, str) else item for item in settings]
-    names = [name for name, _ in found]
+    names = [name for name, *_ in found]
     whole = {name for name in names if (batch.source / name).is_dir()}
     outputs = name_targets(names, usable, entries, whole)
     digests = Digests()
     films = []
-    for (name, identity), told, own, output in zip(found, settings, usable, outputs, strict=True):
+    for (name, identity, _), told, own, output in zip(
+        found, settings, usable, outputs, strict=True
+    ):
         film = Film(
             str(name),
             batch.source / name,
@@ -164,8 +178,8 @@ def _check(batch: Batch) -> None:
             raise UsageError(f"--pattern {pattern}: give one relative to SOURCE_DIR, as '**/*.avi'")
 
 
-def _find(batch: Batch, warn: Callable[[str], None]) -> Iterator[tuple[PurePosixPath, Identity]]:
-    """Names and identities of the films, in no order."""
+def _find(batch: Batch, warn: Callable[[str], None]) -> Iterator[_Found]:
+    """The films, in no order."""
     target = batch.target.resolve()
     numbered = batch.settings.rate is not None and not batch.photos
     if batch.patterns:
@@ -178,9 +192,10 @@ def _find(batch: Batch, warn: Callable[[str], None]) -> Iterator[tuple[PurePosix
                 continue
             if path.suffix == ".part" or any(part.startswith(".") for part in name.parts):
                 continue
-            yield from _film(path, name)
-            if numbered and path.is_dir():
-                yield from _series(path, name, warn)
+            if path.is_dir():
+                yield from _series(path, name, warn) if numbered else ()
+            elif path.suffix not in _BESIDE and not (numbered and _of_series(path)):
+                yield from _film(path, name)
         return
 
     def unreadable(error: OSError) -> None:
@@ -200,25 +215,64 @@ def _find(batch: Batch, warn: Callable[[str], None]) -> Iterator[tuple[PurePosix
                 yield from _film(here / file, (here / file).relative_to(batch.source))
 
 
-def _film(path: Path, name: Path) -> Iterator[tuple[PurePosixPath, Identity]]:
+def _film(path: Path, name: Path) -> Iterator[_Found]:
     identity = identify(path)  # None: it was there a moment ago.
     if identity is not None and path.is_file():
-        yield PurePosixPath(name.as_posix()), identity
+        yield PurePosixPath(name.as_posix()), identity, ""
 
 
-def _series(
-    folder: Path, name: Path, warn: Callable[[str], None]
-) -> Iterator[tuple[PurePosixPath, Identity]]:
-    """A folder of numbered pictures, and nothing of any other."""
+def _of_series(path: Path) -> bool:
+    """Whether a file belongs to numbered pictures: one of them, or what is heard with them."""
+    return is_picture(path.name) or path.suffix.lower() in SOUNDS
+
+
+def _series(folder: Path, name: Path, warn: Callable[[str], None]) -> Iterator[_Found]:
+    """A folder of numbered pictures; of several series, or with gaps, it has a fault."""
+    fault = ""
     try:
-        if as_source(folder) != folder:
-            yield PurePosixPath(name.as_posix()), _whole_of(folder)
-    except (SourceError, OSError) as error:
-        warn(str(error))
+        try:
+            pattern = as_source(folder)
+            if pattern == folder:
+                return
+            series_at(pattern)
+        except SourceError as error:
+            fault = str(error)
+        yield PurePosixPath(name.as_posix()), _whole_of(folder), fault
+    except OSError as error:
+        warn(f"{folder}: cannot look into this folder: {error.strerror}")
+
+
+def _overlooked(batch: Batch) -> Iterator[str]:
+    """Why pictures that are there may not have been taken for a film."""
+    if _pattern_of(batch.source) is not None:
+        yield (
+            f"{batch.source}: holds the pictures of one film: vidcolor SOURCE TARGET takes it, or "
+            "this command the folder above"
+        )
+    elif batch.settings.rate is None:
+        folders = (Path(folder) for folder, *_ in os.walk(batch.source))
+        if any(_pattern_of(folder) is not None for folder in folders):
+            yield f"{batch.source}: has folders of numbered pictures; with --fps they are films"
+
+
+def _pattern_of(folder: Path) -> Path | None:
+    """The pattern of the numbered pictures in a folder, if it holds one series."""
+    with suppress(SourceError, OSError):
+        pattern = as_source(folder)
+        return None if pattern == folder else pattern
+    return None
 
 
 def _whole_of(folder: Path) -> Identity:
-    """The sizes of all files together, and the time of the last change."""
+    """The sizes of all pictures together, and in place of a time what tells their names, sizes and
+    times."""
     with os.scandir(folder) as entries:
-        found = [entry.stat() for entry in entries]
-    return Identity(sum(one.st_size for one in found), max(one.st_mtime_ns for one in found))
+        found = sorted(
+            (entry.name, stat.st_size, stat.st_mtime_ns)
+            for entry in entries
+            if is_picture(entry.name) and entry.is_file()
+            for stat in [entry.stat()]
+        )
+    told = hashlib.sha256(repr(found).encode(errors="surrogateescape")).digest()
+    # What a database's integer holds.
+    return Identity(sum(size for _, size, _ in found), int.from_bytes(told[:7], "big"))

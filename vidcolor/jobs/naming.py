@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
-from pathlib import PurePath, PurePosixPath
+from pathlib import PurePosixPath
 
 from vidcolor.jobs.ledger import Entry
 from vidcolor.photos.kinds import SUFFIXES
@@ -27,10 +27,10 @@ def name_targets(
     several would be called alike, ``film.avi`` becomes ``film.avi.mkv``. The names of ``folders``
     have no suffix that could go.
     """
-    plain = [
-        f"{name if name in folders else name.with_suffix('')}{target_suffix(name, own)}"
-        for name, own in zip(names, settings, strict=True)
-    ]
+    plain = []
+    for name, own in zip(names, settings, strict=True):
+        stem, ending = (name, "") if name in folders else (name.with_suffix(""), name.suffix)
+        plain.append(f"{stem}{target_suffix(ending, own)}")
     wanted = Counter(name.casefold() for name in plain)
     given: dict[int, str] = {}
     taken: set[str] = set()
@@ -58,10 +58,10 @@ def name_targets(
     return [given[number] for number in range(len(names))]
 
 
-def target_suffix(name: PurePath, settings: Settings) -> str:
-    """The suffix of the target of a film called ``name``."""
-    if name.suffix.lower() in SUFFIXES:
-        return name.suffix  # A photo, which no container holds.
+def target_suffix(suffix: str, settings: Settings) -> str:
+    """The suffix of the target of a film with this ``suffix``."""
+    if suffix.lower() in SUFFIXES:
+        return suffix  # A photo, which no container holds.
     if settings.encoder.container is not None:
         return f".{settings.encoder.container}"
-    return name.suffix if name.suffix.lower() in _KEPT else _ELSE
+    return suffix if suffix.lower() in _KEPT else _ELSE

@@ -119,12 +119,13 @@ def _looks(run: _Run, watch: Clock | None, warn: Callable[[str], None]) -> Itera
     if watch is None:
         yield run.plan(warn)
         return
-    since: dict[str, tuple[Identity, float]] = {}
+    since: dict[str, tuple[tuple[Identity, str], float]] = {}
     while True:
         films, now = run.plan(warn), watch.now()
-        seen = {film.name: (film.identity, now) for film in films}
-        for name, (identity, _) in seen.items():
-            if name in since and since[name][0] == identity:
+        # The digest tells of sound that is still being written.
+        seen = {film.name: ((film.identity, film.digest), now) for film in films}
+        for name, (known, _) in seen.items():
+            if name in since and since[name][0] == known:
                 seen[name] = since[name]
         since = seen
         yield [film for film in films if now - since[film.name][1] >= _STILL]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -77,10 +78,12 @@ class Sidecars:
         if name.parent not in self._sounds:
             found: dict[str, list[Path]] = {}
             for path in sorted((self.source / name.parent).iterdir()):
-                if path.suffix.lower() in SOUNDS and path.name[0] != ".":
-                    found.setdefault(path.stem, []).append(path)
+                if path.suffix.lower() in SOUNDS and path.name[0] != "." and path.is_file():
+                    found.setdefault(_alike(path.stem), []).append(path)
             self._sounds[name.parent] = found
-        sounds = self._sounds[name.parent].get(name.name, [])
+        sounds = self._sounds[name.parent].get(_alike(name.name), [])
+        # Of reel.wav and Reel.wav, the one that is called as the folder is.
+        sounds = [path for path in sounds if path.stem == name.name] or sounds
         if len(sounds) > 1:
             names = " and ".join(path.name for path in sounds)
             raise SettingsError(f"{self.source / name}: {names} lie beside it; leave one of them")
@@ -146,6 +149,11 @@ def _content(name: str) -> str:
     with suppress(OSError):
         return digest(Path(name))
     return name
+
+
+def _alike(name: str) -> str:
+    """The same for names that differ in case alone, or in how a Mac writes an umlaut."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _sample(path: Path) -> str:

@@ -62,11 +62,12 @@ class Summary:
             )
 
     def to_text(self) -> str:
-        """The failures, a line each, and how many films came to what."""
+        """What failed or was left alone, a line each, and how many films came to what."""
         lines = [
-            visible(f"failed  {film.name}: {film.why}")
+            visible(f"{film.state:<7} {film.name}: {film.why}")
+            for state in ("exists", "failed")
             for film in self.films
-            if film.state == "failed"
+            if film.state == state
         ]
         counts = [f"{self.count(state)} {_WORDS[state]}" for state in reversed(_ORDER)]
         told = "; ".join(line for line in counts if not line.startswith("0 "))

@@ -15,7 +15,7 @@ from av.stream import AttachmentStream, Disposition, Stream
 from av.video.stream import VideoStream
 
 from vidcolor.device import cores
-from vidcolor.errors import NoVideoError, SourceError, UsageError
+from vidcolor.errors import NoVideoError, SourceError, SourceNotFoundError, UsageError
 from vidcolor.frames import StreamInfo, VideoInfo
 from vidcolor.media.captions import captions_of
 from vidcolor.media.colortags import color_spec, color_tags
@@ -63,7 +63,12 @@ def probe(
     with reading(Path(path), "cannot be opened"):
         path = as_source(Path(path))
         given = [flag for flag, it in (("--fps", rate), ("--sound", sound)) if it is not None]
-        if given and series_at(path) is None:
+        series = series_at(path)
+        if series is not None:
+            series.check()
+        elif given and path.is_dir():
+            raise SourceError(f"{path}: no numbered pictures in this folder")
+        elif given:
             raise UsageError(f"{path}: {given[0]} is for numbered pictures; a film has its own")
     with open_source(path, limits) as source:
         if len(source.streams) > limits.streams:
@@ -186,8 +191,13 @@ def _describe(
 
 
 def _sound_tracks(path: Path, limits: LimitSettings) -> tuple[StreamInfo, ...]:
-    with open_source(path, limits) as source, reading(path):
-        found = tuple(_describe_other(stream) for stream in source.streams.audio)
+    try:
+        with open_source(path, limits) as source, reading(path):
+            found = tuple(_describe_other(stream) for stream in source.streams.audio)
+    except SourceNotFoundError:
+        raise
+    except SourceError as error:
+        raise SourceError(f"{path}: not a file of sound that can be read") from error
     if not found:
         raise SourceError(f"{path}: no sound in this file")
     return found

@@ -69,6 +69,16 @@ class Series:
         for number in range(self.first, self.first + self.count):
             yield self.folder / f"{self.before}{number:0{self.digits}}{self.after}"
 
+    def check(self) -> None:
+        """Raises SourceError for empty pictures, at which FFmpeg takes the film to end; OSError."""
+        empty = [picture.name for picture in self.files() if not picture.stat().st_size]
+        if empty:
+            what = "picture is" if len(empty) == 1 else "pictures are"
+            names = ", ".join(empty[:_TOLD]) + " …" * (len(empty) > _TOLD)
+            raise SourceError(
+                f"{self.folder}: {len(empty)} {what} empty: {names}; copied to the end?"
+            )
+
 
 def as_source(path: Path) -> Path:
     """``path``, or for a folder of one series of numbered pictures, and no other, their pattern.
@@ -90,7 +100,8 @@ def as_source(path: Path) -> Path:
     ]
     if len(patterns) > 1:
         raise SourceError(
-            f"{path}: holds {len(patterns)} series of numbered pictures; name one of them: "
+            f"{path}: holds {len(patterns)} series of numbered pictures; give each a folder of its "
+            "own, or name one: "
             + ", ".join(str(path / name) for name in patterns[:_TOLD])
             + " …" * (len(patterns) > _TOLD)
         )
@@ -138,13 +149,17 @@ def _plain(text: str) -> str:
     return text.replace("%", "%%")
 
 
+def is_picture(name: str) -> bool:
+    """Whether a file of this name may be one of a series."""
+    # A dot in front: what other systems leave beside each file.
+    return not name.startswith(".") and name.lower().endswith(_SUFFIXES)
+
+
 def _pictures(folder: Path) -> Iterator[str]:
     """The names in ``folder`` that pictures have."""
     with os.scandir(folder) as entries:
         for entry in entries:
-            # A dot in front: what other systems leave beside each file.
-            hidden = entry.name.startswith(".")
-            if not hidden and entry.name.lower().endswith(_SUFFIXES) and entry.is_file():
+            if is_picture(entry.name) and entry.is_file():
                 yield entry.name
 
 

@@ -84,7 +84,7 @@ def _film(session: Session, opened: Opened) -> dict[str, Any]:
             shlex.join(opened.kept.options(now, stills=bool(stills))),
         ],
         "targets": {
-            name: f"{film.path.stem}-colour{target_suffix(film.path, settings)}"
+            name: f"{film.path.stem}-colour{target_suffix(film.path.suffix, settings)}"
             for name, settings in session.presets.items()
         },
     }
