@@ -83,12 +83,13 @@ def test_openvino_gives_the_colours_that_torch_gives(
     assert np.abs(both - expected).max() < 1e-3
 
 
-def test_the_shipped_weights_colour_alike_in_both_engines() -> None:
+@pytest.mark.parametrize("name", ["default", "fast"])
+def test_the_shipped_weights_colour_alike_in_both_engines(name: str) -> None:
     rng = np.random.default_rng(3)
     coarse = torch.from_numpy(rng.uniform(10, 90, (1, 1, 6, 8)).astype(np.float32))
     light = F.interpolate(coarse, (96, 128), mode="bicubic").clamp(0, 100)[:, 0].numpy()
-    ours = Colorizer("default", "cpu", engine="openvino").colors(light)
-    theirs = Colorizer("default", "cpu", engine="torch", dtype=torch.float32).colors(light)
+    ours = Colorizer(name, "cpu", engine="openvino").colors(light)
+    theirs = Colorizer(name, "cpu", engine="torch", dtype=torch.float32).colors(light)
     assert np.abs(theirs).max() > 2
     # Less than what 8 bits of chroma tell apart, but for the few pixels where the network wavers.
     assert np.abs(ours - theirs).mean() < 0.3

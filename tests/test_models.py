@@ -103,8 +103,9 @@ def test_an_unknown_model_names_the_known_ones() -> None:
         find_model("no-such-model")
 
 
-def test_the_shipped_weights_load_and_know_sky_from_grass() -> None:
-    colorizer = Colorizer("default", "cpu")
+@pytest.mark.parametrize("name", ["default", "fast"])
+def test_the_shipped_weights_load_and_are_small(name: str) -> None:
+    colorizer = Colorizer(name, "cpu")
     assert colorizer.path.stat().st_size < 25e6
     ab = colorizer.colors(np.full((1, 128, 160), 60, np.float32))
     assert ab.shape == (1, 2, 128, 160)

@@ -238,7 +238,7 @@ def test_nothing_is_downloaded_without_being_asked(
     assert out == "" and err.count("\n") == 1
     assert "vidcolor models pull eccv16" in err
     with pytest.raises(AssertionError, match="network was used"):
-        pull.pull(CATALOG[1])
+        pull.pull(CATALOG[2])
 
 
 def test_a_file_put_there_by_hand_counts(folder: Path) -> None:
@@ -255,17 +255,21 @@ def test_the_users_cache_is_the_usual_place(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_catalogue_names_licence_source_and_digest(folder: Path) -> None:
-    assert [model.name for model in CATALOG][:3] == ["default", "eccv16", "siggraph17"]
-    assert CATALOG[0].path.stat().st_size == pytest.approx(CATALOG[0].megabytes * 1e6, rel=0.06)
-    for model in CATALOG[1:]:
+    assert [model.name for model in CATALOG][:4] == ["default", "fast", "eccv16", "siggraph17"]
+    shipped = [model for model in CATALOG if model.shipped]
+    assert [model.name for model in shipped] == ["default", "fast"]
+    for model in shipped:
+        assert model.path.stat().st_size == pytest.approx(model.megabytes * 1e6, rel=0.07)
+    for model in CATALOG[2:]:
         assert len(model.sha256) == 64
         assert model.licence and model.megabytes and model.source.startswith("https://")
         assert all(address.startswith("https://") for address in model.mirrors)
-    for model in CATALOG[1:3]:
+    for model in CATALOG[2:4]:
         # torch.hub's habit: the name ends with the first digits of the digest.
         assert Path(model.file).stem.endswith(f"-{model.sha256[:8]}")
-    for part in ("name", "file", "sha256"):
+    for part in ("name", "file"):
         assert len({getattr(model, part) for model in CATALOG}) == len(CATALOG)
+    assert len({model.sha256 for model in CATALOG[2:]}) == len(CATALOG[2:])
 
 
 def test_the_commands(
@@ -289,7 +293,7 @@ def test_the_commands(
     assert run(["models", "pull", "net", "--quiet"]) == 0
     assert capfd.readouterr() == (f"{folder / 'net.pth'}\n", "")
 
-    for name in ("default", "nothing"):
+    for name in ("default", "fast", "nothing"):
         assert run(["models", "pull", name]) == 5
         out, err = capfd.readouterr()
         assert out == "" and err.count("\n") == 1 and "net" in err

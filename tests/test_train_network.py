@@ -54,10 +54,11 @@ def test_the_default_network_stays_small(name: str, attention: int) -> None:
     assert counter.get_total_flops() / 2 < 2e9
 
 
-@pytest.mark.parametrize("name", ["default", "finish", "gpu", "nogan", "taught"])
-def test_the_recipes_build_the_default_network(name: str) -> None:
+@pytest.mark.parametrize("name", ["default", "finish", "gpu", "nogan", "taught", "fast"])
+def test_the_recipes_build_the_networks_that_ship(name: str) -> None:
     recipe = load_recipe(CONFIGS / f"{name}.toml", {"photos": ["a"]})
-    shipped = NetConfig.from_dict(read_model(find_model("default"))[1].config)
+    model = "fast" if name == "fast" else "default"
+    shipped = NetConfig.from_dict(read_model(find_model(model))[1].config)
     decoding = ("temperature", "rebalance", "chroma_gain", "chroma_power")
     built = replace(net_config(recipe), **{key: getattr(shipped, key) for key in decoding})
     assert built == shipped

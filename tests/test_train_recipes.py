@@ -23,7 +23,7 @@ from vidcolor.train.teachers import Teachers
 from vidcolor_cli.main import run
 
 CONFIGS = Path(__file__).parent.parent / "configs" / "train"
-DEFAULT = {"default", "gpu", "finish", "taught"}
+DEFAULT = {"default", "gpu", "finish", "taught", "fast"}
 NAMES = sorted({path.stem for path in CONFIGS.glob("*.toml")} - DEFAULT)
 """Those of the default network have tests of their own."""
 

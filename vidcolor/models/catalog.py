@@ -68,6 +68,14 @@ CATALOG = (
         "part of vidcolor",
     ),
     Model(
+        "fast",
+        "A smaller ChromaNet, trained for vidcolor",
+        "fast.safetensors",
+        7,
+        "Apache-2.0",
+        "part of vidcolor",
+    ),
+    Model(
         "eccv16",
         "Zhang, Isola, Efros: Colorful Image Colorization, 2016",
         "colorization_release_v2-9b330a0b.pth",
