@@ -17,7 +17,8 @@ Node = Any
 _MOST = 6.0
 """What units clamp their results to."""
 _LEVELS = 63
-"""The largest integer that stands for a weight, whose sign is apart."""
+"""The largest integer that stands for a weight, whose sign is apart; rounding may make it one more,
+which two products of 8 bits have just room for in 16."""
 
 
 class Layers:
@@ -123,8 +124,20 @@ class Layers:
         return self.ops.constant(np.ascontiguousarray(value, np.float32))
 
     def integers(self, filters: Float32) -> Node:
-        """``filters`` (outputs, …) as integers of 7 bits and a scale for each output."""
+        """``filters`` (outputs, …) as integers of 7 bits and a scale for each output.
+
+        What rounding takes from one place of a filter it gives to the next, so that the sum is
+        right: neighbouring pixels are much alike, and so are errors of plain rounding over them.
+        """
         scale = np.abs(filters).max(axis=(1, 2, 3), keepdims=True) / _LEVELS
         scale = np.maximum(scale, np.finfo(np.float32).tiny)
-        whole = self.ops.constant(np.rint(filters / scale).astype(np.int8))
-        return self.ops.multiply(self.ops.convert(whole, np.float32), self.constant(scale))
+        places = (filters / scale).reshape(*filters.shape[:2], -1)
+        whole = np.empty(places.shape, np.int8)
+        left = np.zeros(places.shape[:2], np.float32)
+        for place in range(places.shape[2]):
+            left += places[..., place]
+            rounded = np.rint(left)
+            whole[..., place] = rounded
+            left -= rounded
+        integers = self.ops.convert(self.ops.constant(whole.reshape(filters.shape)), np.float32)
+        return self.ops.multiply(integers, self.constant(scale))
