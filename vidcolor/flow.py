@@ -47,6 +47,8 @@ _ROUND_TRIP = 0.3
 count."""
 _MISMATCH = 14.0
 """Levels of structure by which a pixel and its origin may differ, likewise."""
+_HOPELESS = 60.0
+"""Doubt that leaves no confidence at all; beyond it exp is slow, its results being too small."""
 _FREE_DOUBT = 0.5
 """Doubt that costs no confidence: a memory fades fast if every step takes a little of it."""
 
@@ -167,7 +169,8 @@ def _motion(here: Structure, there: Structure, flow: Float32, back: Float32) -> 
     levels = there.pixels.astype(np.float32)
     # All that lies there in one turn; four channels are the fastest, see `warp`.
     found = np.asarray(cv2.merge([*_planes(back), levels, levels]), np.float32)
-    missed_u, missed_v, origin, _ = _planes(warp(found, flow))
+    places = _grid(height, width) + flow
+    missed_u, missed_v, origin, _ = _planes(_taken(found, places))
     u, v = _planes(flow)
     missed_u += u
     missed_v += v
@@ -181,9 +184,9 @@ def _motion(here: Structure, there: Structure, flow: Float32, back: Float32) -> 
     unlike *= unlike
     doubt += unlike
     doubt -= np.float32(_FREE_DOUBT)
-    confidence = cv2.exp(-np.maximum(doubt, 0, out=doubt))
-    places = _grid(height, width) + flow
-    confidence[cv2.inRange(places, (-0.5, -0.5), (width - 0.5, height - 0.5)) == 0] = 0
+    confidence = cv2.exp(-np.clip(doubt, 0, _HOPELESS, out=doubt))
+    inside = cv2.inRange(places, (-0.5, -0.5), (width - 0.5, height - 0.5))
+    confidence = cv2.copyTo(confidence, inside)
     columns, rows = size = motion_size(here.size)
     flow = flow * np.array((columns / width, rows / height), np.float32)
     return Motion(
@@ -198,7 +201,11 @@ def warp(image: Image, flow: Float32) -> Image:
     Linear interpolation; what comes from outside the picture repeats its border. Where the flow is
     zero the values come back exactly. OpenCV is by far fastest with four channels.
     """
-    places = _grid(*flow.shape[:2]) + flow
+    return _taken(image, _grid(*flow.shape[:2]) + flow)
+
+
+def _taken(image: Image, places: Float32) -> Image:
+    """What lies in ``image`` at ``places`` (h, w, 2)."""
     return cv2.remap(image, places, None, cv2.INTER_LINEAR, borderMode=_BORDER)  # type: ignore[call-overload, no-any-return]
 
 
