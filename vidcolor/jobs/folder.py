@@ -244,23 +244,22 @@ def _series(folder: Path, name: Path, warn: Callable[[str], None]) -> Iterator[_
 
 def _overlooked(batch: Batch) -> Iterator[str]:
     """Why pictures that are there may not have been taken for a film."""
-    if _pattern_of(batch.source) is not None:
+    if _is_series(batch.source):
         yield (
             f"{batch.source}: holds the pictures of one film: vidcolor SOURCE TARGET takes it, or "
             "this command the folder above"
         )
-    elif batch.settings.rate is None:
-        folders = (Path(folder) for folder, *_ in os.walk(batch.source))
-        if any(_pattern_of(folder) is not None for folder in folders):
-            yield f"{batch.source}: has folders of numbered pictures; with --fps they are films"
+    elif batch.settings.rate is None and any(
+        _is_series(Path(folder)) for folder, *_ in os.walk(batch.source)
+    ):
+        yield f"{batch.source}: has folders of numbered pictures; with --fps they are films"
 
 
-def _pattern_of(folder: Path) -> Path | None:
-    """The pattern of the numbered pictures in a folder, if it holds one series."""
+def _is_series(folder: Path) -> bool:
+    """Whether a folder holds one series of numbered pictures."""
     with suppress(SourceError, OSError):
-        pattern = as_source(folder)
-        return None if pattern == folder else pattern
-    return None
+        return as_source(folder) != folder
+    return False
 
 
 def _whole_of(folder: Path) -> Identity:
@@ -273,6 +272,6 @@ def _whole_of(folder: Path) -> Identity:
             if is_picture(entry.name) and entry.is_file()
             for stat in [entry.stat()]
         )
-    told = hashlib.sha256(repr(found).encode(errors="surrogateescape")).digest()
+    told = hashlib.sha256(repr(found).encode()).digest()
     # What a database's integer holds.
     return Identity(sum(size for _, size, _ in found), int.from_bytes(told[:7], "big"))
