@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import unicodedata
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -111,7 +112,6 @@ class Digests:
     def __init__(self) -> None:
         self._model = cache(_model)
         self._file = cache(_content)
-        self._sample = cache(_sample)
         self._usual = _flat(Settings())
 
     def of(self, settings: Settings) -> str:
@@ -120,7 +120,7 @@ class Digests:
         if settings.look.lut is not None:
             values["look.lut"] = self._file(settings.look.lut)
         if settings.sound is not None:
-            values["sound"] = self._sample(settings.sound)
+            values["sound"] = self._file(str(settings.sound), sample_digest)
         differs = {
             key: value
             for key, value in values.items()
@@ -145,18 +145,12 @@ def _model(name: str) -> str:
     return name
 
 
-def _content(name: str) -> str:
+def _content(name: str, read: Callable[[Path], str] = digest) -> str:
     with suppress(OSError):
-        return digest(Path(name))
+        return read(Path(name))
     return name
 
 
 def _alike(name: str) -> str:
     """The same for names that differ in case alone, or in how a Mac writes an umlaut."""
     return unicodedata.normalize("NFC", name).casefold()
-
-
-def _sample(path: Path) -> str:
-    with suppress(OSError):
-        return sample_digest(path)
-    return str(path)
