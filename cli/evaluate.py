@@ -14,6 +14,7 @@ from vidcolor.errors import UsageError
 from .flags import Tiles
 from .options import build_settings, tile_flags
 from .reports import check_report
+from .signals import heed
 
 
 def evaluate(
@@ -77,6 +78,7 @@ def evaluate(
 
 
 def _tell(done: int) -> None:
+    heed()
     if done % 100 == 0:
         print(f"{done} pictures", file=sys.stderr, flush=True)
 

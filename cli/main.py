@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import io
 import os
-import signal
 import sys
 from collections.abc import Sequence
 
@@ -15,12 +14,12 @@ from vidcolor.errors import VidcolorError
 from vidcolor.report import visible
 
 from . import batch, colorize, evaluate, models, preview, probe, shots, studio, train, verify
+from .signals import heeded
 
 COMMANDS = ("batch", "eval", "models", "preview", "probe", "shots", "studio", "train", "verify")
 """A first word that is none of these is the name of a film."""
 
 _INTERRUPTED = 130
-_TERMINATED = 143
 
 film = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 film.command(epilog=colorize.EPILOG)(colorize.colorize)
@@ -70,10 +69,9 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code; messages go to stderr."""
     words = list(arguments) or ["--help"]
     chosen = app if words[0] in COMMANDS else film
-    # A job that is told to stop cleans up after itself, as with Ctrl-C.
-    before = signal.signal(signal.SIGTERM, _terminate)
     try:
-        code = chosen(words, prog_name="vidcolor", standalone_mode=False)
+        with heeded():
+            code = chosen(words, prog_name="vidcolor", standalone_mode=False)
         if code == _INTERRUPTED:
             raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
@@ -95,12 +93,6 @@ def run(arguments: Sequence[str]) -> int:
             raise
         _say(f"{tell()} See vidcolor --help.")
         return 2
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _terminate(number: int, frame: object) -> None:
-    raise SystemExit(_TERMINATED)
 
 
 def _say(message: str) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from vidcolor.report import Progress, visible
 
+from .signals import heed
+
 if TYPE_CHECKING:
     from vidcolor.jobs.tally import Step
 
@@ -26,7 +28,7 @@ def show_progress(*, quiet: bool) -> Iterator[Shown]:
     Warnings are shown even when ``quiet``: they tell what the target lacks.
     """
     if quiet:
-        yield (lambda progress: None), _warn
+        yield (lambda progress: heed()), _warn
     elif sys.stderr.isatty():
         yield from _bar()
     else:
@@ -59,6 +61,7 @@ def show_steps(*, quiet: bool) -> Iterator[tuple[Callable[[Step], None], Callabl
 
         def show(step: Step) -> None:
             nonlocal last
+            heed()
             left = "" if step.left is None else f"; {_clock(step.left)} left"
             if step.progress is None:
                 say(f"{step.number} of {step.films}: {_ending(step)}{left}")
@@ -72,6 +75,7 @@ def show_steps(*, quiet: bool) -> Iterator[tuple[Callable[[Step], None], Callabl
 
 
 def _failure(step: Step) -> None:
+    heed()
     if step.film.state == "failed":
         _say(_ending(step))
 
@@ -109,6 +113,7 @@ def _lines() -> Iterator[Shown]:
 
     def show(progress: Progress) -> None:
         nonlocal last
+        heed()
         speed, now = speed_of(progress, _say), time.monotonic()
         # From the first frame on: what came before it says nothing of the speed.
         last = now if last is None else last
@@ -143,6 +148,7 @@ def _bar() -> Iterator[Shown]:
         task = bar.add_task("", total=None, speed=0.0)
 
         def show(progress: Progress) -> None:
+            heed()
             speed = speed_of(progress, lambda line: console.print(line, highlight=False))
             total = None if progress.total is None else max(progress.total, progress.done)
             bar.update(task, completed=progress.done, total=total, speed=speed)

@@ -9,15 +9,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
 from networks import tiny_checkpoint
 
 from vidcolor.errors import SettingsError, UsageError
+from vidcolor.media.captions import Captioner
 from vidcolor.settings import RangeSettings, Settings
 from vidcolor_cli.flags import PRESETS
 from vidcolor_cli.main import run
@@ -365,6 +368,46 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(clip: Clips, tiny: str, tmp_pat
     assert process.returncode == 130, err
     assert err.endswith("vidcolor: interrupted: the target was not written\n")
     assert "Traceback" not in err
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize("quiet", [[], ["--quiet"]])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_whose_exception_a_library_drops_is_heeded_with_the_next_frame(
+    number: signal.Signals,
+    quiet: list[str],
+    clip: Clips,
+    quick: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = 0
+    caption = Captioner.caption
+
+    def dropping(self: Captioner, picture: av.VideoFrame, decoded: object) -> av.VideoFrame:
+        nonlocal told
+        told += 1
+        if told == 3:
+            with suppress(KeyboardInterrupt, SystemExit):
+                signal.raise_signal(number)
+        return caption(self, picture, decoded)
+
+    monkeypatch.setattr(Captioner, "caption", dropping)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    out = tmp_path / "out"
+    out.mkdir()
+    words = [str(clip("plain.mp4")), str(out / "o.mkv"), *quick, *quiet, "--no-resume"]
+    try:
+        if number == signal.SIGINT:
+            assert run(words) == 130
+        else:
+            with pytest.raises(SystemExit) as ended:
+                run(words)
+            assert ended.value.code == 143
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert told == 3
     assert list(out.iterdir()) == []
 
 
