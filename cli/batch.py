@@ -7,6 +7,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from vidcolor.errors import UsageError
 from vidcolor.report import visible
 
 from .flags import Cluster, Config, Device, Model, Preset
@@ -54,6 +55,8 @@ def batch(
     """
     settings = build_settings(preset, config, {"model": model, "device": device}, {})
     settings = with_rate(settings.replace(overwrite=overwrite), fps)
+    if photos and fps is not None:
+        raise UsageError("--fps: only for films, and --photos asks for photos")
 
     # Imported here so that --help need not wait for OpenCV.
     from vidcolor.jobs.folder import Batch

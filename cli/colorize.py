@@ -86,6 +86,7 @@ def colorize(
     decoder: Annotated[str | None, Option(help="software, or a device: cuda, vaapi …")] = None,
     codec: Annotated[str | None, Option(help="h264, h265, av1, vp9, ffv1, prores …")] = None,
     crf: Annotated[float | None, Option(help="Quality; smaller is better and larger.")] = None,
+    audio: Annotated[str | None, Option(help="Sound in another codec becomes aac, flac …")] = None,
     encoder_options: Annotated[str | None, Option(metavar="K=V[,K=V]")] = None,
     limits: Annotated[
         str | None, Option(metavar="K=N[,K=N]", help="pixels, frames, streams.")
@@ -122,7 +123,7 @@ def colorize(
         "tiles": tile_flags(tiles),
         "batch_size": batch_size,
     }
-    encoder = {"codec": codec, "crf": crf, "options": encoder_options}
+    encoder = {"codec": codec, "crf": crf, "options": encoder_options, "audio": audio}
     look = look_flags(warmth, tint, vibrance, lut)
     settings = build_settings(preset, config, color, encoder, interlacing, look)
     settings = with_keep(with_lists(settings, shots, hints, reference), keep_colour)

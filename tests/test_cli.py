@@ -439,7 +439,19 @@ def test_another_codec_drops_the_options_of_the_presets_own() -> None:
     assert settings.encoder.options == {"preset": "9"}
     assert build_settings("archive", None, {}, {"codec": "h264"}).encoder.container is None
     share = build_settings("share", None, {}, {"codec": "h265"}).encoder
-    assert (share.container, share.depth, share.chroma) == (None, None, None)
+    assert (share.container, share.depth, share.chroma, share.audio) == (None, None, None, None)
+
+
+def test_sound_is_encoded_on_request(
+    clip: Clips, quick: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, target = str(clip("sound.mp4")), tmp_path / "out.mp4"
+    assert run([source, str(target), *quick, "--audio", "wma"]) == 2
+    assert "audio must be one of aac, ac3," in capsys.readouterr().err
+    assert run([source, str(target), *quick, "--audio", "opus", "--verify"]) == 0
+    assert "is converted to opus, 96 kbit/s, as asked" in capsys.readouterr().err
+    with av.open(str(target)) as film:
+        assert {sound.codec_context.name for sound in film.streams.audio} == {"opus"}
 
 
 def test_the_help_names_every_preset() -> None:

@@ -30,6 +30,8 @@ def test_a_folder_of_films(clip: Clips, tmp_path: Path, capsys: pytest.CaptureFi
     net = str(tiny_checkpoint(tmp_path / "tiny.safetensors"))
     words = ["batch", str(source), str(target), "--config", str(config), "--model", net]
 
+    assert run([*words, "--photos", "--fps", "24"]) == 2
+    assert "--fps: only for films" in capsys.readouterr().err
     assert run([*words, "--dry-run"]) == 0
     assert capsys.readouterr().out.count("todo    reel") == 12
     assert not target.exists()

@@ -219,10 +219,10 @@ def test_sound_can_be_changed_without_colouring_anew(tmp_path: Path, net: Path) 
     settings = LOSSLESS.replace("color", model=str(net)).replace(rate=Fraction(10))
     info = probe(folder, rate=settings.rate)
     of_what = []
-    for sound in (None, tmp_path / "reel.wav"):
+    for sound, audio in ((None, None), (tmp_path / "reel.wav", "flac")):
         colorizer = Colorizer(str(net), "cpu")
-        writer = Writer(target, info, settings.encoder)
-        chosen = settings.replace(sound=sound)
+        chosen = settings.replace(sound=sound).replace("encoder", audio=audio)
+        writer = Writer(target, info, chosen.encoder)
         of_what.append(identity(info, chosen, colorizer.description, writer, LENGTH))
         writer.abandon()
     assert of_what[0] == of_what[1]

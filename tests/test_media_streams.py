@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from vidcolor.media.probe import probe
 from vidcolor.media.styled import Run, runs_of, subrip, webvtt
 from vidcolor.media.timecode import advanced, is_timecode
 from vidcolor.media.track import Track
-from vidcolor.settings import RangeSettings
+from vidcolor.settings import EncoderSettings, RangeSettings
 from vidcolor.verify import verify
 
 HALF = Fraction(1, 2)
@@ -85,6 +86,54 @@ def test_converted_sound_stays_in_time(
     assert clicks(film_out) == pytest.approx(before, abs=SYNC)
     with av.open(str(film_out)) as made:
         assert made.streams.audio[0].layout.nb_channels == av.AudioLayout(layout).nb_channels
+
+
+@pytest.mark.parametrize(
+    ("audio", "codec", "layout", "target"),
+    [
+        ("aac,mp3", "pcm_s16le", "stereo", ".mp4"),
+        ("aac,mp3", "ac3", "5.1", ".mp4"),
+        ("ac3", "flac", "5.1", ".mkv"),
+        ("alac", "pcm_s16le", "stereo", ".mov"),
+        ("flac", "mp2", "stereo", ".mkv"),
+        ("mp3", "aac", "mono", ".mp4"),
+        ("opus", "aac", "stereo", ".mp4"),
+    ],
+)
+def test_sound_is_encoded_as_asked(
+    tmp_path: Path, audio: str, codec: str, layout: str, target: str
+) -> None:
+    source, out = tmp_path / "in.mkv", tmp_path / f"out{target}"
+    film(source, [Sound(codec, layout)])
+    wanted = audio.split(",")[0]
+    writer = rewrite(source, out, EncoderSettings(audio=audio))
+    [(_, result)] = writer.converted
+    assert result.startswith(wanted)
+    assert result.endswith(", as asked")
+    assert codec_of(out, "audio") == wanted
+    assert clicks(out) == pytest.approx(clicks(source), abs=SYNC)
+    assert not [check for check in verify(source, out).checks if check.outcome == "changed"]
+
+
+@pytest.mark.parametrize(
+    ("audio", "codec", "layout", "target", "becomes", "says"),
+    [
+        ("aac,mp3", "aac", "stereo", ".mp4", "aac", None),
+        ("aac,mp3", "libmp3lame", "stereo", ".mp4", "mp3", None),
+        ("mp3", "pcm_s16le", "5.1", ".mkv", "pcm_s16le", "is kept: matroska cannot have it as mp3"),
+        ("aac", "pcm_s16le", "stereo", ".webm", "opus", "because webm cannot hold it"),
+    ],
+)
+def test_sound_that_is_right_or_cannot_be_as_asked(
+    tmp_path: Path, audio: str, codec: str, layout: str, target: str, becomes: str, says: str | None
+) -> None:
+    source, out = tmp_path / "in.mkv", tmp_path / f"out{target}"
+    film(source, [Sound(codec, layout)])
+    settings = replace(settings_for(target), audio=audio)
+    warnings = [line for line in rewrite(source, out, settings).warnings if "audio" in line]
+    assert codec_of(out, "audio") == becomes
+    assert len(warnings) == (says is not None)
+    assert says is None or says in warnings[0]
 
 
 @pytest.mark.parametrize(("codec", "target"), [("flac", ".mov"), ("wavpack", ".mp4")])

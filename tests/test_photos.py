@@ -563,7 +563,11 @@ def test_the_command(
     assert json.loads(report.read_text())["model"]["tiles"] == "64:32"
     assert run([str(path), str(target), *quick]) == 4
     assert "--overwrite" in capsys.readouterr().err
-    for words in (["--frames", "0:1"], ["--codec", "ffv1", "--workers", "2"], ["--verify"]):
+    for words in (
+        ["--frames", "0:1"],
+        ["--codec", "ffv1", "--workers", "2"],
+        ["--fps", "24", "--audio", "aac"],
+    ):
         assert run([str(path), str(tmp_path / "o.png"), *quick, *words]) == 2
         err = capsys.readouterr().err
         assert f"{', '.join(w for w in words if w[0] == '-')}: only for films" in err

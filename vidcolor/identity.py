@@ -40,6 +40,7 @@ def identity(
     # Whatever decodes the film, and whatever is heard, its frames are the same.
     for key in ("overwrite", "resume", "work_dir", "decoder", "sound"):
         del chosen[key]
+    del chosen["encoder"]["audio"]
     return {
         "source": source_digest(info.path),
         "settings": repr(chosen),

@@ -24,6 +24,10 @@ from vidcolor.tomlfile import read_toml
 KeepColor: TypeAlias = str | tuple[tuple[int, int | None], ...] | None
 
 
+AUDIO_CODECS = ("aac", "ac3", "alac", "flac", "mp3", "opus")
+"""What sound can be encoded in on request."""
+
+
 @dataclass(frozen=True, slots=True)
 class EncoderSettings:
     """How the picture is written. None means: what suits the target's container."""
@@ -46,14 +50,19 @@ class EncoderSettings:
     None keeps the film's own codes."""
     chroma: str | None = None
     """The chroma grid: ``420``, ``422`` or ``444``. None keeps the film's own."""
+    audio: str | None = None
+    """The codec that sound is to be in, one of `AUDIO_CODECS`; sound in another is encoded in it.
+    With commas, other codecs may follow whose sound is left alone. None keeps all sound as it is,
+    wherever the target's container takes it."""
 
     def for_codec(self, codec: str | None) -> EncoderSettings:
         """These settings with another codec, if one is named: options, container, depth and grid
-        were chosen for the codec they were written for, and stay behind."""
+        were chosen for the codec they were written for, and stay behind. So does the sound's codec,
+        which was chosen for the container."""
         if codec is None or codec == self.codec:
             return self
         return dataclasses.replace(
-            self, codec=codec, options={}, container=None, depth=None, chroma=None
+            self, codec=codec, options={}, container=None, depth=None, chroma=None, audio=None
         )
 
 
@@ -272,6 +281,10 @@ def _check(settings: Settings) -> None:
         (
             encoder.chroma in (None, "420", "422", "444"),
             f"chroma must be 420, 422 or 444, not {encoder.chroma!r}",
+        ),
+        (
+            encoder.audio is None or encoder.audio.split(",")[0] in AUDIO_CODECS,
+            f"audio must be one of {', '.join(AUDIO_CODECS)}, not {encoder.audio!r}",
         ),
         *(
             (getattr(settings.limits, name) >= 1, f"the limit of {name} must be 1 or more")

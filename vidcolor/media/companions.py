@@ -19,7 +19,13 @@ from av.stream import Discard, Stream
 
 from vidcolor.frames import StreamInfo, VideoInfo, name_stream
 from vidcolor.media.chapters import part_of
-from vidcolor.media.container import add_copy, find_conversion, is_timecode, refusal
+from vidcolor.media.container import (
+    Conversion,
+    add_copy,
+    find_conversion,
+    is_timecode,
+    refusal,
+)
 from vidcolor.media.damage import READ_FAULTS_IN_A_ROW, packets_of
 from vidcolor.media.faults import FAULTS, on_disk, reason
 from vidcolor.media.source import has_decoder, is_cover, open_source
@@ -46,15 +52,19 @@ class Companions:
     ``add`` makes their streams, ``set_span`` cuts and moves them for a part of the film, ``pull``
     muxes what is due, ``finish`` what is left. ``copied``, ``converted`` (with what was done) and
     ``dropped`` (with the reason) tell what became of each. ``source`` is the handle on the film.
+    ``audio`` is what sound is to be in, as in `vidcolor.settings.EncoderSettings`.
     """
 
     output: OutputContainer
 
-    def __init__(self, info: VideoInfo) -> None:
+    def __init__(self, info: VideoInfo, audio: str | None = None) -> None:
         self.copied: list[StreamInfo] = []
         self.converted: list[tuple[StreamInfo, str]] = []
         self.dropped: list[tuple[StreamInfo, str]] = []
         self._info = info
+        self._audio = () if audio is None else tuple(audio.split(","))
+        self._kept: list[str] = []
+        """A line for each sound that could not be encoded as it was to be."""
         self._tracks: dict[int, Track] = {}
         self._last: dict[int, int] = {}
         self._faults = 0
@@ -84,6 +94,9 @@ class Companions:
                 # As a video track it would lose its meaning; Matroska keeps covers as attachments.
                 self._attach_cover(stream)
                 self.copied.append(about)
+            elif (wished := self._wished(about, stream)) is not None:
+                self._tracks[index] = wished.add(self.output)
+                self.converted.append((about, f"{wished.result}, as asked"))
             elif (why := refusal(stream, container)) is None:
                 kind = Still if is_cover(stream) else Track
                 self._tracks[index] = kind(stream, add_copy(self.output, stream))
@@ -95,6 +108,18 @@ class Companions:
                 self.dropped.append((about, why))
         except FAULTS as fault:
             self.dropped.append((about, reason(fault)))
+
+    def _wished(self, about: StreamInfo, stream: Stream) -> Conversion | None:
+        """What becomes of a stream that could be kept, because its codec is not as asked."""
+        if about.kind != "audio" or not self._audio or about.codec in self._audio:
+            return None
+        container, wanted = self.output.format.name, self._audio[0]
+        found = find_conversion(stream, container, wanted)
+        if found is None and refusal(stream, container) is None:
+            self._kept.append(
+                f"{name_stream(about)} is kept: {container} cannot have it as {wanted}"
+            )
+        return found
 
     def chapters(self, start: Fraction | None, end: Fraction | None) -> list[Chapter]:
         """The film's chapters; those within ``start`` … ``end`` seconds, moved to start at 0."""
@@ -136,6 +161,7 @@ class Companions:
         """What is not in the target as in the source, one line each; complete after ``finish``."""
         for stream, result in self.converted:
             yield f"{name_stream(stream)} is converted to {result}"
+        yield from self._kept
         for stream, why in self.dropped:
             yield f"{name_stream(stream)} is left out: {why}"
         yield from self._losses()

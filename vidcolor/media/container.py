@@ -126,12 +126,15 @@ def refusal(stream: Stream, container: str) -> str | None:
     return f"{container} cannot hold it"
 
 
-def find_conversion(stream: Stream, container: str) -> Conversion | None:
-    """What ``stream`` can become in a ``container`` that refuses it; None if nothing."""
+def find_conversion(stream: Stream, container: str, wanted: str | None = None) -> Conversion | None:
+    """What ``stream`` can become in a ``container`` that refuses it; None if nothing.
+
+    With ``wanted``, one of `vidcolor.settings.AUDIO_CODECS`, sound can become that alone.
+    """
     if not has_decoder(stream):
         return None
     if isinstance(stream, AudioStream):
-        for recipe in _recipes(stream, container):
+        for recipe in _recipes(stream, container, wanted):
             if _takes(container, recipe.add):
                 return Conversion(stream, str(recipe), recipe)
     elif container in TEXT_CODECS and stream.codec_context.codec.canonical_name in TEXT_SOURCES:
@@ -158,17 +161,17 @@ def muxer_options(info: VideoInfo, source: InputContainer, container: str) -> di
     return options
 
 
-def _recipes(stream: AudioStream, container: str) -> list[Recipe]:
+def _recipes(stream: AudioStream, container: str, wanted: str | None) -> list[Recipe]:
     """`recipes`; of sound that begins late in a broadcast, whose header does not tell of it, by
     the first of it that can be decoded."""
     if stream.codec_context.sample_rate:
-        return list(recipes(stream, container))
+        return list(recipes(stream, container, wanted))
     with open_source(Path(stream.container.name)) as source:
         again = cast(AudioStream, source.streams[stream.index])
         for packet in packets_of(source, [again], lambda fault: None):
             with suppress(*FAULTS):
                 if packet.decode():
-                    return list(recipes(again, container))
+                    return list(recipes(again, container, wanted))
     return []
 
 

@@ -57,6 +57,7 @@ class Writer:
     ) -> None:
         self._info = info
         self._crop = crop
+        self._audio = settings.audio
         self._target = Target(target, info.path, overwrite=overwrite)
         self._path = self._target.path
         self._opened = ExitStack()
@@ -182,7 +183,7 @@ class Writer:
     def _open(self) -> None:
         info, container = self._info, self._target.container
         with writing(self._path, f"{container} or {self._choice.encoder} refuses this film"):
-            self._companions = Companions(info)
+            self._companions = Companions(info, self._audio)
             self._opened.callback(self._companions.close)
             self._output = self._companions.output = av.open(
                 str(self._target.part.absolute()),

@@ -1,4 +1,4 @@
-"""How sound is encoded where the target's container refuses it as it is."""
+"""How sound is encoded: where the target's container refuses it as it is, or on request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ _LOSSY: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """What takes any sound, by container, best first."""
 
-_NAMES = {"libopus": "opus"}
+_NAMES = {"libopus": "opus", "libmp3lame": "mp3"}
+_ENCODERS = {name: encoder for encoder, name in _NAMES.items()}
 _RATE_PER_CHANNEL = 96_000
 _HIGHEST_RATE_PER_CHANNEL = 256_000
 _USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 8: "7.1"}
@@ -57,14 +58,16 @@ class Recipe:
         return stream
 
 
-def recipes(stream: AudioStream, container: str) -> Iterator[Recipe]:
-    """Ways to encode ``stream`` for ``container``, best first: lossless sound without loss."""
+def recipes(stream: AudioStream, container: str, wanted: str | None = None) -> Iterator[Recipe]:
+    """Ways to encode ``stream`` for ``container``, best first: lossless sound without loss, or as
+    ``wanted`` by one of `vidcolor.settings.AUDIO_CODECS`."""
     context = stream.codec_context
     if not context.sample_rate or not context.layout.nb_channels:
         return
     lossless = _lossless(context.codec)
     wide = context.format is None or context.format.bytes > 2
-    for name in (*(_LOSSLESS.get(container, ()) if lossless else ()), *_LOSSY.get(container, ())):
+    names = (*(_LOSSLESS.get(container, ()) if lossless else ()), *_LOSSY.get(container, ()))
+    for name in names if wanted is None else (_ENCODERS.get(wanted, wanted),):
         try:
             codec = Codec(name, "w")
         except av.FFmpegError:
