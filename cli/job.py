@@ -10,7 +10,7 @@ from vidcolor.chunkwork import Hands
 from vidcolor.errors import UsageError
 from vidcolor.job import colorize_video
 from vidcolor.plan import plan_video
-from vidcolor.report import Report, visible
+from vidcolor.report import Report, plural, visible
 from vidcolor.settings import SOFTWARE, Settings
 from vidcolor.textfile import write_text
 
@@ -97,14 +97,8 @@ def describe_plan(source: Path, target: Path, settings: Settings, report: Path |
 
 def _outcome(result: Report) -> str:
     speed = result.frames_per_second
-    return (
-        f"{visible(result.target)}: {result.frames} frames, {_shots(result.cuts + 1)}, "
-        f"{result.seconds:.1f} s, {speed:.1f} frames/s"
-    )
-
-
-def _shots(count: int) -> str:
-    return "1 shot" if count == 1 else f"{count} shots"
+    length = f"{plural(result.frames, 'frame')}, {plural(result.cuts + 1, 'shot')}"
+    return f"{visible(result.target)}: {length}, {result.seconds:.1f} s, {speed:.1f} frames/s"
 
 
 def _stages(result: Report) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from vidcolor.report import Progress, visible
+from vidcolor.report import Progress, plural, visible
 
 from .signals import heed
 
@@ -67,8 +67,8 @@ def show_steps(*, quiet: bool) -> Iterator[tuple[Callable[[Step], None], Callabl
                 say(f"{step.number} of {step.films}: {_ending(step)}{left}")
             elif not on_terminal and time.monotonic() - last >= _EVERY:
                 last = time.monotonic()
-                say(f"{step.film.name}: {step.progress.done} frames{left}")
-            told = f"{step.number} of {step.films} films{left}; {visible(step.film.name)}"
+                say(f"{step.film.name}: {plural(step.progress.done, 'frame')}{left}")
+            told = f"{step.number} of {plural(step.films, 'film')}{left}; {visible(step.film.name)}"
             bar.update(task, completed=step.share, description=told)
 
         yield show, lambda line: say(f"warning: {line}")
@@ -86,9 +86,9 @@ def _ending(step: Step) -> str:
     if outcome is None or outcome.error is not None:
         return f"{film.name}: {film.state}: {film.why}"
     count = len(outcome.warnings)
-    warned = f", {count} warning{'s' * (count != 1)}" if count else ""
+    warned = f", {plural(count, 'warning')}" if count else ""
     speed = outcome.frames_per_second
-    return f"{film.name}: {outcome.frames} frames, {speed:.1f} frames/s{warned}"
+    return f"{film.name}: {plural(outcome.frames, 'frame')}, {speed:.1f} frames/s{warned}"
 
 
 class _Speed:
@@ -103,7 +103,7 @@ class _Speed:
         if self._begun is None:
             self._begun, self._first = now, done
             if progress.resumed:
-                say(f"goes on after {progress.resumed} frames that were finished before")
+                say(f"goes on after {plural(progress.resumed, 'frame')} finished before")
         return (done - self._first) / max(now - self._begun, 1e-3)
 
 
@@ -120,7 +120,7 @@ def _lines() -> Iterator[Shown]:
         if now - last < _EVERY or not speed:
             return
         last = now
-        line = f"{progress.done} frames, {speed:.1f} frames/s"
+        line = f"{plural(progress.done, 'frame')}, {speed:.1f} frames/s"
         if progress.total:
             left = max(progress.total - progress.done, 0) / speed
             line = f"{progress.done} of {progress.total} frames, {speed:.1f} frames/s, " + (

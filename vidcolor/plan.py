@@ -17,6 +17,7 @@ from vidcolor.media.probe import probe
 from vidcolor.media.series import USUAL_RATE, series_at
 from vidcolor.media.target import check_target, container_of
 from vidcolor.media.trial import with_device
+from vidcolor.report import plural
 from vidcolor.settings import SOFTWARE, Settings
 from vidcolor.shots import clock
 from vidcolor.shrink import working_size
@@ -186,8 +187,9 @@ def stray_shots(info: VideoInfo, settings: Settings, frames: int | None = None) 
     if frames is None and info.frame_count_is_exact:
         frames = info.frame_count
     if frames is not None and settings.shots is not None and settings.shots[-1] >= frames:
+        has = plural(frames, "frame")
         yield (
-            f"{info.path}: it has {frames} frames, but the shot list goes on to a shot at frame "
+            f"{info.path}: it has {has}, but the shot list goes on to a shot at frame "
             f"{settings.shots[-1]}; is it the list of another film?"
         )
 
@@ -202,20 +204,21 @@ def short_range(info: VideoInfo, settings: Settings, frames: int | None = None) 
     first, end = settings.range.first_frame or 0, settings.range.end_frame
     if frames is not None and end is not None and first < frames < end:
         asked = f"--frames {first}:{end} asks for"
-        yield f"{info.path}: it has {frames} frames, fewer than {asked}"
+        yield f"{info.path}: it has {plural(frames, 'frame')}, fewer than {asked}"
 
 
 def losses(info: VideoInfo, settings: Settings, report: DecodeReport) -> Iterator[str]:
     """What was wrong with the source's picture, one line for each kind of damage."""
     path, damage, crop = info.path, report.damage, settings.range
     if report.damaged:
-        where = _places(damage.of("patched"))
-        yield f"{path}: {report.damaged} frames are damaged, patched as well as could be{where}"
+        count, where = plural(report.damaged, "frame"), _places(damage.of("patched"))
+        yield f"{path}: {count} damaged, patched as well as could be{where}"
     if report.skipped:
-        where = _places(damage.of("lost"))
-        yield f"{path}: {report.skipped} packets of the picture could not be decoded{where}"
+        count, where = plural(report.skipped, "packet"), _places(damage.of("lost"))
+        yield f"{path}: {count} of the picture could not be decoded{where}"
     if report.retimed:
-        yield f"{path}: {report.retimed} frames had no usable timestamp and were given one"
+        count = plural(report.retimed, "frame")
+        yield f"{path}: {count} given a timestamp, having no usable one"
     if anew := damage.of("clock"):
         yield f"{path}: its timestamps begin anew, and were carried on{_places(anew)}"
     if turned := damage.of("software"):

@@ -80,6 +80,11 @@ class Report:
         return json.dumps(self.to_dict(), indent=2, default=_plain)
 
 
+def plural(count: int, thing: str) -> str:
+    """``1 frame``, ``2 frames``."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
 def visible(line: str) -> str:
     """``line`` as a terminal shows it and does not obey: the name of a film may have an end of a
     line in it, or a colour. Such characters are written as in Python, ``\\n`` and ``\\x1b``."""

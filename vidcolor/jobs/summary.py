@@ -13,7 +13,7 @@ from vidcolor.errors import BatchError, BatchFailedError
 from vidcolor.jobs.film import Outcome
 from vidcolor.jobs.folder import Film
 from vidcolor.jobs.ledger import Ledger
-from vidcolor.report import visible
+from vidcolor.report import plural, visible
 from vidcolor.shots import clock
 from vidcolor.webpage import escape, figure, write_page
 
@@ -45,7 +45,7 @@ class Summary:
 
     @property
     def _all(self) -> str:
-        return f"{len(self.films)} {'photos' if self.photos else 'films'}"
+        return f"{plural(len(self.films), 'photo' if self.photos else 'film')}"
 
     def count(self, state: str) -> int:
         """How many films are in a state."""
@@ -125,7 +125,7 @@ class Summary:
         if outcome is not None and film.state == "done":
             long = "" if outcome.length is None else f"{clock(Fraction(outcome.length))}, "
             caption = (
-                f"{film.output}: {long}{outcome.frames} frames, coloured in "
+                f"{film.output}: {long}{plural(outcome.frames, 'frame')}, coloured in "
                 f"{outcome.seconds:.1f} s, {outcome.frames_per_second:.1f} frames/s"
             )
         if strip:

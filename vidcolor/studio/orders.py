@@ -12,6 +12,7 @@ from vidcolor.job import colorize_video
 from vidcolor.preview.clip import make_clip
 from vidcolor.preview.columns import Column
 from vidcolor.references import Reference
+from vidcolor.report import plural
 from vidcolor.settings import RangeSettings, Settings
 from vidcolor.shots import ShotList
 from vidcolor.studio.film import OpenFilm
@@ -73,7 +74,7 @@ def clip(
             progress=shown.progress,
             warn=shown.warn,
         )
-        return f"{count} frames", {"first": first, "end": end, "split": split}
+        return plural(count, "frame"), {"first": first, "end": end, "split": split}
 
     return do
 
@@ -91,7 +92,7 @@ def film(source: Path, target: Path, settings: Settings) -> Order:
             following=lambda progress: shown.progress(progress, "follow"),
         )
         speed = f"{report.frames_per_second:.1f} frames/s"
-        done = f"{target.name}: {report.frames} frames, {report.seconds:.1f} s, {speed}"
+        done = f"{target.name}: {plural(report.frames, 'frame')}, {report.seconds:.1f} s, {speed}"
         return done, {"name": target.name}
 
     return do

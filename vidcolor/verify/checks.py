@@ -72,11 +72,6 @@ class Verification:
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
 
 
-def plural(count: int, thing: str) -> str:
-    """``1 frame``, ``2 frames``."""
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
-
-
 def milliseconds(time: Fraction) -> str:
     """A short time for reading."""
     if abs(time) >= 1:

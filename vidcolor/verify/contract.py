@@ -13,9 +13,9 @@ from vidcolor.media.contents import contents
 from vidcolor.media.probe import probe
 from vidcolor.photos.kinds import is_photo_job
 from vidcolor.plan import expected_frames
-from vidcolor.report import Progress
+from vidcolor.report import Progress, plural
 from vidcolor.settings import RangeSettings, Settings
-from vidcolor.verify.checks import Check, Outcome, Verification, milliseconds, plural
+from vidcolor.verify.checks import Check, Outcome, Verification, milliseconds
 from vidcolor.verify.labels import chapter_check, picture_labels, text_labels, timecode_check
 from vidcolor.verify.levels import Levels
 from vidcolor.verify.luma import LumaErrors

@@ -11,7 +11,8 @@ from vidcolor.media.container import QUICKTIME_LANGUAGES, kept_metadata
 from vidcolor.media.contents import Chapter, Contents, Track
 from vidcolor.media.fields import field_order
 from vidcolor.media.timecode import advanced, is_timecode
-from vidcolor.verify.checks import Check, Outcome, plural
+from vidcolor.report import plural
+from vidcolor.verify.checks import Check, Outcome
 from vidcolor.verify.times import Times
 from vidcolor.verify.tracks import match
 

@@ -10,7 +10,8 @@ from fractions import Fraction
 from vidcolor.frames import StreamInfo, name_stream
 from vidcolor.media.packets import Parcel
 from vidcolor.media.track import was_set
-from vidcolor.verify.checks import Check, Outcome, milliseconds, plural
+from vidcolor.report import plural
+from vidcolor.verify.checks import Check, Outcome, milliseconds
 
 _WINDOW = 16
 """Packets to look ahead for where two tracks agree again."""
