@@ -32,7 +32,7 @@ def build(
 
     With ``hinted`` it has a second input, hints (1, 3, height, width) as in `ChromaNet`; without,
     what belongs to hints is left out, as they would all be 0. Height and width are multiples of 32.
-    Unless ``exact``, the decoder's convolutions multiply integers, see `Layers.unit`.
+    Unless ``exact``, the decoder's convolutions multiply integers, see `Layers.convolution`.
 
     Raises TypeError, KeyError, ValueError or RuntimeError when state and config do not fit exactly.
     """
@@ -150,24 +150,14 @@ class _Graph(Layers):
     ) -> Node:
         """Double the size, join the encoder's features and the hints, and mix."""
         narrow = outputs // 2
-        twice = np.array([2, 2], np.float32)
-        x = self.ops.interpolate(
+        beside = self.unit(lateral, f"{name}.lateral", laterals, narrow, 1)
+        x = self.doubling_unit(
             x,
-            twice,
-            "nearest",
-            "scales",
-            coordinate_transformation_mode="asymmetric",
-            nearest_mode="floor",
-            axes=np.array([2, 3]),
-        )
-        x = self.ops.concat([x, self.unit(lateral, f"{name}.lateral", laterals, narrow, 1)], 1)
-        x = self.unit(
-            x,
+            beside,
             f"{name}.first",
-            inputs + narrow,
+            inputs,
+            narrow,
             outputs,
-            3,
-            joined=True,
             hints=hints,
             bounded=bounded,
         )

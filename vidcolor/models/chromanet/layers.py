@@ -63,14 +63,8 @@ class Layers:
         hints: Node | None = None,
         bounded: bool = False,
     ) -> Node:
-        """A folded ConvUnit; ``joined`` if it takes hints beside its inputs.
-
-        Where these are ``bounded``, being results of other units, they and the filters are taken
-        for integers of 8 and 7 bits: the filters of each output have a scale of their own (Jacob et
-        al., "Quantization and training of neural networks for efficient integer-arithmetic-only
-        inference", CVPR 2018). The scale of the inputs need not be found out, as units end with a
-        clamp. 8 bits for both would overflow where a CPU adds up pairs of products in 16 bits.
-        """
+        """A folded ConvUnit; ``joined`` if it takes hints beside its inputs. These are ``bounded``
+        if they are results of other units, see `convolution`."""
         own = inputs // groups
         taken = own + HINT_CHANNELS if joined else own
         weight = self.take(f"{name}.conv.weight", outputs, taken, kernel, kernel)
@@ -79,22 +73,83 @@ class Layers:
         # With a stride as TensorFlow pads: more at the end than at the beginning.
         extra = kernel - stride
         before = extra // 2
-        steps, begin, end = [stride, stride], [before, before], [extra - before, extra - before]
         if groups > 1:
+            steps, begin, end = [stride, stride], [before, before], [extra - before] * 2
             filters = weight.reshape(groups, outputs // groups, inputs // groups, kernel, kernel)
             x = self.ops.group_convolution(x, self.constant(filters), steps, begin, end, [1, 1])
         else:
-            if bounded and not self._exact:
-                x = self.ops.fake_quantize(x, *self._bounds, *self._bounds, 256)
-                filters = self.integers(weight)
-            else:
-                filters = self.constant(weight)
-            x = self.ops.convolution(x, filters, steps, begin, end, [1, 1])
+            x = self.convolution(
+                x, weight, before, stride=stride, after=extra - before, bounded=bounded
+            )
         if hints is not None:
-            said = self.ops.convolution(hints, self.constant(told), steps, begin, end, [1, 1])
+            said = self.convolution(hints, told, before, stride=stride, after=extra - before)
             x = self.ops.add(x, said)
         x = self.ops.add(x, self.constant(bias.reshape(1, -1, 1, 1)))
         return self.ops.clamp(x, 0.0, _MOST) if activate else x
+
+    def doubling_unit(
+        self,
+        x: Node,
+        beside: Node,
+        name: str,
+        inputs: int,
+        others: int,
+        outputs: int,
+        *,
+        hints: Node | None,
+        bounded: bool,
+    ) -> Node:
+        """A folded ConvUnit of 3x3 over ``x`` at twice its size, each pixel four times, ``beside``
+        what has that size already, and hints.
+
+        Of three neighbours in the doubled map two are the same pixel, so that filters of 2x2 over
+        the map as it is do the same, one for each of the four pixels that become of one, in less
+        than half the multiplications (compare Shi et al., "Real-time single image and video
+        super-resolution using an efficient sub-pixel convolutional neural network", CVPR 2016).
+        """
+        weight = self.take(f"{name}.conv.weight", outputs, inputs + others + HINT_CHANNELS, 3, 3)
+        bias = self.take(f"{name}.conv.bias", outputs)
+        above, own, told = np.split(weight, [inputs, inputs + others], axis=1)
+        height, width = beside.shape[2], beside.shape[3]
+        x = self.convolution(x, halved(above), 1, bounded=bounded)
+        # The filters' places begin half a pixel outside the map.
+        x = self.ops.depth_to_space(x, "blocks_first", 2)
+        begin, end = np.array([1, 1]), np.array([height + 1, width + 1])
+        x = self.ops.slice(x, begin, end, np.array([1, 1]), np.array([2, 3]))
+        x = self.ops.add(self.convolution(beside, own, 1, bounded=bounded), x)
+        if hints is not None:
+            x = self.ops.add(x, self.convolution(hints, told, 1))
+        x = self.ops.add(x, self.constant(bias.reshape(1, -1, 1, 1)))
+        return self.ops.clamp(x, 0.0, _MOST)
+
+    def convolution(
+        self,
+        x: Node,
+        weight: Float32,
+        before: int,
+        *,
+        stride: int = 1,
+        after: int | None = None,
+        bounded: bool = False,
+    ) -> Node:
+        """``x`` under filters (outputs, inputs, k, k), with ``before`` and ``after`` (the same,
+        unless given) rows and columns of zeros around it.
+
+        Where ``x`` is ``bounded``, being the result of a unit, it and the filters are taken for
+        integers of 8 and 7 bits: the filters of each output have a scale of their own (Jacob et
+        al., "Quantization and training of neural networks for efficient integer-arithmetic-only
+        inference", CVPR 2018). The scale of ``x`` need not be found out, as units end with a clamp.
+        8 bits for both would overflow where a CPU adds up pairs of products in 16 bits.
+        """
+        after = before if after is None else after
+        if bounded and not self._exact:
+            x = self.ops.fake_quantize(x, *self._bounds, *self._bounds, 256)
+            filters = self.integers(weight)
+        else:
+            filters = self.constant(weight)
+        return self.ops.convolution(
+            x, filters, [stride, stride], [before, before], [after, after], [1, 1]
+        )
 
     def norm(self, x: Node, name: str, channels: int) -> Node:
         """LayerNorm over the last axis."""
@@ -110,8 +165,7 @@ class Layers:
 
     def pointwise(self, x: Node, weight: Float32, bias: Float32) -> Node:
         """A linear layer (outputs, inputs) over the channels of a map."""
-        filters = self.constant(weight[..., None, None])
-        x = self.ops.convolution(x, filters, [1, 1], [0, 0], [0, 0], [1, 1])
+        x = self.convolution(x, weight[..., None, None], 0)
         return self.ops.add(x, self.constant(bias.reshape(1, -1, 1, 1)))
 
     def layer(self, x: Node, name: str, inputs: int, outputs: int) -> Node:
@@ -141,3 +195,17 @@ class Layers:
             left -= rounded
         integers = self.ops.convert(self.ops.constant(whole.reshape(filters.shape)), np.float32)
         return self.ops.multiply(integers, self.constant(scale))
+
+
+def halved(filters: Float32) -> Float32:
+    """What filters (outputs, inputs, 3, 3) over a doubled map are over the map itself: (4 outputs,
+    inputs, 2, 2), for each output at the odd rows and columns of the doubled map first."""
+    rows = [_paired(filters, 2, even=even) for even in (False, True)]
+    return np.concatenate([_paired(row, 3, even=even) for row in rows for even in (False, True)])
+
+
+def _paired(filters: Float32, axis: int, *, even: bool) -> Float32:
+    """Three places along ``axis`` as two: those that fall on one pixel of the map, summed up."""
+    first, second, third = np.split(filters, 3, axis)
+    pair = (first, second + third) if even else (first + second, third)
+    return np.concatenate(pair, axis)
