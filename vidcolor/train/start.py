@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -57,24 +57,22 @@ def _unfold(folded: ChromaNet, pictures: Iterable[Tensor]) -> dict[str, Tensor]:
     sums: dict[str, list[Tensor]] = {}
     units = {name: unit for name, unit in folded.named_modules() if isinstance(unit, ConvUnit)}
 
-    def watch(name: str) -> object:
-        def hook(_: nn.Module, __: object, output: Tensor) -> None:
+    def watched(name: str) -> Callable[[Tensor], None]:
+        def watch(output: Tensor) -> None:
             values = output.transpose(0, 1).flatten(1).double()
             sums.setdefault(name, []).append(
                 torch.stack((values.mean(1), values.square().mean(1))).float()
             )
 
-        return hook
+        return watch
 
-    hooks = [
-        unit.conv.register_forward_hook(watch(name))  # type: ignore[arg-type]
-        for name, unit in units.items()
-        if not name.startswith("encoder.")
-    ]
+    for name, unit in units.items():
+        if not name.startswith("encoder."):
+            unit.watch = watched(name)
     for batch in pictures:
         folded(batch)
-    for hook in hooks:
-        hook.remove()
+    for unit in units.values():
+        unit.watch = None
 
     state = dict(folded.state_dict())
     for name in units:
