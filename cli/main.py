@@ -14,7 +14,7 @@ from vidcolor.errors import VidcolorError
 from vidcolor.report import visible
 
 from . import batch, colorize, evaluate, models, preview, probe, shots, studio, train, verify
-from .signals import heeded
+from .signals import TERMINATED, heeded
 
 COMMANDS = ("batch", "eval", "models", "preview", "probe", "shots", "studio", "train", "verify")
 """A first word that is none of these is the name of a film."""
@@ -79,6 +79,10 @@ def run(arguments: Sequence[str]) -> int:
         # A training run keeps what it has saved so far.
         _say("interrupted" + (": the target was not written" if chosen is film else ""))
         return _INTERRUPTED
+    except SystemExit as ended:
+        if ended.code == TERMINATED:
+            _say("terminated" + (": the target was not written" if chosen is film else ""))
+        raise
     except VidcolorError as error:
         _say(str(error))
         return error.exit_code

@@ -46,6 +46,8 @@ def build_settings(
         settings = load_settings(config, settings)
     given = {name: value for name, value in encoder.items() if value is not None}
     base = settings.encoder.for_codec(given.get("codec"))
+    if given.get("audio") is not None:
+        given["audio"] = given["audio"].lower()
     given["options"] = {**base.options, **parse_options(given.get("options"))}
     settings = dataclasses.replace(settings, encoder=base).replace("encoder", **given)
     for group, flags in (("color", color), ("fields", fields or {}), ("look", look or {})):

@@ -380,6 +380,7 @@ def test_a_signal_whose_exception_a_library_drops_is_heeded_with_the_next_frame(
     quick: list[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     told = 0
     caption = Captioner.caption
@@ -404,6 +405,8 @@ def test_a_signal_whose_exception_a_library_drops_is_heeded_with_the_next_frame(
             with pytest.raises(SystemExit) as ended:
                 run(words)
             assert ended.value.code == 143
+        word = "interrupted" if number == signal.SIGINT else "terminated"
+        assert f"vidcolor: {word}: the target was not written\n" in capfd.readouterr().err
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGINT, before)
@@ -448,7 +451,7 @@ def test_sound_is_encoded_on_request(
     source, target = str(clip("sound.mp4")), tmp_path / "out.mp4"
     assert run([source, str(target), *quick, "--audio", "wma"]) == 2
     assert "audio must be one of aac, ac3," in capsys.readouterr().err
-    assert run([source, str(target), *quick, "--audio", "opus", "--verify"]) == 0
+    assert run([source, str(target), *quick, "--audio", "OPUS", "--verify"]) == 0
     assert "is converted to opus, 96 kbit/s, as asked" in capsys.readouterr().err
     with av.open(str(target)) as film:
         assert {sound.codec_context.name for sound in film.streams.audio} == {"opus"}

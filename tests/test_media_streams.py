@@ -121,7 +121,7 @@ def test_sound_is_encoded_as_asked(
         ("aac,mp3", "aac", "stereo", ".mp4", "aac", None),
         ("aac,mp3", "libmp3lame", "stereo", ".mp4", "mp3", None),
         ("mp3", "pcm_s16le", "5.1", ".mkv", "pcm_s16le", "is kept: matroska cannot have it as mp3"),
-        ("aac", "pcm_s16le", "stereo", ".webm", "opus", "because webm cannot hold it"),
+        ("aac", "pcm_s16le", "stereo", ".webm", "opus", "because webm cannot hold it, nor aac"),
     ],
 )
 def test_sound_that_is_right_or_cannot_be_as_asked(
@@ -134,6 +134,44 @@ def test_sound_that_is_right_or_cannot_be_as_asked(
     assert codec_of(out, "audio") == becomes
     assert len(warnings) == (says is not None)
     assert says is None or says in warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("codec", "layout", "audio", "target", "named"),
+    [
+        # Matroska, AVI and plain WAV tell how many channels there are, and no more.
+        ("pcm_s16le", "stereo", None, ".mp4", "stereo"),
+        ("pcm_s24le", "5.1", None, ".mp4", "5.1"),
+        ("pcm_s16le", "7.1", None, ".mp4", "7.1"),
+        # As many planes as PyAV can count.
+        ("pcm_s16le", "7.1", "aac", ".mp4", "7.1"),
+        ("flac", "7.1", "opus", ".mkv", "7.1"),
+        # Of which AAC has no number.
+        ("ac3", "5.1(side)", "aac", ".mp4", "5.1"),
+    ],
+)
+@pytest.mark.parametrize("crop", [None, (10, 40)], ids=["whole", "part"])
+def test_channels_have_names(
+    tmp_path: Path,
+    codec: str,
+    layout: str,
+    audio: str | None,
+    target: str,
+    named: str,
+    crop: tuple[int, int] | None,
+) -> None:
+    source, out = tmp_path / "in.mkv", tmp_path / f"out{target}"
+    # Begins late, so that converted sound begins with silence.
+    film(source, [Sound(codec, layout, delay=Fraction(3, 10), seconds=Fraction(17, 10))])
+    part = (
+        RangeSettings() if crop is None else RangeSettings(first_frame=crop[0], end_frame=crop[1])
+    )
+    rewrite(source, out, EncoderSettings(audio=audio), part)
+    with av.open(str(out)) as made:
+        (sound,) = made.streams.audio
+        assert sound.layout.name == named
+        assert sum(frame.samples for frame in made.decode(sound)) > 0.8 * sound.rate
+    assert verify(source, out, part).passed
 
 
 @pytest.mark.parametrize(("codec", "target"), [("flac", ".mov"), ("wavpack", ".mp4")])

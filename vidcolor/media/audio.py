@@ -140,22 +140,34 @@ class Transcoder(Track):
     def _write(self, frame: AudioFrame, first: int, last: int) -> None:
         if first >= last:
             return
-        step = 1 if frame.format.is_planar else frame.layout.nb_channels
-        self._store(frame.to_ndarray()[:, first * step : last * step])
+        if first or last < frame.samples:
+            whole = AudioFifo()
+            self._store(frame, whole)
+            if first:
+                whole.read(first)
+            part = whole.read(last - first)
+            assert part is not None
+            frame = part
+        self._store(frame, self._fifo)
 
     def _silence(self, samples: int) -> None:
-        form = self._encoder.format
+        if samples <= 0:
+            return
+        # Never by the planes of a frame: of 8, which is as many as a frame has room for by itself,
+        # PyAV reads on behind the last.
         channels = self._encoder.layout.nb_channels
-        kind = np.float32 if form.name.startswith("flt") else f"<i{form.bytes}"
-        shape = (channels, samples) if form.is_planar else (1, samples * channels)
-        self._store(np.zeros(shape, kind))
-
-    def _store(self, samples: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> None:
-        frame = AudioFrame.from_ndarray(
-            np.ascontiguousarray(samples), self._encoder.format.name, self._encoder.layout.name
-        )
+        zeros = np.zeros((1, samples * channels), np.float32)
+        frame = AudioFrame.from_ndarray(zeros, "flt", self._encoder.layout.name)
         frame.sample_rate = self._rate
-        self._fifo.write(frame)
+        maker = AudioResampler(self._encoder.format, self._encoder.layout, self._rate)
+        for made in (*maker.resample(frame), *maker.resample(None)):
+            if made is not None and made.samples:
+                self._store(made, self._fifo)
+
+    def _store(self, frame: AudioFrame, fifo: AudioFifo) -> None:
+        # All alike, or the fifo takes them for sound of another kind.
+        frame.pts, frame.time_base = None, Fraction(1, self._rate)
+        fifo.write(frame)
 
     def _encode(self, *, partial: bool = False) -> Iterator[Packet[Stream]]:
         while frame := self._read(partial=partial):

@@ -103,6 +103,8 @@ class Companions:
                 self.copied.append(about)
             elif (conversion := find_conversion(stream, container)) is not None:
                 self._tracks[index] = conversion.add(self.output)
+                if about.kind == "audio" and self._audio:
+                    why = f"{why}, nor {self._audio[0]}"
                 self.converted.append((about, f"{conversion.result}, because {why}"))
             else:
                 self.dropped.append((about, why))
@@ -116,9 +118,8 @@ class Companions:
         container, wanted = self.output.format.name, self._audio[0]
         found = find_conversion(stream, container, wanted)
         if found is None and refusal(stream, container) is None:
-            self._kept.append(
-                f"{name_stream(about)} is kept: {container} cannot have it as {wanted}"
-            )
+            why = f"{container} cannot have it as {wanted}, or it has too many channels for that"
+            self._kept.append(f"{name_stream(about)} is kept: {why}")
         return found
 
     def chapters(self, start: Fraction | None, end: Fraction | None) -> list[Chapter]:

@@ -21,7 +21,7 @@ from vidcolor.frames import VideoInfo
 from vidcolor.media.audio import Transcoder
 from vidcolor.media.damage import packets_of
 from vidcolor.media.faults import FAULTS
-from vidcolor.media.recipes import Recipe, recipes
+from vidcolor.media.recipes import Recipe, named_layout, recipes
 from vidcolor.media.source import has_decoder, is_cover, open_source
 from vidcolor.media.subtitles import TEXT_CODECS, TEXT_SOURCES, Rewriter, add_text
 from vidcolor.media.track import Track
@@ -107,8 +107,20 @@ def add_copy(output: OutputContainer, stream: Stream) -> Stream:
         return attached
     # ``opaque`` takes the codec as it is; without it PyAV looks for an encoder of the same name.
     target = output.add_stream_from_template(stream, opaque=True)
+    if isinstance(target, AudioStream) and _must_name_channels(target, output):
+        # Else MP4 refuses it, and only when the film is done.
+        layout = named_layout(target.codec_context.layout)
+        if layout is None:
+            raise ValueError("its channels have no names")
+        target.codec_context.layout = layout
     label(output, stream, target)
     return target
+
+
+def _must_name_channels(sound: AudioStream, output: OutputContainer) -> bool:
+    """Whether MP4 tells what each channel is for: of PCM it does."""
+    codec = sound.codec_context.codec.canonical_name
+    return output.format.name == "mp4" and codec.startswith("pcm_")
 
 
 def refusal(stream: Stream, container: str) -> str | None:

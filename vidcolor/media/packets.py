@@ -82,7 +82,7 @@ def parcels(
 
 
 def hear(path: Path, index: int, span: tuple[Fraction, Fraction] | None = None) -> Heard | None:
-    """Decode the sound track ``index``, or what of it begins in ``span``; None if none decodes."""
+    """Decode the sound track ``index``, or what of it is in ``span``; None if none decodes."""
     start: Fraction | None = None
     length = Fraction(0)
     with open_source(path) as source, reading(path):
@@ -94,10 +94,15 @@ def hear(path: Path, index: int, span: tuple[Fraction, Fraction] | None = None) 
             for frame in frames:
                 base = frame.time_base
                 at = None if frame.pts is None or base is None else frame.pts * base
-                if span and at is not None and not span[0] <= at < span[1]:
-                    continue
+                lasts = Fraction(frame.samples, frame.sample_rate)
+                if span and at is not None:
+                    # A frame of FLAC may be a quarter of a second long.
+                    begin, end = max(at, span[0]), min(at + lasts, span[1])
+                    if begin >= end:
+                        continue
+                    at, lasts = begin, end - begin
                 start = at if start is None else start
-                length += Fraction(frame.samples, frame.sample_rate)
+                length += lasts
     return None if not length else Heard(start or Fraction(0), length)
 
 

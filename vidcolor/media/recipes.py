@@ -8,6 +8,7 @@ from fractions import Fraction
 from types import MappingProxyType
 
 import av
+from av.audio.layout import AudioLayout
 from av.audio.stream import AudioStream
 from av.codec.codec import Codec
 from av.container import OutputContainer
@@ -24,9 +25,19 @@ _LOSSY: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 _NAMES = {"libopus": "opus", "libmp3lame": "mp3"}
 _ENCODERS = {name: encoder for encoder, name in _NAMES.items()}
+_FOR_AAC: Mapping[str, str] = MappingProxyType({"5.0(side)": "5.0", "5.1(side)": "5.1"})
+"""What has a number of its own there; described in words instead, many players do not know it."""
 _RATE_PER_CHANNEL = 96_000
 _HIGHEST_RATE_PER_CHANNEL = 256_000
 _USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 8: "7.1"}
+
+
+def named_layout(layout: AudioLayout) -> str | None:
+    """The name of ``layout`` or, where that only counts its channels, of what so many usually are;
+    None if nobody knows."""
+    if layout.name.endswith(" channels"):
+        return _USUAL_LAYOUTS.get(layout.nb_channels)
+    return layout.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +88,9 @@ def recipes(stream: AudioStream, container: str, wanted: str | None = None) -> I
         channels = context.layout.nb_channels
         asked = max(_RATE_PER_CHANNEL * channels, source_rate)
         bit_rate = None if exact else min(asked, _HIGHEST_RATE_PER_CHANNEL * channels)
-        for layout in dict.fromkeys((context.layout.name, _USUAL_LAYOUTS.get(channels, ""))):
+        own = named_layout(context.layout) or ""
+        own = _FOR_AAC.get(own, own) if name == "aac" else own
+        for layout in dict.fromkeys((own, _USUAL_LAYOUTS.get(channels))):
             if layout:
                 rate = _rate(codec, context.sample_rate)
                 yield Recipe(name, rate, layout, _format(codec, exact, wide), bit_rate)
