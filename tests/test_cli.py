@@ -371,6 +371,20 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(clip: Clips, tiny: str, tmp_pat
     assert list(out.iterdir()) == []
 
 
+def test_ctrl_c_while_everything_is_still_imported() -> None:
+    code = (
+        "import sys\n"
+        "class Stop:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name == 'typer': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Stop())\n"
+        "from vidcolor_cli.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "vidcolor: interrupted\n")
+
+
 @pytest.mark.parametrize("quiet", [[], ["--quiet"]])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_whose_exception_a_library_drops_is_heeded_with_the_next_frame(
