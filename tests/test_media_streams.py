@@ -119,7 +119,7 @@ def test_sound_is_encoded_as_asked(
     ("audio", "codec", "layout", "target", "becomes", "says"),
     [
         ("aac,mp3", "aac", "stereo", ".mp4", "aac", None),
-        ("aac,mp3", "libmp3lame", "stereo", ".mp4", "mp3", None),
+        ("aac, mp3", "libmp3lame", "stereo", ".mp4", "mp3", None),
         ("mp3", "pcm_s16le", "5.1", ".mkv", "pcm_s16le", "is kept: matroska cannot have it as mp3"),
         ("aac", "pcm_s16le", "stereo", ".webm", "opus", "because webm cannot hold it, nor aac"),
     ],

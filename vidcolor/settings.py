@@ -283,7 +283,7 @@ def _check(settings: Settings) -> None:
             f"chroma must be 420, 422 or 444, not {encoder.chroma!r}",
         ),
         (
-            encoder.audio is None or encoder.audio.split(",")[0] in AUDIO_CODECS,
+            encoder.audio is None or encoder.audio.split(",")[0].strip() in AUDIO_CODECS,
             f"audio must be one of {', '.join(AUDIO_CODECS)}, not {encoder.audio!r}",
         ),
         *(

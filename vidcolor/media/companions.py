@@ -62,7 +62,7 @@ class Companions:
         self.converted: list[tuple[StreamInfo, str]] = []
         self.dropped: list[tuple[StreamInfo, str]] = []
         self._info = info
-        self._audio = () if audio is None else tuple(audio.split(","))
+        self._audio = [] if audio is None else [name.strip() for name in audio.split(",")]
         self._kept: list[str] = []
         """A line for each sound that could not be encoded as it was to be."""
         self._tracks: dict[int, Track] = {}
