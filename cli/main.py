@@ -69,6 +69,8 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code; messages go to stderr."""
     words = list(arguments) or ["--help"]
     chosen = app if words[0] in COMMANDS else film
+    # A training run keeps what it has saved so far.
+    lost = ": the target was not written" if chosen is film else ""
     try:
         with heeded():
             code = chosen(words, prog_name="vidcolor", standalone_mode=False)
@@ -76,12 +78,11 @@ def run(arguments: Sequence[str]) -> int:
             raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except (KeyboardInterrupt, typer.Abort):
-        # A training run keeps what it has saved so far.
-        _say("interrupted" + (": the target was not written" if chosen is film else ""))
+        _say(f"interrupted{lost}")
         return _INTERRUPTED
     except SystemExit as ended:
         if ended.code == TERMINATED:
-            _say("terminated" + (": the target was not written" if chosen is film else ""))
+            _say(f"terminated{lost}")
         raise
     except VidcolorError as error:
         _say(str(error))

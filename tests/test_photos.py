@@ -566,6 +566,7 @@ def test_the_command(
     for words in (
         ["--frames", "0:1"],
         ["--codec", "ffv1", "--workers", "2"],
+        ["--verify"],
         ["--fps", "24", "--audio", "aac"],
     ):
         assert run([str(path), str(tmp_path / "o.png"), *quick, *words]) == 2

@@ -30,7 +30,7 @@ AUDIO_CODECS = ("aac", "ac3", "alac", "flac", "mp3", "opus")
 
 @dataclass(frozen=True, slots=True)
 class EncoderSettings:
-    """How the picture is written. None means: what suits the target's container."""
+    """How picture and sound are written. None means: what suits the target's container."""
 
     codec: str | None = None
     """FFmpeg's encoder name or a common name: ``h264``, ``h265``, ``av1``, ``vp9``, ``ffv1`` …

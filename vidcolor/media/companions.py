@@ -19,13 +19,7 @@ from av.stream import Discard, Stream
 
 from vidcolor.frames import StreamInfo, VideoInfo, name_stream
 from vidcolor.media.chapters import part_of
-from vidcolor.media.container import (
-    Conversion,
-    add_copy,
-    find_conversion,
-    is_timecode,
-    refusal,
-)
+from vidcolor.media.container import add_copy, find_conversion, is_timecode, refusal
 from vidcolor.media.damage import READ_FAULTS_IN_A_ROW, packets_of
 from vidcolor.media.faults import FAULTS, on_disk, reason
 from vidcolor.media.source import has_decoder, is_cover, open_source
@@ -86,6 +80,7 @@ class Companions:
         if about is None:
             return
         stream, container = self.source.streams[index], self.output.format.name
+        asked = about.kind == "audio" and bool(self._audio) and about.codec not in self._audio
         try:
             if is_timecode(stream, self.source.streams[self._info.stream_index]):
                 # From the picture's tag muxers that know timecode make a track of their own.
@@ -94,13 +89,18 @@ class Companions:
                 # As a video track it would lose its meaning; Matroska keeps covers as attachments.
                 self._attach_cover(stream)
                 self.copied.append(about)
-            elif (wished := self._wished(about, stream)) is not None:
-                self._tracks[index] = wished.add(self.output)
-                self.converted.append((about, f"{wished.result}, as asked"))
+            elif asked and (found := find_conversion(stream, container, self._audio[0])):
+                self._tracks[index] = found.add(self.output)
+                self.converted.append((about, f"{found.result}, as asked"))
             elif (why := refusal(stream, container)) is None:
                 kind = Still if is_cover(stream) else Track
                 self._tracks[index] = kind(stream, add_copy(self.output, stream))
                 self.copied.append(about)
+                if asked:
+                    self._kept.append(
+                        f"{name_stream(about)} is kept: {container} cannot have it as "
+                        f"{self._audio[0]}, or it has too many channels for that"
+                    )
             elif (conversion := find_conversion(stream, container)) is not None:
                 self._tracks[index] = conversion.add(self.output)
                 if about.kind == "audio" and self._audio:
@@ -110,17 +110,6 @@ class Companions:
                 self.dropped.append((about, why))
         except FAULTS as fault:
             self.dropped.append((about, reason(fault)))
-
-    def _wished(self, about: StreamInfo, stream: Stream) -> Conversion | None:
-        """What becomes of a stream that could be kept, because its codec is not as asked."""
-        if about.kind != "audio" or not self._audio or about.codec in self._audio:
-            return None
-        container, wanted = self.output.format.name, self._audio[0]
-        found = find_conversion(stream, container, wanted)
-        if found is None and refusal(stream, container) is None:
-            why = f"{container} cannot have it as {wanted}, or it has too many channels for that"
-            self._kept.append(f"{name_stream(about)} is kept: {why}")
-        return found
 
     def chapters(self, start: Fraction | None, end: Fraction | None) -> list[Chapter]:
         """The film's chapters; those within ``start`` … ``end`` seconds, moved to start at 0."""

@@ -54,7 +54,7 @@ class ConvUnit(nn.Module):
             weight, bias = self._folded()
         if beside is not None:
             x = _over_doubled(x, beside, weight, bias)
-        elif norm and bias is not None and conv.groups > 1 and not weight.requires_grad:
+        elif norm is not None and bias is not None and conv.groups > 1 and not weight.requires_grad:
             weight, bias = weight.to(x.dtype), bias.to(x.dtype)
             stride, padding = conv.stride[0], conv.padding[0]
             x = FrozenDepthwise.apply(x, weight, bias, stride, padding)  # type: ignore[no-untyped-call]
