@@ -30,7 +30,7 @@ from speed import ours, run
 
 from vidcolor import Settings, colorize_video
 from vidcolor.jobs.film import Outcome, Work
-from vidcolor.jobs.folder import Batch
+from vidcolor.jobs.found import Batch
 from vidcolor.jobs.run import run_batch
 from vidcolor.jobs.workers import Tell
 from vidcolor.report import Progress

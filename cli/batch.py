@@ -59,7 +59,7 @@ def batch(
         raise UsageError("--fps: only for films, and --photos asks for photos")
 
     # Imported here so that --help need not wait for OpenCV.
-    from vidcolor.jobs.folder import Batch
+    from vidcolor.jobs.found import Batch
     from vidcolor.jobs.run import Clock, look, run_batch
 
     asked = Batch(source, target, settings, tuple(pattern or ()), retry_failed, photos)

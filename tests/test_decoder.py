@@ -17,7 +17,7 @@ from devices import Device, stand_in
 from vidcolor import Progress, Settings, color_frames, colorize_video, job
 from vidcolor.chunks import ChunkLength
 from vidcolor.errors import DeviceError, SettingsError
-from vidcolor.jobs.folder import Batch
+from vidcolor.jobs.found import Batch
 from vidcolor.jobs.run import run_batch
 from vidcolor.jobs.sidecars import Digests
 from vidcolor.models.colorizer import Colorizer

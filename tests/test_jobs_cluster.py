@@ -18,7 +18,7 @@ from vidcolor.chunks import ChunkLength
 from vidcolor.errors import DeviceError, UsageError, VidcolorError
 from vidcolor.jobs.cluster import Cluster
 from vidcolor.jobs.connection import load_ray
-from vidcolor.jobs.folder import Batch
+from vidcolor.jobs.found import Batch
 from vidcolor.jobs.run import run_batch
 
 ray = pytest.importorskip("ray", reason="Ray is not installed; make clustertest")

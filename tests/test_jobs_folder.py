@@ -11,7 +11,8 @@ import pytest
 from vidcolor.errors import SourceError, SourceNotFoundError, UsageError
 from vidcolor.jobs.files import Identity, identify
 from vidcolor.jobs.film import Outcome
-from vidcolor.jobs.folder import Batch, Film, plan_folder
+from vidcolor.jobs.folder import Film, plan_folder
+from vidcolor.jobs.found import Batch
 from vidcolor.jobs.ledger import Entry, State
 from vidcolor.settings import Settings
 

@@ -19,7 +19,7 @@ from vidcolor.jobs import film as film_module
 from vidcolor.jobs import processes as processes_module
 from vidcolor.jobs.files import identify
 from vidcolor.jobs.film import Outcome
-from vidcolor.jobs.folder import Batch
+from vidcolor.jobs.found import Batch
 from vidcolor.jobs.ledger import NAME, Ledger
 from vidcolor.jobs.run import Clock, look, run_batch
 from vidcolor.jobs.tally import Step

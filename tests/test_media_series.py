@@ -16,7 +16,8 @@ import pytest
 from vidcolor.errors import SourceError, SourceNotFoundError, UsageError
 from vidcolor.identity import identity, source_digest
 from vidcolor.job import LENGTH, colorize_video
-from vidcolor.jobs.folder import Batch, Film, plan_folder
+from vidcolor.jobs.folder import Film, plan_folder
+from vidcolor.jobs.found import Batch
 from vidcolor.jobs.run import look, run_batch
 from vidcolor.media.decode import decode
 from vidcolor.media.mux import Writer

@@ -236,6 +236,27 @@ def test_sound_before_after_and_longer_than_the_picture(tmp_path: Path) -> None:
     assert not rewrite(source, tmp_path / "silent.mp4").warnings
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize(
+    "crop", [RangeSettings(end_frame=25), RangeSettings(start=Fraction(0), duration=Fraction(1))]
+)
+def test_a_part_from_the_start_begins_with_all_the_sound(
+    tmp_path: Path, suffix: str, crop: RangeSettings
+) -> None:
+    source, out = tmp_path / "in.mp4", tmp_path / f"out{suffix}"
+    # Its first packet, ahead of time 0, is what decoders need for the one after it.
+    film(source, [Sound("aac", clicks=(Fraction(1, 1000), HALF))])
+    rewrite(source, out, crop=crop)
+    found, whole = payloads(out, "audio")[0], payloads(source, "audio")[0]
+    assert found == whole[: len(found)]
+    assert clicks(out) == pytest.approx([0.001, 0.5], abs=0.001)
+    assert named(verify(source, out, crop), "audio 1").outcome == "same"
+    later = out.with_stem("later")
+    rewrite(source, later, crop=RangeSettings(first_frame=5))
+    found = payloads(later, "audio")[0]
+    assert found == whole[-len(found) :] and len(found) < len(whole) - 5
+
+
 def test_an_unreadable_place_costs_no_more_than_itself(tmp_path: Path) -> None:
     source, out = tmp_path / "in.mp4", tmp_path / "out.mkv"
     film(source, [Sound("aac")])

@@ -20,7 +20,7 @@ from PIL.TiffImagePlugin import IFDRational
 from vidcolor.color import ColorSpec
 from vidcolor.errors import BatchError, SourceError, TargetError, TargetExistsError, UsageError
 from vidcolor.hintlist import Hint
-from vidcolor.jobs.folder import Batch
+from vidcolor.jobs.found import Batch
 from vidcolor.jobs.run import run_batch
 from vidcolor.media.samples import read_samples
 from vidcolor.models.colorizer import Colorizer

@@ -155,6 +155,11 @@ class RangeSettings:
     def whole(self) -> bool:
         return self == RangeSettings()
 
+    @property
+    def from_the_first(self) -> bool:
+        """Whether it begins where the film does."""
+        return not self.first_frame and not self.start
+
 
 @dataclass(frozen=True, slots=True)
 class LimitSettings:

@@ -9,50 +9,22 @@ of the same form as a config file's, and the nearest to the film comes first, be
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 
-from vidcolor.errors import SettingsError, SourceError, SourceNotFoundError, UsageError
+from vidcolor.errors import SettingsError
 from vidcolor.jobs.files import Identity, identify
+from vidcolor.jobs.found import Batch, check_folders, find_films, overlooked
 from vidcolor.jobs.ledger import Entry
 from vidcolor.jobs.naming import name_targets
-from vidcolor.jobs.sidecars import SOUNDS, Digests, Sidecars
-from vidcolor.media.series import as_source, is_picture, series_at
-from vidcolor.photos.kinds import SUFFIXES
+from vidcolor.jobs.sidecars import Digests, Sidecars
 from vidcolor.settings import Settings
-
-FILMS = frozenset(
-    {".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".m1v", ".m2t", ".m2ts", ".m2v"}
-    | {".m4v", ".mkv", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv"}
-    | {".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv", ".y4m"}
-)
-"""What files are called that are taken for films when no pattern says which."""
-
-_BESIDE = frozenset({".toml", ".json"})
-"""What settings, shots and hints beside a film are called, whatever a pattern says."""
 
 State = Literal["todo", "done", "failed", "exists", "busy"]
 """``failed``: the last time, and nothing has changed since. ``exists``: something else is in the
 target's place. ``busy``: another run is at it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What is asked for: all films under ``source``, or those that one of ``patterns`` (as in
-    `pathlib.Path.glob`) names, into the same places under ``target``."""
-
-    source: Path
-    target: Path
-    settings: Settings = Settings()
-    patterns: tuple[str, ...] = ()
-    retry_failed: bool = False
-    photos: bool = False
-    """Where no pattern says which: photographs, not films."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +43,6 @@ class Film:
     why: str = ""
 
 
-_Found = tuple[PurePosixPath, Identity, str]
-"""A film's name, what tells it, and what is wrong with it, if anything."""
-
-
 def plan_folder(
     batch: Batch, entries: Mapping[str, Entry], warn: Callable[[str], None] | None = None
 ) -> list[Film]:
@@ -83,10 +51,10 @@ def plan_folder(
     ``entries`` are those of the target's ledger. ``warn`` is told of folders that cannot be read.
     Raises SourceNotFoundError, SourceError and UsageError for folders that cannot be used.
     """
-    _check(batch)
-    found = sorted(_find(batch, warn or (lambda line: None)), key=lambda item: item[0].parts)
+    check_folders(batch)
+    found = sorted(find_films(batch, warn or (lambda line: None)), key=lambda item: item[0].parts)
     if not found and warn is not None and not batch.photos:
-        for line in _overlooked(batch):
+        for line in overlooked(batch):
             warn(line)
     sidecars = Sidecars(batch.source, batch.settings)
     settings: list[Settings | str] = []
@@ -160,118 +128,3 @@ def _judge(film: Film, entry: Entry | None, batch: Batch) -> tuple[State, str]:
 
 def _whole(film: Film) -> str:
     return str(film.source.absolute())
-
-
-def _check(batch: Batch) -> None:
-    if not batch.source.exists():
-        raise SourceNotFoundError(f"{batch.source}: no such folder")
-    if not batch.source.is_dir():
-        raise SourceError(f"{batch.source}: not a folder; vidcolor SOURCE TARGET takes one film")
-    source, target = batch.source.resolve(), batch.target.resolve()
-    if source.is_relative_to(target):
-        raise UsageError(
-            f"{batch.target}: the films to colour are in this folder; name another target, "
-            "which may be a folder within the source"
-        )
-    for pattern in batch.patterns:
-        if not pattern or PurePosixPath(pattern).is_absolute() or ".." in Path(pattern).parts:
-            raise UsageError(f"--pattern {pattern}: give one relative to SOURCE_DIR, as '**/*.avi'")
-
-
-def _find(batch: Batch, warn: Callable[[str], None]) -> Iterator[_Found]:
-    """The films, in no order."""
-    target = batch.target.resolve()
-    numbered = batch.settings.rate is not None and not batch.photos
-    if batch.patterns:
-        paths = {path for pattern in batch.patterns for path in batch.source.glob(pattern)}
-        inside = batch.source.resolve()
-        skipped = target.relative_to(inside) if target.is_relative_to(inside) else None
-        for path in paths:
-            name = path.relative_to(batch.source)
-            if skipped is not None and name.is_relative_to(skipped):
-                continue
-            if path.suffix == ".part" or any(part.startswith(".") for part in name.parts):
-                continue
-            if path.is_dir():
-                yield from _series(path, name, warn) if numbered else ()
-            elif path.suffix not in _BESIDE and not (numbered and _of_series(path)):
-                yield from _film(path, name)
-        return
-
-    def unreadable(error: OSError) -> None:
-        warn(f"{error.filename}: cannot look into this folder: {error.strerror}")
-
-    suffixes = SUFFIXES if batch.photos else FILMS
-    for folder, inner, files in os.walk(batch.source, onerror=unreadable):
-        here = Path(folder)
-        inner[:] = [name for name in inner if name[0] != "." and (here / name).resolve() != target]
-        links = [name for name in inner if (here / name).is_symlink()]
-        for link in links:
-            warn(f"{here / link}: a link to a folder, left out; --pattern can name what is in it")
-        for reel in (name for name in inner if numbered and name not in links):
-            yield from _series(here / reel, (here / reel).relative_to(batch.source), warn)
-        for file in files:
-            if file[0] != "." and os.path.splitext(file)[1].lower() in suffixes:  # noqa: PTH122
-                yield from _film(here / file, (here / file).relative_to(batch.source))
-
-
-def _film(path: Path, name: Path) -> Iterator[_Found]:
-    identity = identify(path)  # None: it was there a moment ago.
-    if identity is not None and path.is_file():
-        yield PurePosixPath(name.as_posix()), identity, ""
-
-
-def _of_series(path: Path) -> bool:
-    """Whether a file belongs to numbered pictures: one of them, or what is heard with them."""
-    return is_picture(path.name) or path.suffix.lower() in SOUNDS
-
-
-def _series(folder: Path, name: Path, warn: Callable[[str], None]) -> Iterator[_Found]:
-    """A folder of numbered pictures; of several series, or with gaps, it has a fault."""
-    fault = ""
-    try:
-        try:
-            pattern = as_source(folder)
-            if pattern == folder:
-                return
-            series_at(pattern)
-        except SourceError as error:
-            fault = str(error)
-        yield PurePosixPath(name.as_posix()), _whole_of(folder), fault
-    except OSError as error:
-        warn(f"{folder}: cannot look into this folder: {error.strerror}")
-
-
-def _overlooked(batch: Batch) -> Iterator[str]:
-    """Why pictures that are there may not have been taken for a film."""
-    if _is_series(batch.source):
-        yield (
-            f"{batch.source}: holds the pictures of one film: vidcolor SOURCE TARGET takes it, or "
-            "this command the folder above"
-        )
-    elif batch.settings.rate is None and any(
-        _is_series(Path(folder)) for folder, *_ in os.walk(batch.source)
-    ):
-        yield f"{batch.source}: has folders of numbered pictures; with --fps they are films"
-
-
-def _is_series(folder: Path) -> bool:
-    """Whether a folder holds one series of numbered pictures."""
-    with suppress(SourceError, OSError):
-        return as_source(folder) != folder
-    return False
-
-
-def _whole_of(folder: Path) -> Identity:
-    """The sizes of all pictures together, and in place of a time what tells their names, sizes and
-    times."""
-    with os.scandir(folder) as entries:
-        found = sorted(
-            (entry.name, stat.st_size, stat.st_mtime_ns)
-            for entry in entries
-            if is_picture(entry.name) and entry.is_file()
-            for stat in [entry.stat()]
-        )
-    told = hashlib.sha256(repr(found).encode()).digest()
-    # What a database's integer holds.
-    return Identity(sum(size for _, size, _ in found), int.from_bytes(told[:7], "big"))

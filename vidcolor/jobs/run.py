@@ -15,7 +15,8 @@ from vidcolor.device import pick_name
 from vidcolor.errors import TargetError
 from vidcolor.jobs.files import Identity, identify
 from vidcolor.jobs.film import NOTHING, Outcome, Work
-from vidcolor.jobs.folder import Batch, Film, judge, plan_folder
+from vidcolor.jobs.folder import Film, judge, plan_folder
+from vidcolor.jobs.found import Batch
 from vidcolor.jobs.ledger import Entry, Ledger, State
 from vidcolor.jobs.summary import Summary
 from vidcolor.jobs.tally import Step, Tally

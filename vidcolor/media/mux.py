@@ -215,7 +215,9 @@ class Writer:
     def _start(self, start: Fraction | None, end: Fraction | None) -> None:
         """Write the header: early for a whole film, at the first frame for a part of one."""
         self._output.set_chapters(self._companions.chapters(start, end))
-        self._companions.set_span(start)
+        # What an encoder of sound needs ahead of the film's start goes along with that.
+        unmoved = not start and self._crop.from_the_first
+        self._companions.set_span(None if unmoved else start)
         self._output.start_encoding()
 
     def _begin(self, pts: int) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from vidcolor.errors import SourceNotFoundError, UsageError
-from vidcolor.jobs.folder import FILMS
+from vidcolor.jobs.found import FILMS
 from vidcolor.studio.faults import ForbiddenError
 
 _MOST = 2000

@@ -18,7 +18,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from vidcolor.errors import SourceError, SourceNotFoundError, UsageError, VidcolorError
-from vidcolor.jobs.folder import FILMS
+from vidcolor.jobs.found import FILMS
 from vidcolor.media.probe import probe
 from vidcolor.studio import snapshot
 from vidcolor.studio.confinement import called_film

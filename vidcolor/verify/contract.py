@@ -82,7 +82,7 @@ def verify(
         *_luma_checks(old, new, pictures, exact),
         *_caption_check(new, pictures),
         *picture_labels(old, new),
-        *track_checks(old, new, before, after, pictures.times, whole),
+        *track_checks(old, new, before, after, pictures.times, crop),
         *timecode_check(old, before, after, pictures.times, whole),
         *text_labels(old, new, before, after),
         *chapter_check(before, after, pictures.times, whole),

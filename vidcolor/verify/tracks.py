@@ -10,6 +10,7 @@ from vidcolor.frames import VideoInfo, name_stream
 from vidcolor.media.contents import Contents, Track, has_place
 from vidcolor.media.packets import hear, parcels
 from vidcolor.media.probe import UNKNOWN
+from vidcolor.settings import RangeSettings
 from vidcolor.verify.checks import Check, milliseconds
 from vidcolor.verify.lanes import Lane, in_step
 from vidcolor.verify.times import Times
@@ -17,6 +18,8 @@ from vidcolor.verify.times import Times
 _IN_STEP = Fraction(45, 1000)
 """How far sound that was encoded anew may be off: the lead that viewers begin to notice
 (ITU-R BT.1359-1)."""
+_AHEAD = Fraction(1)
+"""Seconds before a film's first frame within which its sound may begin."""
 _TIMED = frozenset({"audio", "subtitle", "video", "data"})
 
 Pair = tuple[Track, Track]
@@ -55,13 +58,15 @@ def track_checks(
     before: Contents,
     after: Contents,
     times: Times,
-    whole: bool,
+    crop: RangeSettings,
 ) -> Iterator[Check]:
     """One check for every track of the source, and for every one that only the target has."""
     pairs, lost, added = match(before.tracks, after.tracks)
-    span = None if whole else (times.start, times.end)
+    span = None if crop.whole else (times.start, times.end)
     timed = [pair for pair in pairs if pair[0].kind in _TIMED and not _encoded_anew(pair)]
-    lanes = _compare(source, target, timed, times, span)
+    ahead = span is not None and crop.from_the_first and not times.start
+    held = (times.start - _AHEAD, times.end) if ahead else span
+    lanes = _compare(source, target, timed, times, held)
     for pair in pairs:
         old, new = pair
         if old.kind not in _TIMED:
@@ -150,7 +155,8 @@ def _compare(
         lane.carries_on = old.kind == "audio"
         if span is not None:
             # The range ends where its last frame does, which not every file tells.
-            lane.forgiven = ((-tick, tick), (span[1] - span[0] - times.step - tick, None))
+            start, end = span[0] - times.start, span[1] - times.start
+            lane.forgiven = ((start - tick, tick), (end - times.step - tick, None))
         lanes[old.about.index] = twins[new.about.index] = lane
     with (
         closing(parcels(source.others_path, lanes.keys(), span)) as before,
