@@ -120,6 +120,19 @@ def test_a_wider_picture_is_fitted_between_black_bars(tmp_path: Path) -> None:
     assert "64x48" in line
 
 
+def test_another_shape_of_pixels_is_told(tmp_path: Path) -> None:
+    path = joined(tmp_path, Clip("later.ts", aspect=Fraction(4, 3)))
+    info, report = probe(path), DecodeReport()
+    assert len(list(decode(info, report=report))) == 20
+    (span,) = report.damage.of("retagged")
+    assert span.count == 1
+    (line,) = [line for line in losses(info, Settings(), report) if "pixel aspect" in line]
+    assert "0:00:00.4" in line
+    same = DecodeReport()
+    list(decode(probe(joined(tmp_path, Clip("again.ts"))), report=same))
+    assert not same.damage.of("retagged")
+
+
 def test_a_deeper_picture_is_brought_to_the_films_depth(tmp_path: Path) -> None:
     path = joined(tmp_path, Clip("later.ts", pixel_format="yuv420p10le"))
     report = DecodeReport()

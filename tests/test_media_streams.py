@@ -16,10 +16,12 @@ from av.stream import Disposition
 from clips import SAMPLE_RATE, Clip, make, picture
 from conftest import Clips
 from streams import Sound, Text, clicks, cues, film, heard
+from test_media_writer import packets as stored
 from test_media_writer import paint, payloads, rewrite, settings_for
 from test_verify import named
 
 from vidcolor.media.chapters import part_of
+from vidcolor.media.clock import Resets
 from vidcolor.media.cues import Cue, Overlay
 from vidcolor.media.decode import decode
 from vidcolor.media.mux import Writer
@@ -257,6 +259,26 @@ def test_a_part_from_the_start_begins_with_all_the_sound(
     assert found == whole[-len(found) :] and len(found) < len(whole) - 5
 
 
+def test_a_part_has_all_its_sound_whatever_the_films_ticks(tmp_path: Path) -> None:
+    ticks = {"video_track_timescale": "10000000"}
+    source, target = tmp_path / "in.mp4", tmp_path / "out.mp4"
+    with (
+        av.open(str(film(tmp_path / "film.mp4", [Sound("aac")]))) as old,
+        av.open(str(source), "w", container_options=ticks) as new,
+    ):
+        streams = [new.add_stream_from_template(stream) for stream in old.streams]
+        for packet in old.demux():
+            if packet.size:
+                packet.stream = streams[packet.stream_index]
+                new.mux(packet)
+    assert probe(source).time_base == Fraction(1, 10_000_000)
+    crop = RangeSettings(end_frame=25)
+    rewrite(source, target, crop=crop)
+    assert named(verify(source, target, crop), "audio").outcome == "same"
+    last = stored(target, "audio")[0][-1][0]
+    assert last > 1 - Fraction(2 * 1024, 48000)
+
+
 def test_an_unreadable_place_costs_no_more_than_itself(tmp_path: Path) -> None:
     source, out = tmp_path / "in.mp4", tmp_path / "out.mkv"
     film(source, [Sound("aac")])
@@ -343,6 +365,63 @@ def test_sound_that_begins_in_the_midst_of_a_broadcast_is_kept(tmp_path: Path) -
     assert samples > SAMPLE_RATE // 2
 
 
+@pytest.mark.parametrize("ends", [Fraction(1), Fraction(3)])
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_sound_stays_with_the_picture_where_broadcasts_were_joined(
+    tmp_path: Path, suffix: str, ends: Fraction
+) -> None:
+    source, target = tmp_path / "both.ts", tmp_path / f"out{suffix}"
+    # The sound of the first ends a second before its picture, or goes on after it.
+    first = film(tmp_path / "first.ts", [Sound("mp2", seconds=ends, clicks=(HALF,))])
+    later = film(
+        tmp_path / "later.ts", [Sound("mp2", seconds=Fraction(2), clicks=(Fraction(3, 2),))]
+    )
+    with av.open(str(later)) as alone:
+        shown = [frame.pts * frame.time_base for frame in alone.decode(video=0)]
+    apart = clicks(later)[0] - float(shown[0])
+    source.write_bytes(first.read_bytes() + later.read_bytes())
+    writer = rewrite(source, target, settings_for(suffix))
+    times = [frame.pts * frame.time_base for frame in av.open(str(target)).decode(video=0)]
+    assert len(times) == 100
+    assert clicks(target)[-1] - float(times[50]) == pytest.approx(apart, abs=0.025)
+    assert any("reaches into the next" in line for line in writer.warnings) == (ends > 2)
+    found = named(verify(source, target), "audio")
+    assert found.outcome == ("note" if ends > 2 else "same"), found.says
+
+
+def test_resets_are_those_of_the_picture() -> None:
+    resets, day = Resets(), Fraction(2**33, 90_000)
+    for at, shift in ((0, 0), (5, 5), (6, 5), (9, 9)):
+        resets.add(Fraction(at), Fraction(shift))
+    assert len(resets) == 2
+    assert resets.place(Fraction(1, 10), Fraction(3), 0) == (Fraction(51, 10), 1)
+    assert resets.place(Fraction(1, 10), Fraction(9), 1) == (Fraction(91, 10), 2)
+    assert resets.place(Fraction(1, 10), Fraction(9), 2) is None
+    # Sound that is carried on by itself: its picture was not set anew near there.
+    assert resets.place(Fraction(50), Fraction(100), 0) is None
+    assert resets.place(day, Fraction(5), 0) == (Fraction(5), 1)
+    # What comes later is not known yet.
+    assert resets.place(Fraction(0), Fraction(5), 0, until=Fraction(-6)) is None
+
+
+def test_a_clock_waits_for_the_pictures() -> None:
+    track = Track(Stopped(), Stopped())  # type: ignore[arg-type]
+    track.resets, track.joined = Resets(), True
+    assert track.mend(packet(3000, 20), Fraction(3)) == "due"
+    early = packet(10, 20)
+    assert track.mend(early, Fraction(3)) == "wait"
+    assert early.pts == 10
+    track.resets.add(Fraction(5), Fraction(5))
+    assert track.mend(early, Fraction(4)) == "due"
+    assert early.pts == 5010
+    # Without any of the picture's, it is carried on by itself after a while.
+    assert track.mend(packet(2000, 20), Fraction(7)) == "due"
+    late = packet(10, 20)
+    assert track.mend(late, Fraction(20)) == "wait"
+    assert track.mend(late, Fraction(31)) == "due"
+    assert late.pts == 7020
+
+
 class Stopped:
     type = "audio"
 
@@ -394,6 +473,37 @@ def test_a_second_picture_keeps_its_times(tmp_path: Path, suffix: str) -> None:
         base = second.time_base or Fraction(0)
         shown = [frame.pts * base for frame in made.decode(second) if frame.pts is not None]
     assert shown == [Fraction(number, 25) for number in range(12)]
+
+
+def test_a_part_of_a_second_picture_begins_where_it_can_be_decoded(tmp_path: Path) -> None:
+    source = tmp_path / "two.mkv"
+    with av.open(str(source), "w") as output:
+        keys = ("1", "8")  # Every how many pictures one needs none before it.
+        streams: list[Any] = [
+            output.add_stream("libx264", rate=25, options={"g": key, "bf": "0"}) for key in keys
+        ]
+        for stream in streams:
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(20):
+            for stream in streams:
+                frame = picture(Clip(""), number)
+                frame.pts, frame.time_base = number, Fraction(1, 25)
+                output.mux(stream.encode(frame))
+        for stream in streams:
+            output.mux(stream.encode(None))
+    with av.open(str(source)) as made:
+        keys_at = [bool(one.is_keyframe) for one in made.demux(video=1) if one.size]
+    assert keys_at.count(True) == 3
+    last = 20 - keys_at[::-1].index(True)
+    for first in (5, last):
+        left = [*keys_at[first:], True].index(True)
+        count = 20 - first - left
+        target, crop = tmp_path / f"{first}.mkv", RangeSettings(first_frame=first)
+        writer = rewrite(source, target, crop=crop)
+        assert any(f"its first {left} pictures" in line for line in writer.warnings)
+        with av.open(str(target)) as made:
+            assert len(list(made.decode(made.streams.video[1]))) == count
+        assert named(verify(source, target, crop), "video 1").outcome in ("same", "note")
 
 
 # Subtitles
@@ -528,6 +638,24 @@ def test_a_line_on_screen_where_the_part_begins_is_kept(tmp_path: Path, suffix: 
     film(source, [Text("subrip", [(100, 300, b"gone"), (350, 600, b"on"), (700, 790, b"later")])])
     rewrite(source, out, crop=RangeSettings(first_frame=10, end_frame=20))
     assert plain(out) == [(0, 200, "on"), (300, 390, "later")]
+
+
+def test_a_line_that_has_long_been_on_screen_is_kept(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.mkv", tmp_path / "out.mkv"
+    film(source, [Text("subrip", [(100, 19_500, b"long"), (19_100, 19_200, b"on")])], seconds=20)
+    crop = RangeSettings(start=Fraction(19))
+    rewrite(source, target, crop=crop)
+    assert plain(target) == [(0, 500, "long"), (100, 200, "on")]
+    assert named(verify(source, target, crop), "subtitle").says.startswith("2 texts")
+
+
+def test_texts_shown_for_another_time_are_found(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.mkv", tmp_path / "out.mkv"
+    film(source, [Text("subrip", [(100, 300, b"a"), (350, 600, b"b")])])
+    film(target, [Text("subrip", [(100, 300, b"a"), (350, 900, b"b")])])
+    found = named(verify(source, target), "subtitle")
+    assert found.outcome == "changed"
+    assert found.says.startswith("1 shown for another time, from 0.350 s on")
 
 
 def test_text_in_an_old_encoding(tmp_path: Path) -> None:

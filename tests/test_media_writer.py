@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -390,6 +391,70 @@ def test_two_writers_of_one_target(clip: Clips, tmp_path: Path) -> None:
         for frame in decode(info):
             writer.write(paint(frame, writer.chroma_shape))
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_what_came_to_be_there_meanwhile_stays(
+    clip: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    if not links:
+
+        def refuse(*names: object) -> None:
+            raise OSError(errno.EPERM, "no such thing here")
+
+        monkeypatch.setattr(os, "link", refuse)
+    info, target = probe(clip("plain.mp4")), tmp_path / "out.mp4"
+    for overwrite in (False, True):
+        writer = Writer(target, info, QUICK, overwrite=overwrite)
+        for frame in decode(info):
+            writer.write(paint(frame, writer.chroma_shape))
+        target.write_text("precious")
+        if overwrite:
+            writer.__exit__(None, None, None)
+            assert len(times(target)) == 10
+        else:
+            with pytest.raises(TargetExistsError, match="did not when the work began"):
+                writer.__exit__(None, None, None)
+            assert target.read_text() == "precious"
+            target.unlink()
+        assert [path for path in tmp_path.iterdir() if path != target] == []
+    target.unlink()
+    rewrite(clip("plain.mp4"), target)
+    assert len(times(target)) == 10
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_metadata_by_keys_stays_so(clip: Clips, tmp_path: Path) -> None:
+    keys = {"com.apple.quicktime.make": "Apple", "director": "Lang", "title": "A film"}
+    source, again = tmp_path / "in.mov", tmp_path / "again.mkv"
+    flags = {"movflags": "use_metadata_tags"}
+    for path, options in ((source, flags), (again, {})):
+        with (
+            av.open(str(clip("plain.mp4"))) as old,
+            av.open(str(path), "w", container_options=options) as new,
+        ):
+            new.metadata.update(keys)
+            stream = new.add_stream_from_template(old.streams.video[0])
+            for packet in old.demux(video=0):
+                if packet.size:
+                    packet.stream = stream
+                    new.mux(packet)
+    for suffix in (".mov", ".mp4"):
+        writer = rewrite(source, tmp_path / f"out{suffix}")
+        assert keys.items() <= probe(writer.path).metadata.items()
+        assert not writer.warnings
+    writer = rewrite(again, tmp_path / "from.mp4")
+    assert probe(writer.path).metadata["title"] == "A film"
+    (line,) = writer.warnings
+    assert line.startswith("mp4 has no place for the film's metadata ")
+    assert "director" in line.lower()
+    assert "title" not in line
+
+
+def test_webm_has_no_place_for_fonts(clip: Clips, tmp_path: Path) -> None:
+    writer = rewrite(clip("rich.mkv"), tmp_path / "out.webm", settings_for(".webm"))
+    assert any("webm cannot hold attachments" in line for line in writer.warnings)
+    assert not any(stream.kind == "attachment" for stream in writer.copied)
 
 
 def test_overwriting_replaces_the_file_behind_a_link(clip: Clips, tmp_path: Path) -> None:

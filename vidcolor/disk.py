@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -37,14 +38,33 @@ def free_name(path: Path) -> Path:
     return free
 
 
-def put_in_place(part: Path, path: Path) -> None:
+def put_in_place(part: Path, path: Path, *, fresh: bool = False) -> None:
     """Let the file ``part`` take the place of ``path`` in one step, so that after a power cut one
-    of the two is there, whole. Raises OSError."""
+    of the two is there, whole. Raises OSError; FileExistsError if ``path`` was to be ``fresh`` and
+    something is there."""
     # The bytes before the name: else the name may survive and the bytes not.
     with part.open("rb+") as file:
         os.fsync(file.fileno())
-    os.replace(part, path)
+    if fresh:
+        _put_where_nothing_is(part, path)
+    else:
+        os.replace(part, path)
     sync_folder(path.parent)
+
+
+def _put_where_nothing_is(part: Path, path: Path) -> None:
+    # A new name for a file is refused where there is one; renaming would take its place.
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        # Not every file system gives a file two names.
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        os.replace(part, path)
+    else:
+        part.unlink()
 
 
 def sync_folder(folder: Path) -> None:

@@ -213,6 +213,8 @@ class Frame:
     """None where all lines are of one moment."""
     taken_field: FieldOrder | None = None
     """The field that luma was made of, where ``owner`` still holds both."""
+    moved: int = 0
+    """Ticks that its pts is ahead of what the film says, whose clock was set anew."""
     keeps_color: bool = False
     """Whether the film's own chroma is handed on instead of ours."""
     start: ChunkStart | None = None

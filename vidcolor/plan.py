@@ -229,6 +229,11 @@ def losses(info: VideoInfo, settings: Settings, report: DecodeReport) -> Iterato
             f"{path}: {sum(span.count for span in changed)} frames have another size or depth, and "
             f"were fitted into {info.width}x{info.height}{_places(changed)}"
         )
+    if retagged := damage.of("retagged"):
+        yield (
+            f"{path}: its pixel aspect or its range of codes changes, and the target has but one: "
+            f"that of the film's beginning{_places(retagged)}"
+        )
     to_the_end = crop.end_frame is None and crop.start is None and crop.duration is None
     if to_the_end and not info.frame_count_is_exact:
         yield from stray_shots(info, settings, (crop.first_frame or 0) + report.frames)

@@ -90,6 +90,7 @@ def _chunk(folder: Path, values: Mapping[str, Any]) -> DoneChunk | None:
             stored["duration"],
             stored["depth"],
             stored["size"],
+            tuple((pts, moved) for pts, moved in stored["moved"]),
         )
         after = None if following is None else _start(following)
         return DoneChunk(start, segment, after, values["notes"])

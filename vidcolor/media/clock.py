@@ -19,7 +19,7 @@ LONGEST_GAP = Fraction(6 * 3600)
 """Seconds between two frames, and before the first, that are believed; beyond, the clock was set
 anew. Containers would go on to write the gap into the length of the film."""
 
-_CLOCK_FROM_ANYWHERE = int(cast(int, FormatFlags.ts_discont.value))
+CLOCK_FROM_ANYWHERE = int(cast(int, FormatFlags.ts_discont.value))
 
 
 def origin_of(source: InputContainer, info: VideoInfo) -> int:
@@ -33,7 +33,7 @@ def origin_of(source: InputContainer, info: VideoInfo) -> int:
         return 0
     start = Fraction(source.start_time or 0, av.time_base)
     own = (info.start_pts or 0) * info.time_base
-    if source.format.flags & _CLOCK_FROM_ANYWHERE or abs(own) > LONGEST_GAP:
+    if source.format.flags & CLOCK_FROM_ANYWHERE or abs(own) > LONGEST_GAP:
         return floor((own if source.start_time is None else min(start, own)) / info.time_base)
     return 0
 
@@ -41,6 +41,60 @@ def origin_of(source: InputContainer, info: VideoInfo) -> int:
 def plausible_rate(rate: Fraction | None) -> Fraction:
     """``rate`` in frames per second if a film may have it, else the usual one."""
     return rate if rate is not None and _SLOWEST <= rate <= _FASTEST else USUAL_RATE
+
+
+_OVERLAP = Fraction(5)
+"""Seconds by which one part of a joined film may reach into the next."""
+_SILENCE = Fraction(60)
+"""Seconds of sound that may be missing where two parts were joined."""
+_KNOWN_AHEAD = Fraction(10)
+"""Seconds by which packets of one moment may lie apart in a file."""
+_ROUND = Fraction(2**33, 90_000)
+"""Seconds after which the clock of a transport stream comes round. FFmpeg takes one that was set
+back for one that has, and not in all streams alike."""
+
+
+class Resets:
+    """Where the picture's clock was set anew, as where two broadcasts were joined: from ``at``
+    seconds on, its times are moved by ``shift`` seconds. All other streams go along, so that they
+    stay together however much longer one of them was than another."""
+
+    def __init__(self) -> None:
+        self._marks: list[tuple[Fraction, Fraction]] = []
+
+    def __len__(self) -> int:
+        return len(self._marks)
+
+    def add(self, at: Fraction, shift: Fraction) -> None:
+        """A picture at ``at`` is moved by ``shift``; nothing new if the one before was, too."""
+        if shift != (self._marks[-1][1] if self._marks else 0):
+            self._marks.append((at, shift))
+
+    def place(
+        self,
+        told: Fraction,
+        expected: Fraction,
+        since: int,
+        until: Fraction | None = None,
+        *,
+        sparse: bool = False,
+    ) -> tuple[Fraction, int] | None:
+        """When a packet is due whose clock was set anew and now says ``told``, and how many of the
+        resets are behind it; None where no reset of the picture explains it.
+
+        ``since`` are behind the packet before it, which ended at ``expected``; the picture has come
+        to ``until``. A ``sparse`` stream, as of subtitles, may be silent for long.
+        """
+        for number, (at, shift) in enumerate(self._marks[since:], since + 1):
+            if until is not None and at > until + _KNOWN_AHEAD:
+                break
+            first = (at if sparse else expected) - _OVERLAP
+            last = at + LONGEST_GAP if sparse else expected + _SILENCE
+            for rounds in (0, 1, -1):
+                due = told + shift + rounds * _ROUND
+                if first <= due <= last:
+                    return due, number
+        return None
 
 
 class Clock:

@@ -19,6 +19,7 @@ from av.stream import Discard, Stream
 
 from vidcolor.frames import StreamInfo, VideoInfo, name_stream
 from vidcolor.media.chapters import part_of
+from vidcolor.media.clock import CLOCK_FROM_ANYWHERE, Resets
 from vidcolor.media.container import add_copy, find_conversion, is_timecode, refusal
 from vidcolor.media.damage import READ_FAULTS_IN_A_ROW, packets_of
 from vidcolor.media.faults import FAULTS, on_disk, reason
@@ -38,6 +39,8 @@ _COVER_NAMES = {
 _EQUAL_TIMES_ALLOWED = int(cast(int, FormatFlags.ts_nonstrict.value))
 _STORED_APART = Fraction(10)
 """Seconds by which packets of one moment may lie apart in a file."""
+_LONGEST_TEXT = Fraction(300)
+"""Seconds before a part of a film to read from for texts that are on screen where it begins."""
 
 
 class Companions:
@@ -65,6 +68,9 @@ class Companions:
         self._unreadable: str | None = None
         """Why the last try to read failed, if it did."""
         self._pending: Packet[Stream] | None = None
+        self._mended = False
+        """Whether the times of the packet that waits are known."""
+        self.resets = Resets()
         self._stack = ExitStack()
         self.source = self._stack.enter_context(open_source(info.others_path))
         self._packets: Iterator[Packet[Stream]] | None = None
@@ -122,14 +128,19 @@ class Companions:
 
         To be called once, before the first ``pull``.
         """
+        joined = bool(self.source.format.flags & CLOCK_FROM_ANYWHERE)
         for track in self._tracks.values():
             track.begin(start)
+            track.resets, track.joined = self.resets, joined
         for stream in self.source.streams:
             if stream.index not in self._tracks:
                 stream.discard = Discard.all
-        if start is not None and start > _STORED_APART:
+        # Where the clock was set anew before, the file's own says nothing of the place.
+        text = any(self.source.streams[index].type == "subtitle" for index in self._tracks)
+        before = _LONGEST_TEXT if text else _STORED_APART
+        if start is not None and start > before and not self.resets:
             with suppress(*FAULTS):  # Reading from the start finds the same, only later.
-                self.source.seek(int((start - _STORED_APART) * av.time_base))
+                self.source.seek(int((start - before) * av.time_base))
         if self._tracks:
             self._packets = self._demux()
 
@@ -164,6 +175,16 @@ class Companions:
             if track.refused:
                 refused = f"{track.refused} packets were refused by encoder or container"
                 yield f"{name_stream(about)}: {refused}"
+            if track.undecodable:
+                yield (
+                    f"{name_stream(about)}: its first {track.undecodable} pictures are left out, "
+                    "as what they are made from lies before the part"
+                )
+            if track.overlapping:
+                yield (
+                    f"{name_stream(about)}: {track.overlapping} packets are left out where parts "
+                    "of the film were joined and the sound of one reaches into the next"
+                )
             if track.undecoded:
                 yield f"{name_stream(about)}: {track.undecoded} packets could not be decoded"
         if self._packets is None and self._unreadable is not None:
@@ -177,18 +198,27 @@ class Companions:
     def _due(self, until: Fraction | None) -> Iterator[Packet[Stream]]:
         """The packets up to the first at or after ``until``, which waits."""
         while self._packets is not None:
-            packet = next(self._packets, None) if self._pending is None else self._pending
+            if self._pending is None:
+                self._pending, self._mended = next(self._packets, None), False
+            packet = self._pending
             if packet is None:
                 self._packets = None
                 return
-            self._pending = packet
+            if not self._mended:
+                due = self._tracks[packet.stream_index].mend(packet, until)
+                if due == "wait":
+                    return
+                if due == "past":
+                    self._pending = None
+                    continue
+                self._mended = True
             if until is not None and time_of(packet) >= until:
                 return
             self._pending = None
             yield packet
 
     def _demux(self) -> Iterator[Packet[Stream]]:
-        """All packets of the tracks, their times mended, over places that cannot be read."""
+        """All packets of the tracks, over places that cannot be read."""
         wanted = [self.source.streams[index] for index in self._tracks]
         ends = 0
         while ends < READ_FAULTS_IN_A_ROW:
@@ -197,7 +227,6 @@ class Companions:
                     if packet.size:  # An empty packet only tells decoders to flush.
                         self._faults += ends > 0
                         ends = 0
-                        self._tracks[packet.stream_index].mend(packet)
                         yield packet
             except FAULTS as fault:
                 self._unreadable = reason(fault)

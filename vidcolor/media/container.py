@@ -21,6 +21,7 @@ from vidcolor.frames import VideoInfo
 from vidcolor.media.audio import Transcoder
 from vidcolor.media.damage import packets_of
 from vidcolor.media.faults import FAULTS
+from vidcolor.media.metadata import by_key, kept_metadata
 from vidcolor.media.recipes import Recipe, named_layout, recipes
 from vidcolor.media.source import has_decoder, is_cover, open_source
 from vidcolor.media.subtitles import TEXT_CODECS, TEXT_SOURCES, Rewriter, add_text
@@ -57,11 +58,6 @@ its own, and drops all others: what it calls them."""
 _OF_ITS_OWN = MappingProxyType({"sve": "swe", "hr ": "hrv", "sr ": "srp"})
 # Others would make it a second picture track.
 _COVER_CONTAINERS = frozenset({"mp4", "matroska"})
-# The muxer writes its own; the source's would be wrong in the target.
-_STALE_KEYS = frozenset(
-    {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "rotate"}
-)
-_STALE_PREFIXES = ("_statistics", "bps", "number_of_", "duration-")
 # The field has 32 bits, but some readers take it as signed.
 _FINEST_TIMESCALE = 2**31 - 1
 _UNNAMED = "attachment"
@@ -86,15 +82,6 @@ class Conversion:
         text = add_text(output, self.source)
         label(output, self.source, text)
         return Rewriter(cast(SubtitleStream, self.source), text)
-
-
-def kept_metadata(metadata: dict[str, str]) -> dict[str, str]:
-    """Without what describes the old file rather than the film."""
-    return {
-        key: value
-        for key, value in metadata.items()
-        if key.lower() not in _STALE_KEYS and not key.lower().startswith(_STALE_PREFIXES)
-    }
 
 
 def add_copy(output: OutputContainer, stream: Stream) -> Stream:
@@ -129,6 +116,9 @@ def refusal(stream: Stream, container: str) -> str | None:
         return "its kind is unknown"
     if not has_decoder(stream) and stream.type in ("audio", "subtitle", "video"):
         return "this build of FFmpeg does not know its codec"
+    if stream.type == "attachment" and container == "webm":
+        # FFmpeg takes it for the header, and leaves it out of the file.
+        return "webm cannot hold attachments"
     if is_cover(stream) and container not in _COVER_CONTAINERS:
         return f"{container} cannot hold cover art"
     if lacks_setup(stream):
@@ -165,12 +155,15 @@ def muxer_options(info: VideoInfo, source: InputContainer, container: str) -> di
         return {}
     # The unit of late starts; FFmpeg's default, 1 ms, is too coarse for exact times.
     options = {"movie_timescale": str(_common_timescale(info, source))}
+    flags = ""
     if container == "mp4":
         # The index before the pictures, so that players on the web need not wait for the end;
         # costs another pass over the file, and no room beside it. Films for editing are much
         # larger, and stay where they were made.
-        options["movflags"] = "+faststart"
-    return options
+        flags += "+faststart"
+    if by_key(info, container):
+        flags += "+use_metadata_tags"
+    return {**options, "movflags": flags} if flags else options
 
 
 def _recipes(stream: AudioStream, container: str, wanted: str | None) -> list[Recipe]:

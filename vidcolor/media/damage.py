@@ -14,16 +14,19 @@ from av.stream import Stream
 
 from vidcolor.media.faults import FAULTS
 
-Kind = Literal["patched", "lost", "refitted", "clock", "absent", "software"]
+Kind = Literal["patched", "lost", "refitted", "retagged", "clock", "absent", "software"]
 """``patched``: pictures the decoder put together over damage. ``lost``: packets of which no picture
-could be made. ``refitted``: pictures of another size or depth, brought to the film's. ``clock``:
-timestamps that begin anew, carried on. ``absent``: what the file promises and does not hold.
-``software``: from there on software decoded what a device was to; no damage by itself."""
+could be made. ``refitted``: pictures of another size or depth, brought to the film's.
+``retagged``: from there on the pixel aspect or the range of codes is another, as between two
+broadcasts, and a target has but one. ``clock``: timestamps that begin anew, carried on.
+``absent``: what the file promises and does not hold. ``software``: from there on software decoded
+what a device was to; no damage by itself."""
 
 WORDS: dict[Kind, str] = {
     "patched": "a picture is damaged",
     "lost": "a picture cannot be decoded",
     "refitted": "the picture changes",
+    "retagged": "the pixel aspect or the range changes",
     "clock": "the timestamps begin anew",
     "absent": "the picture ends before the file promises; is it truncated?",
     "software": "the device gives up decoding",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,12 +20,13 @@ from vidcolor.errors import EncodeError
 from vidcolor.frames import PaintedFrame, StreamInfo, VideoInfo
 from vidcolor.media.clock import origin_of
 from vidcolor.media.companions import Companions
-from vidcolor.media.container import kept_metadata, label, muxer_options
+from vidcolor.media.container import label, muxer_options
 from vidcolor.media.encode import PictureEncoder
 from vidcolor.media.encoders import Choice, choose
 from vidcolor.media.faults import writing
 from vidcolor.media.length import Length
 from vidcolor.media.matroska import claim, settle
+from vidcolor.media.metadata import by_key, homeless, kept_metadata
 from vidcolor.media.segments import Segment, SegmentWriter, join
 from vidcolor.media.target import Target
 from vidcolor.media.timecode import advance
@@ -67,6 +69,7 @@ class Writer:
         self._length = Length()
         self._claim: int | None = None
         self._shaped = True
+        self._homeless: list[str] = []
         try:
             self._choice = choose(info, settings, self._target.container)
             self._open()
@@ -113,6 +116,9 @@ class Writer:
     def warnings(self) -> list[str]:
         """One line for everything that is not as in the source; also after the end."""
         lines = [*self._choice.warnings, *self._companions.notes()]
+        if self._homeless:
+            lost = ", ".join(self._homeless)
+            lines.append(f"{self.container} has no place for the film's metadata {lost}")
         if not self._shaped:
             aspect = self._info.sample_aspect_ratio
             lines.append(f"the sample aspect ratio {aspect} has no place in this file's header")
@@ -125,6 +131,7 @@ class Writer:
         fit ``chroma_shape`` and the type of the luma.
         """
         self._encoder.check(painted)
+        self._moved(painted.frame.pts, painted.frame.moved)
         self._begin(painted.frame.pts)
         with writing(self._path, f"{self._choice.encoder} failed"):
             packets = self._encoder.encode(painted)
@@ -143,6 +150,8 @@ class Writer:
         self._sign = sign
         check_room(self._path.parent, sum(segment.size for segment in segments), self._path)
         encoder, last = self._encoder, segments[-1]
+        for pts, moved in chain.from_iterable(segment.moved for segment in segments):
+            self._moved(pts, moved)
         self._begin(segments[0].start)
         origin = encoder.ticks(encoder.origin)
         self._end = last.pts[-1] + last.duration - origin
@@ -193,6 +202,8 @@ class Writer:
             )
             self._opened.callback(self._close_output)
             self._output.metadata.update(kept_metadata(info.metadata))
+            if not by_key(info, container):
+                self._homeless = homeless(info.metadata, container)
             if info.sound is not None:
                 self._add_picture(None)
             # In the source's order, so that "the second audio track" stays the second.
@@ -219,6 +230,10 @@ class Writer:
         unmoved = not start and self._crop.from_the_first
         self._companions.set_span(None if unmoved else start)
         self._output.start_encoding()
+
+    def _moved(self, pts: int, moved: int) -> None:
+        base = self._info.time_base
+        self._companions.resets.add(pts * base, moved * base)
 
     def _begin(self, pts: int) -> None:
         if self._begun:
@@ -266,8 +281,10 @@ class Writer:
         for packet in self._length.last(self._end):
             self._put(packet)
         with writing(self._path, "cannot finish the file"):
-            end = (self._end + self._encoder.origin) * self._info.time_base
-            self._companions.finish(None if self._crop.whole else end)
+            # The encoder's ticks may be coarser than the film's.
+            start = self._encoder.origin * self._info.time_base
+            end = None if self._crop.whole else start + self._end * self._encoder.base
+            self._companions.finish(end)
             self._companions.close()
             self._output.close()
             if self._claim is not None:

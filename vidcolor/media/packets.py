@@ -32,6 +32,8 @@ class Parcel:
     digest: bytes
     damaged: bool = False
     """The file is broken where it was read, as its container or the packet shows."""
+    lasts: Fraction = Fraction(0)
+    """Seconds; 0 where that is not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,12 @@ def parcels(
     """The packets of the streams ``indexes`` in the order of the file.
 
     ``span`` is the half-open part, in seconds, whose packets are wanted; packets without time
-    count as inside. What containers do to packets without touching what they carry is undone:
-    uncompressed sound is cut into blocks of equal size, AAC loses its ADTS headers, and the empty
-    texts that fill the gaps of MP4's subtitles are left out. Matroska's times before 0 count as
-    untold: FFmpeg writes them, but when reading makes up others from lengths.
+    count as inside, a text that is on screen where it begins counts as beginning there, and a
+    picture counts from the first on that needs none before it. What containers do to packets
+    without touching what they carry is undone: uncompressed sound is cut into blocks of equal size,
+    AAC loses its ADTS headers, and the empty texts that fill the gaps of MP4's subtitles are left
+    out. Matroska's times before 0 count as untold: FFmpeg writes them, but when reading makes up
+    others from lengths.
 
     Raises SourceError when the file cannot be read.
     """
@@ -62,11 +66,23 @@ def parcels(
             if stream.index not in indexes:
                 stream.discard = Discard.all
         blocks: dict[int, _Blocks] = {}
+        begun: set[int] = set()
         for packet in source.demux([source.streams[index] for index in sorted(indexes)]):
             untimed = packet.pts is None and packet.dts is None
             at = None if untimed else time_of(packet)
-            if packet.size == 0 or (span and at is not None and not span[0] <= at < span[1]):
+            lasts = (packet.duration or 0) * packet.time_base
+            if packet.size == 0:
                 continue
+            if span and at is not None:
+                kind, end = packet.stream.type, at + lasts
+                if kind == "subtitle" and at < span[0] and end - span[0] >= packet.time_base:
+                    at, lasts = span[0], end - span[0]
+                if not span[0] <= at < span[1]:
+                    continue
+                if kind == "video" and packet.stream_index not in begun:
+                    if not packet.is_keyframe:
+                        continue
+                    begun.add(packet.stream_index)
             if at is not None and at < 0 and "matroska" in source.format.name:
                 at = None
             codec = _codec(packet.stream)
@@ -76,7 +92,7 @@ def parcels(
                 # AAC tells its setup once for all or in each packet.
                 bare = codec == "aac" and len(data) == packet.size and not _setup(packet.stream)
                 damaged = packet.is_corrupt or bare
-                yield Parcel(packet.stream_index, at, _digest(data), damaged)
+                yield Parcel(packet.stream_index, at, _digest(data), damaged, lasts)
         for index, rest in blocks.items():
             yield from rest.end(index)
 
@@ -112,11 +128,15 @@ class _Blocks:
     def __init__(self) -> None:
         self._held = b""
         self._at: Fraction | None = None
+        self._rate = Fraction(0)
+        """Seconds per byte."""
 
     def cut(self, packet: Packet[Stream], at: Fraction | None) -> Iterator[Parcel]:
         """All full blocks up to the end of ``packet``."""
         data, used = bytes(packet), 0
-        rate = (packet.duration or 0) * packet.time_base / packet.size
+        # By the first packet: the last one's duration may have been cut with the film.
+        self._rate = self._rate or (packet.duration or 0) * packet.time_base / packet.size
+        rate = self._rate
         while len(self._held) + len(data) - used >= _BLOCK:
             if not self._held:
                 self._at = None if at is None else at + used * rate

@@ -43,11 +43,14 @@ class Reader:
         self._fitting = Fitting(info)
         self._fields = FieldReader()
         self._surface = info.surface
+        self._tags: tuple[Fraction | None, int] | None = None
+        """Pixel aspect and range of the picture before."""
 
     def forget(self) -> None:
         """Begin again: nothing of what was noted so far counts."""
         self._report.forget()
         self._clock = Clock(self.info)
+        self._tags = None
 
     def frames(self, seek_to: Fraction | None) -> Generator[Frame]:
         """The film's frames, from the key frame before ``seek_to`` seconds if that is given."""
@@ -183,6 +186,13 @@ class Reader:
         found = f"{picture.width}x{picture.height} {picture.format.name}"
         self._note("refitted", pts, what=f"the picture changes from {was} to {found}")
 
+    def _watch_tags(self, picture: av.VideoFrame, stream: VideoStream, pts: int) -> None:
+        """Note it where the shape of pixels or the meaning of codes is no more what it was."""
+        tags = stream.codec_context.sample_aspect_ratio or None, int(picture.color_range)
+        if self._tags is not None and tags != self._tags:
+            self._note("retagged", pts)
+        self._tags = tags
+
     def _frame(
         self,
         picture: av.VideoFrame,
@@ -203,6 +213,7 @@ class Reader:
         with reading(info.path, "cannot convert its pictures"):
             if fits(picture, info):
                 luma, owner = read_luma(picture, info.color)
+                self._watch_tags(picture, stream, pts)
             else:
                 self._changed(picture, pts)
                 luma = self._fitting.luma(picture, stream.codec_context.sample_aspect_ratio)
@@ -219,5 +230,6 @@ class Reader:
             color=info.color,
             damaged=picture.is_corrupt,
             first_field=first_field,
+            moved=clock.shift,
             owner=owner,
         )

@@ -41,7 +41,8 @@ class Segment:
     ``start`` is the pts of its first frame in the film. ``pts`` are the times of all its frames,
     rising, in the encoder's ticks on the source's clock; ``duration`` is the last one's; ``depth``
     is by how many packets at most one comes later than its turn to be shown; ``size`` is the file's
-    in bytes.
+    in bytes. ``moved`` tells the pts of its first frame, and of each where that changes, with
+    ``Frame.moved``.
     """
 
     path: Path
@@ -50,6 +51,7 @@ class Segment:
     duration: int
     depth: int
     size: int
+    moved: tuple[tuple[int, int], ...] = ()
 
     def in_place(self) -> bool:
         """Whether its file is there, as long as it was."""
@@ -79,6 +81,7 @@ class SegmentWriter:
         self._part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
         self._start: int | None = None
         self._pts: list[int] = []
+        self._moved: list[tuple[int, int]] = []
         with writing(path):
             # The container is never written; encoders ask it where their headers are to go.
             self._scratch = av.open(io.BytesIO(), "w", format=container)
@@ -96,6 +99,8 @@ class SegmentWriter:
         self._encoder.check(painted)
         if self._start is None:
             self._start = painted.frame.pts
+        if not self._moved or self._moved[-1][1] != painted.frame.moved:
+            self._moved.append((painted.frame.pts, painted.frame.moved))
         with writing(self._path):
             self._put(self._encoder.encode(painted))
 
@@ -112,7 +117,8 @@ class SegmentWriter:
         turn = {time: number for number, time in enumerate(pts)}
         depth = max(number - turn[time] for number, time in enumerate(self._pts))
         duration = self._encoder.end - pts[-1]
-        return Segment(self._path, self._start, tuple(pts), duration, depth, size)
+        moved = tuple(self._moved)
+        return Segment(self._path, self._start, tuple(pts), duration, depth, size, moved)
 
     def discard(self) -> None:
         """Let go of everything, and of the file unless it is complete."""

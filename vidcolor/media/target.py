@@ -39,6 +39,7 @@ class Target:
         self.path = Path(path)
         self.container = container_of(self.path)
         check_target(self.path, source, overwrite)
+        self._fresh = not overwrite
         check_room(self.path.parent, least_room(source), self.path)
         # Of a link, what it points at is replaced; the link stays.
         self._real = self.path.resolve() if self.path.is_symlink() else self.path
@@ -55,14 +56,21 @@ class Target:
     def commit(self, sign: Callable[[Path], None] | None = None) -> None:
         """Make the temporary file durable and let it take the target's place in one step.
 
-        ``sign`` is called with it just before.
+        ``sign`` is called with it just before. Raises TargetExistsError where something has come
+        to be there meanwhile, unless it was to be overwritten.
         """
         with writing(self.path, "cannot put the finished film in place"):
             if self._real.exists():
                 self.part.chmod(self._real.stat().st_mode & 0o777)
             if sign is not None:
                 sign(self.part)
-            put_in_place(self.part, self._real)
+            try:
+                put_in_place(self.part, self._real, fresh=self._fresh)
+            except FileExistsError as fault:
+                raise TargetExistsError(
+                    f"{self.path}: exists now, and did not when the work began; move it away, or "
+                    "give --overwrite to replace it"
+                ) from fault
         self._ended = True
         self._claim.release()
 

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import Literal, TypeAlias
 
 from av.packet import Packet
 from av.stream import Stream
 
-from vidcolor.media.clock import LONGEST_GAP
+from vidcolor.media.clock import LONGEST_GAP, Resets
 
 CLOCK_SET_BACK = Fraction(1)
 """Seconds by which a clock must run back to count as set back, not as untidy."""
+UNTIDY = Fraction(1, 10)
+"""Seconds by which one may run back that was not set anew, whatever the picture's does."""
+_PATIENCE = Fraction(10)
+"""Seconds of the picture to wait for what explains a clock that was set anew."""
 _MOST_REORDERED = 16
 """Pictures that one may have to wait for before it is shown: H.264's and H.265's limit."""
+
+Due: TypeAlias = Literal["due", "wait", "past"]
 
 
 class Track:
     """Copies packets, cut and moved for a part of the film.
 
-    ``mend`` repairs the times of a packet as read, ``begin`` is told once where the part starts
-    (None: the whole film, times stay), ``take`` turns a packet of the source into those for
-    ``target``, ``finish`` gives what was held back; ``end`` is where the part ends, in seconds of
-    the source's clock, if it does.
+    ``mend`` repairs the times of a packet as read and tells what to do with it, ``begin`` is told
+    once where the part starts (None: the whole film, times stay), ``take`` turns a packet of the
+    source into those for ``target``, ``finish`` gives what was held back; ``end`` is where the part
+    ends, in seconds of the source's clock, if it does. ``resets`` are the picture's, which may
+    still be added to; ``joined`` is True where the source is of a kind whose clock may be set anew
+    at any time.
     """
 
     def __init__(self, source: Stream, target: Stream) -> None:
@@ -31,17 +40,35 @@ class Track:
         """Packets that had to be decoded and could not be."""
         self.refused = 0
         """Packets that could not be made, or that the container did not take."""
+        self.undecodable = 0
+        """Pictures left out because what they are made from lies before the part."""
+        self.overlapping = 0
+        """Packets left out because what was before the picture's clock was set anew is longer."""
+        self.resets = Resets()
+        self.joined = False
         self._carries_on = source.type == "audio"
         # A line on screen where a part begins is shown from there on.
         self._seen_later = source.type == "subtitle"
         self._reorders = source.type == "video"
         self._start: Fraction | None = None
+        self._shown = False
+        """Whether a picture has come that needs none before it."""
         self._shift = 0
         self._last: int | None = None
         self._next = 0
+        self._behind = 0
+        """How many of the resets are."""
+        self._waits_since: Fraction | None = None
+        self._busy = False
+        """Until ``_next``, by what was before."""
 
-    def mend(self, packet: Packet[Stream]) -> None:
-        """Give a packet without times the end of the one before; carry on a clock set anew."""
+    def mend(self, packet: Packet[Stream], until: Fraction | None = None) -> Due:
+        """Give a packet without times the end of the one before; carry on a clock set anew.
+
+        The picture has come to ``until`` seconds; None: to its end. A packet that is to ``wait`` is
+        as it was, and is to be mended again when the picture has come further; one that is ``past``
+        is to be left out.
+        """
         base = packet.time_base
         if packet.pts is None and packet.dts is None:
             packet.pts = packet.dts = self._next
@@ -52,14 +79,46 @@ class Track:
         elif self._shift:
             _move(packet, self._shift)
         clock = _clock(packet)
-        # Only sound has no gaps and no overlaps, so that a leap back can be told from disorder.
         back = 0 if self._last is None else self._last - clock
-        if self._carries_on and was_set(back * base):
-            self._shift += self._next - clock
-            _move(packet, self._next - clock)
-            clock = self._next
+        if back * base > UNTIDY or was_set(back * base):
+            by = 0 if self._busy else self._set_anew(packet, clock, was_set(back * base), until)
+            if by is None:
+                _move(packet, -self._shift)
+                return "wait"
+            self._shift += by
+            _move(packet, by)
+            clock += by
+            self._busy = self._busy or (self._carries_on and by != 0)
+        if self._busy and clock + (packet.duration or 0) / 2 < self._next:
+            self.overlapping += 1
+            return "past"
+        self._busy = False
         self._last = clock
         self._next = clock + max(1, packet.duration or 0)
+        return "due"
+
+    def _set_anew(
+        self, packet: Packet[Stream], clock: int, surely: bool, until: Fraction | None
+    ) -> int | None:
+        """By how many ticks a packet at ``clock`` is to be moved whose clock was set anew, beyond
+        those of the packets before; None where the picture has to come further first. Not
+        ``surely``: it may be no more than untidy."""
+        base, sparse = packet.time_base, not self._carries_on
+        told = (clock - self._shift) * base
+        if sparse and not (self._seen_later and self.joined):
+            # Only sound has no gaps and no overlaps, so that a leap back can be told from disorder.
+            return 0
+        found = self.resets.place(told, self._next * base, self._behind, until, sparse=sparse)
+        if found is None and until is not None and self.joined:
+            # The picture's may lie a little further on in the file.
+            self._waits_since = until if self._waits_since is None else self._waits_since
+            if until - self._waits_since <= _PATIENCE:
+                return None
+        self._waits_since = None
+        if found is not None:
+            due, self._behind = found
+            return round(due / base) - clock
+        return 0 if sparse or not surely else self._next - clock
 
     def begin(self, start: Fraction | None) -> None:
         self._start = start
@@ -74,6 +133,11 @@ class Track:
                     return
                 packet.duration = lasts - early
                 _move(packet, early)
+            if self._reorders and not self._shown:
+                if not packet.is_keyframe:
+                    self.undecodable += 1
+                    return
+                self._shown = True
             _move(packet, -start)
         yield packet
 

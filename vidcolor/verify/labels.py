@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from vidcolor.frames import VideoInfo, name_stream
-from vidcolor.media.container import QUICKTIME_LANGUAGES, kept_metadata
+from vidcolor.media.container import QUICKTIME_LANGUAGES
 from vidcolor.media.contents import Chapter, Contents, Track
 from vidcolor.media.fields import field_order
+from vidcolor.media.metadata import kept_metadata
 from vidcolor.media.timecode import advanced, is_timecode
 from vidcolor.report import plural
 from vidcolor.verify.checks import Check, Outcome
@@ -100,9 +101,10 @@ def text_labels(
 ) -> Iterator[Check]:
     """Languages, titles and dispositions of the tracks, and the film's own metadata.
 
-    Matroska has a place for all of them. In other containers, what is missing is noted.
+    Matroska has a place for all of them. In other containers, what is missing is noted; WebM, which
+    FFmpeg does not tell from it when reading, is one of those.
     """
-    roomy = "matroska" in target.container
+    roomy = "matroska" in target.container and target.path.suffix.lower() != ".webm"
     yield from _spoken("picture", before.language, after.language)
     yield from _titled("picture", before.title, after.title, roomy)
     found = list(_tracks(match(before.tracks, after.tracks)[0], roomy))

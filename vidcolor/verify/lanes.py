@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from vidcolor.frames import StreamInfo, name_stream
+from vidcolor.media.clock import Resets
 from vidcolor.media.packets import Parcel
-from vidcolor.media.track import was_set
+from vidcolor.media.track import UNTIDY, was_set
 from vidcolor.report import plural
 from vidcolor.verify.checks import Check, Outcome, milliseconds
 
@@ -35,17 +36,29 @@ class Lane:
     """Times of the target where packets may be missing or too many: the ends of a range."""
     carries_on: bool = False
     """True for sound: where its clock is set anew in the source, the target's runs on."""
+    resets: Resets = field(default_factory=Resets)
+    """The picture's, by which it is."""
+    lengths: bool = False
+    """Whether it matters how long each is shown."""
     paired: int = 0
     changed: int = 0
     moved: int = 0
+    stretched: int = 0
+    """Texts that are shown for another time."""
     lost: int = 0
     added: int = 0
     spoilt: int = 0
     """Packets that are damaged in the source, and missing."""
+    overlapping: int = 0
+    """Packets left out because the sound of the part before goes on."""
     deviation: Fraction = Fraction(0)
     first: Fraction | None = None
     """Where the first difference is, in seconds of the target."""
     _shift: Fraction = Fraction(0)
+    _end: Fraction = Fraction(0)
+    """Of the source's packet before, in the clock that its picture is carried on in."""
+    _behind: int = 0
+    """How many of the resets are."""
     _last: tuple[Fraction, Fraction] | None = None
     """The times of the pair before."""
     _waiting: tuple[deque[Parcel], deque[Parcel]] = field(
@@ -61,7 +74,10 @@ class Lane:
         """Pair what can be paired; at the end, count what is left."""
         old, new = self._waiting
         while old and new:
-            if self._alike(old[0], new[0]):
+            if self._overlaps(old[0]):
+                old.popleft()
+                self.overlapping += 1
+            elif self._alike(old[0], new[0]):
                 self._pair(old.popleft(), new.popleft())
             elif not final and min(len(old), len(new)) < _WINDOW:
                 return
@@ -77,9 +93,11 @@ class Lane:
             "packets": self.paired + self.changed,
             "changed": self.changed,
             "moved": self.moved,
+            "stretched": self.stretched,
             "lost": self.lost,
             "added": self.added,
             "spoilt": self.spoilt,
+            "overlapping": self.overlapping,
             "largest_deviation": float(self.deviation),
         }
         name, noun = name_stream(old), "text" if old.kind == "subtitle" else "packet"
@@ -88,20 +106,24 @@ class Lane:
             f"{self.added} added" if self.added else "",
             f"{self.changed} with other bytes" if self.changed else "",
             f"{self.moved} moved by up to {milliseconds(self.deviation)}" if self.moved else "",
+            f"{self.stretched} shown for another time" if self.stretched else "",
         ]
         said = ", ".join(filter(None, faults))
         if old.kind == "video" and self.changed and not (self.paired or self.lost or self.added):
             return Check(name, "note", "packed in another way, not compared", numbers)
         if said:
             at = "" if self.first is None else f", from {float(self.first):.3f} s on"
-            only = self.lost and not (self.added or self.changed or self.moved)
+            only = self.lost and not (self.added or self.changed or self.moved or self.stretched)
             outcome: Outcome = "lost" if only else "changed"
             return Check(name, "note" if old.kind == "data" else outcome, said + at, numbers)
         says = (
             f"{plural(self.paired, noun)}, at most {milliseconds(self.deviation)} from their time"
         )
+        if self.overlapping:
+            says += f"; without {plural(self.overlapping, noun)} where joined parts overlap"
         if self.spoilt:
             says += f"; without {plural(self.spoilt, noun)} that the source has damaged"
+        if self.spoilt or self.overlapping:
             return Check(name, "note", says, numbers)
         if self.by_bytes:
             return Check(name, "same", says, numbers)
@@ -114,17 +136,39 @@ class Lane:
         self.paired += 1
         if old.at is None or new.at is None:
             return
-        if self.carries_on and self._last is not None and was_set(self._last[0] - old.at):
+        found = self._reset(old.at)
+        if found is not None:
+            due, self._behind = found
+            self._shift = due - old.at
+        elif self.carries_on and self._last is not None and was_set(self._last[0] - old.at):
             # From where it was, or as long after as one packet may last.
             last = self._last[1]
             runs_on = min(max(new.at, last), last + _LONGEST_PACKET)
             self._shift = runs_on - (old.at - self.origin)
-        self._last = old.at, new.at
+        self._last, self._end = (old.at, new.at), old.at + self._shift + old.lasts
         distance = abs(new.at - (old.at - self.origin + self._shift))
         self.deviation = max(self.deviation, distance)
         if distance > self.tick:
             self.moved += 1
             self._mark(new.at)
+        # Start and end are rounded each by itself.
+        if self.lengths and old.lasts and new.lasts and abs(new.lasts - old.lasts) > 2 * self.tick:
+            self.stretched += 1
+            self._mark(new.at)
+
+    def _reset(self, told: Fraction) -> tuple[Fraction, int] | None:
+        """As `Resets.place`, of a packet of the source; None where its clock was not set anew."""
+        back = Fraction(0) if self._last is None else self._last[0] - told
+        if back <= UNTIDY and not was_set(back):
+            return None
+        return self.resets.place(told, self._end, self._behind, sparse=not self.carries_on)
+
+    def _overlaps(self, parcel: Parcel) -> bool:
+        """Whether a packet of the source lies where the sound of the part before goes on."""
+        if not self.carries_on or parcel.at is None:
+            return False
+        found = self._reset(parcel.at)
+        return found is not None and found[0] + parcel.lasts / 2 < self._end
 
     def _skip(self) -> None:
         """Go on where both agree again, as near as may be; else leave one packet of each."""
@@ -150,6 +194,9 @@ class Lane:
             if at is not None and any(
                 low <= at and (high is None or at <= high) for low, high in self.forgiven
             ):
+                continue
+            if side == 0 and self._overlaps(parcel):
+                self.overlapping += 1
                 continue
             if side == 0 and parcel.damaged:
                 self.spoilt += 1

@@ -69,6 +69,8 @@ def compare_pictures(
         for trio, other in times.pairs(*films, target.time_base, whole=crop.whole):
             if other is not None:
                 chroma, seen = chroma + _chroma_spread(other.frame), seen + 1
+            if trio is not None:
+                times.resets.add(trio[1].at, trio[1].frame.moved * source.time_base)
             if trio is None or other is None:
                 continue
             # What stands for a damaged frame is up to the decoder, and to its threads.

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from vidcolor.frames import Frame, VideoInfo
+from vidcolor.media.clock import Resets
 
 
 class Timed(NamedTuple):
@@ -61,6 +62,8 @@ class Times:
     target_start: Fraction = Fraction(0)
     """The same of the target, in its own clock."""
     target_end: Fraction = Fraction(0)
+    resets: Resets = field(default_factory=Resets)
+    """Where the source's clock was set anew."""
 
     def pairs(
         self, before: Iterator[Timed], after: Iterator[Timed], tick: Fraction, *, whole: bool

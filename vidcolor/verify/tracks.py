@@ -78,7 +78,7 @@ def track_checks(
         else:
             yield lanes[old.about.index].check(old.about, new.about)
     for old in lost:
-        yield _lost(old, source, target)
+        yield _lost(old, source, target, held)
     for new in added:
         says = "is in the target only"
         yield Check(name_stream(new.about), "note" if new.kind == "data" else "changed", says)
@@ -96,7 +96,12 @@ def _same_codec(pair: Pair) -> bool:
     return old == new
 
 
-def _lost(track: Track, source: VideoInfo, target: VideoInfo) -> Check:
+def _lost(
+    track: Track,
+    source: VideoInfo,
+    target: VideoInfo,
+    span: tuple[Fraction, Fraction] | None,
+) -> Check:
     # Few containers have room for these; without sound or a subtitle the film is another.
     homeless = track.kind in ("attachment", "cover", "video") and not has_place(
         source, track.about, target.path
@@ -109,10 +114,11 @@ def _lost(track: Track, source: VideoInfo, target: VideoInfo) -> Check:
         says += ", whose container has no place for it"
     excused = track.kind == "data" or unknown or homeless
     if not excused and track.kind in _TIMED:
-        with closing(parcels(source.others_path, [track.about.index])) as held:
+        with closing(parcels(source.others_path, [track.about.index], span)) as held:
             excused = next(held, None) is None
         if excused:
-            says += ": the source has nothing of it but its name"
+            where = "" if span is None else " in this range"
+            says += f": the source has nothing of it{where} but its name"
     return Check(name_stream(track.about), "note" if excused else "lost", says)
 
 
@@ -153,6 +159,9 @@ def _compare(
         tick = max(old.tick or Fraction(0), new.tick or Fraction(0))
         lane = Lane(times.origin, tick, _same_codec((old, new)))
         lane.carries_on = old.kind == "audio"
+        if old.kind in ("audio", "subtitle"):
+            lane.resets = times.resets
+        lane.lengths = old.kind == "subtitle" and lane.by_bytes and span is None
         if span is not None:
             # The range ends where its last frame does, which not every file tells.
             start, end = span[0] - times.start, span[1] - times.start

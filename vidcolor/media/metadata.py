@@ -1,0 +1,59 @@
+"""A film's metadata: what is worth keeping, and what a container has a place for."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import av
+
+from vidcolor.frames import VideoInfo
+
+# The muxer writes its own; the source's would be wrong in the target.
+_STALE_KEYS = frozenset(
+    {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "rotate"}
+)
+_STALE_PREFIXES = ("_statistics", "bps", "number_of_", "duration-")
+# The picture's own, and written with it.
+_TIMECODE = "timecode"
+_USUAL = frozenset(
+    {"album", "artist", "comment", "copyright", "creation_time", "date", "genre", "title"}
+)
+"""Keys that MP4 and QuickTime are known to have atoms for."""
+
+
+def kept_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Without what describes the old file rather than the film."""
+    return {
+        key: value
+        for key, value in metadata.items()
+        if key.lower() not in _STALE_KEYS and not key.lower().startswith(_STALE_PREFIXES)
+    }
+
+
+def homeless(metadata: Mapping[str, str], container: str) -> list[str]:
+    """The keys that ``container`` has no place for, in order; found by writing a tiny film."""
+    wanted = kept_metadata(metadata)
+    if container not in ("mp4", "mov") or wanted.keys() <= _USUAL:
+        return []
+    file = io.BytesIO()
+    with av.open(file, "w", format=container) as output:
+        output.metadata.update(wanted)
+        picture: Any = output.add_stream("mpeg4", rate=25)
+        picture.width = picture.height = 16
+        picture.pix_fmt = "yuv420p"
+        frame = av.VideoFrame(16, 16, "yuv420p")
+        frame.pts = 0
+        output.mux([*picture.encode(frame), *picture.encode(None)])
+    file.seek(0)
+    with av.open(file) as again:
+        found = again.metadata.keys()
+    return sorted(wanted.keys() - found - {_TIMECODE})
+
+
+def by_key(info: VideoInfo, container: str) -> bool:
+    """Whether a target in ``container`` is to name all its metadata by keys: where the film does
+    so itself, as those of telephones and cameras do. FFmpeg then writes none of the old atoms,
+    which most players and file managers show."""
+    return "mp4" in info.container and bool(homeless(info.metadata, container))
