@@ -21,6 +21,7 @@ def test_the_public_names_are_these() -> None:
         "colorize_photo",
         "colorize_video",
         "load_settings",
+        "open_colorizer",
         "probe",
     ]
     assert all(callable(getattr(vidcolor, name)) for name in vidcolor.__all__)

@@ -402,3 +402,23 @@ def test_a_range_beyond_the_films_end_is_told_of_once(
         notes.clear()
         find_shots(clip(name), settings, warn=notes.append)
         assert notes == told
+
+
+def test_an_interruption_while_all_is_cleared_away_lets_go_of_the_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*names: object, **how: object) -> None:
+        raise KeyboardInterrupt
+
+    folder, kept = tmp_path / "work", []
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", interrupted)
+        try:
+            with WorkFolder(folder, {"a": 1}):
+                pass
+        except KeyboardInterrupt as error:
+            kept.append(error)  # As a notebook does, with all that it holds.
+    assert kept
+    with WorkFolder(folder, {"a": 1}):
+        pass
+    assert not folder.exists()

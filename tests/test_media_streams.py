@@ -480,7 +480,12 @@ def test_a_part_of_a_second_picture_begins_where_it_can_be_decoded(tmp_path: Pat
     with av.open(str(source), "w") as output:
         keys = ("1", "8")  # Every how many pictures one needs none before it.
         streams: list[Any] = [
-            output.add_stream("libx264", rate=25, options={"g": key, "bf": "0"}) for key in keys
+            output.add_stream(
+                "libx264",
+                rate=25,
+                options={"g": key, "bf": "0", "x264-params": "scenecut=0:threads=1"},
+            )
+            for key in keys
         ]
         for stream in streams:
             stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -89,4 +90,33 @@ def test_leaving_through_an_error_joins_the_thread() -> None:
 
     with pytest.raises(RuntimeError, match="disk full"):
         read()
+    assert _alive() == []
+
+
+@pytest.mark.parametrize("in_stack", [True, False])
+def test_an_interruption_while_it_starts_leaves_no_thread(
+    monkeypatch: pytest.MonkeyPatch, in_stack: bool
+) -> None:
+    closed = threading.Event()
+
+    def stage() -> Iterator[int]:
+        try:
+            yield from range(100)
+        finally:
+            closed.set()
+
+    def start(thread: threading.Thread) -> None:
+        usual(thread)
+        raise KeyboardInterrupt
+
+    usual = threading.Thread.start
+    prefetch = Prefetch(stage, 1, "test")
+    monkeypatch.setattr(threading.Thread, "start", start)
+
+    def begin(stack: ExitStack) -> object:
+        return prefetch.run_in(stack) if in_stack else stack.enter_context(prefetch)
+
+    with pytest.raises(KeyboardInterrupt), ExitStack() as stack:
+        begin(stack)
+    assert closed.is_set()
     assert _alive() == []

@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from vidcolor.errors import SettingsError, UsageError
@@ -265,3 +266,29 @@ def test_the_archive_preset_is_lossless() -> None:
 def test_impossible_ranges_of_kept_colour_are_refused(keep: object) -> None:
     with pytest.raises(SettingsError, match="keep_color"):
         Settings().replace(keep_color=keep)
+
+
+def test_what_says_the_same_is_taken() -> None:
+    settings = Settings()
+    assert settings.replace("range", start=0.1).range.start == Fraction(1, 10)
+    color = settings.replace("color", stabilize=np.float32(0.5), batch_size=np.int64(3)).color
+    assert (type(color.stabilize), type(color.batch_size)) == (float, int)
+    assert settings.replace("color", model=Path("a") / "b").color.model == str(Path("a") / "b")
+    assert settings.replace(work_dir="there").work_dir == Path("there")
+    assert settings.replace(hints=[], shots=[0, 5]).shots == (0, 5)
+
+
+@pytest.mark.parametrize(
+    ("group", "key", "value"),
+    [
+        ("color", "batch_size", 2.5),
+        ("color", "stabilize", True),
+        ("color", "stabilize", "0.5"),
+        ("range", "start", float("nan")),
+        ("range", "start", float("inf")),
+        ("color", "model", 3),
+    ],
+)
+def test_what_does_not_is_refused(group: str, key: str, value: Any) -> None:
+    with pytest.raises(SettingsError, match=f"{group}.{key} must be"):
+        Settings().replace(group, **{key: value})

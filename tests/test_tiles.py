@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from clips import Clip, make
 from networks import tiny_checkpoint
 
 from vidcolor.errors import SettingsError
 from vidcolor.hints import color_with_points
-from vidcolor.models.blend import open_colorizer
+from vidcolor.job import colorize_video
+from vidcolor.models.blend import in_tiles, open_colorizer
+from vidcolor.models.colorizer import Colorizer
 from vidcolor.models.tiled import Tiled, corners
 from vidcolor.settings import Settings, load_settings
 from vidcolor.tiling import Tiles, parse_tiles
@@ -182,3 +185,17 @@ def test_films_previews_and_eval_take_tiles(
     capsys.readouterr()
     assert run([*words, "--tiles", "64"]) == 2
     assert "give whole or SIZE:STRIDE" in capsys.readouterr().err
+
+
+def test_a_colorizer_that_is_given_is_shown_the_tiles_too(tmp_path: Path) -> None:
+    inner = Colorizer(tiny_checkpoint(tmp_path / "tiny.safetensors"))
+    assert in_tiles(inner, "whole") is inner
+    shown = in_tiles(inner, "64:32")
+    assert shown.description["tiles"] == "64:32"
+    assert in_tiles(shown, "128:64") is shown
+    with pytest.raises(SettingsError):
+        in_tiles(inner, "5")
+    film, target = make(Clip("plain.mp4", frames=2), tmp_path), tmp_path / "out.mp4"
+    settings = Settings().replace("color", tiles="64:32", short_side=64)
+    report = colorize_video(film, target, settings, colorizer=inner)
+    assert report.model["tiles"] == "64:32"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vidcolor.frames import VideoInfo
     from vidcolor.job import colorize_video
     from vidcolor.media.probe import probe
+    from vidcolor.models.blend import open_colorizer
     from vidcolor.models.colorizer import Colorizer
     from vidcolor.photos.job import colorize_photo
     from vidcolor.report import Progress, Report
@@ -41,6 +42,7 @@ _HOMES = {
     "colorize_photo": "vidcolor.photos.job",
     "colorize_video": "vidcolor.job",
     "load_settings": "vidcolor.settings",
+    "open_colorizer": "vidcolor.models.blend",
     "probe": "vidcolor.media.probe",
 }
 
@@ -56,6 +58,7 @@ __all__ = [
     "colorize_photo",
     "colorize_video",
     "load_settings",
+    "open_colorizer",
     "probe",
 ]
 

@@ -88,9 +88,9 @@ class Hint:
         return all(0 <= value <= 1 for place in self.places for value in place)
 
 
-def read_hints(path: Path) -> tuple[Hint, ...]:
+def read_hints(path: Path | str) -> tuple[Hint, ...]:
     """Read a hints file. Raises SettingsError, which names the file and what is wrong with it."""
-    return read_list(path, "these hints", parse_hints)
+    return read_list(Path(path), "these hints", parse_hints)
 
 
 def parse_hints(value: Any) -> tuple[Hint, ...]:

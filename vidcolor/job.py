@@ -66,7 +66,8 @@ def colorize_video(
     """Colour the film ``source`` into the new file ``target``.
 
     Luma, timestamps, sound and everything else are kept; see README. ``warn`` is told, one line
-    each, what could not be. A ready ``colorizer`` may be given to be used again for many films.
+    each, what could not be. A ready ``colorizer`` may be given to be used again for many films;
+    it takes the place of the settings' model and device.
     ``following`` is told as ``progress`` is, while the film is read through for known colours.
     With ``hands``, as from `vidcolor.jobs.pool.Pool`, others do its chunks, several at once.
     ``target`` appears when it is complete and not before, ``sign`` being called with its file just

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from fractions import Fraction
-from types import UnionType
+from numbers import Integral, Real
+from pathlib import Path
+from types import MappingProxyType, UnionType
 from typing import Any, get_origin, get_type_hints
 
 from vidcolor.errors import SettingsError
+
+_ALIKE: Mapping[type, tuple[tuple[type, ...], Callable[[Any], Any]]] = MappingProxyType(
+    {
+        int: ((Integral,), int),
+        float: ((Real,), float),
+        Fraction: ((Real,), lambda value: Fraction(str(value))),
+        str: ((os.PathLike,), os.fspath),
+        Path: ((str,), Path),
+        tuple: ((list,), tuple),
+    }
+)
+"""Of a type, those whose values it can take, and how."""
 
 
 def override(part: Any, values: Mapping[str, Any], prefix: str, where: str) -> Any:
@@ -28,7 +44,8 @@ def override(part: Any, values: Mapping[str, Any], prefix: str, where: str) -> A
 
 
 def _coerce(value: Any, hint: Any, where: str) -> Any:
-    """A whole number does for a float or a Fraction; all else must fit exactly."""
+    """What says the same does: a number of another kind that loses nothing, NumPy's included, a
+    decimal for a Fraction, a path for its name or a name for its path, a list for a tuple."""
     if hint == Mapping[str, str]:
         if not isinstance(value, Mapping):
             raise SettingsError(f"{where} must be a table of options, not {value!r}")
@@ -37,10 +54,11 @@ def _coerce(value: Any, hint: Any, where: str) -> Any:
     kinds = tuple(get_origin(kind) or kind for kind in kinds)
     if isinstance(value, kinds) and not (isinstance(value, bool) and bool not in kinds):
         return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        for kind in (float, Fraction):
-            if kind in kinds:
-                return kind(value)
+    for kind in () if isinstance(value, bool) else kinds:
+        takes, make = _ALIKE.get(kind, ((), kind))
+        if isinstance(value, takes):
+            with suppress(ValueError, OverflowError):  # No number, or endless.
+                return make(value)
     names = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
     raise SettingsError(f"{where} must be {names}, not {value!r}")
 

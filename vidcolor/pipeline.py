@@ -156,9 +156,8 @@ class Pipeline:
                 return paint(frames, shape)
             return paint_fields(frames, shape, always=marks == "film")
 
-        return stack.enter_context(
-            Prefetch(lambda: self._watch.timed("paint", stage()), _AHEAD, "paint")
-        )
+        painted = Prefetch(lambda: self._watch.timed("paint", stage()), _AHEAD, "paint")
+        return painted.run_in(stack)
 
     def colored(
         self, stack: ExitStack, resume: ChunkStart | None = None, *, once: bool = False
@@ -173,22 +172,18 @@ class Pipeline:
         # After its thread has ended: a later stage's error would keep the source open with its
         # frames.
         stack.callback(decoded.close)
-        small = stack.enter_context(
-            Prefetch(
-                lambda: watch.timed("shrink and find cuts", self._cut(decoded, resume, once=once)),
-                _AHEAD,
-                "decode",
-            )
-        )
+        small = Prefetch(
+            lambda: watch.timed("shrink and find cuts", self._cut(decoded, resume, once=once)),
+            _AHEAD,
+            "decode",
+        ).run_in(stack)
         waited = watch.timed("wait for frames", small)
         flows = stack.enter_context(ThreadPoolExecutor(max(1, cores() // 4), "vidcolor-flow"))
-        linked: Iterator[LinkedFrame] = stack.enter_context(
-            Prefetch(
-                lambda: watch.timed("flow", keyed(waited, color.stabilize, color.keyframes, flows)),
-                _AHEAD,
-                "flow",
-            )
-        )
+        linked: Iterator[LinkedFrame] = Prefetch(
+            lambda: watch.timed("flow", keyed(waited, color.stabilize, color.keyframes, flows)),
+            _AHEAD,
+            "flow",
+        ).run_in(stack)
         linked = watch.timed("wait for flow", linked)
         if guide is not None:
             linked = guide.told(linked)
@@ -200,7 +195,7 @@ class Pipeline:
         )
         steady = watch.timed("stabilize", stabilize(guessed, color.stabilize))
         graded = watch.timed("look", self._grading.apply(kept(steady), self._before))
-        return stack.enter_context(Prefetch(lambda: self._counted(graded), _AHEAD, "color"))
+        return Prefetch(lambda: self._counted(graded), _AHEAD, "color").run_in(stack)
 
     def _decoded(self, resume: ChunkStart | None) -> Generator[Frame]:
         """The film's frames; to resume, from the place to warm up from."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from queue import Empty, Full, Queue
 from types import TracebackType
 from typing import Generic, TypeVar, cast
@@ -22,9 +22,9 @@ class _End:
 class Prefetch(Generic[T]):
     """Runs a stage in a thread of its own, at most ``depth`` items ahead.
 
-    A context manager and an iterator. Leaving it stops the stage, closes its generator in the
-    thread that ran it, and joins the thread, whatever happened. An error of the stage is raised
-    where its items are read.
+    A context manager and an iterator, or run in an ``ExitStack``. Leaving it stops the stage,
+    closes its generator in the thread that ran it, and joins the thread, whatever happened. An
+    error of the stage is raised where its items are read.
     """
 
     def __init__(self, stage: Callable[[], Iterable[T]], depth: int, name: str) -> None:
@@ -37,8 +37,18 @@ class Prefetch(Generic[T]):
         )
         self._done = False
 
-    def __enter__(self) -> Prefetch[T]:
+    def run_in(self, stack: ExitStack) -> Prefetch[T]:
+        """Start; it is stopped with ``stack``, also where a Ctrl-C comes in while it starts."""
+        stack.callback(self.stop)
         self._thread.start()
+        return self
+
+    def __enter__(self) -> Prefetch[T]:
+        try:
+            self._thread.start()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(
@@ -47,6 +57,10 @@ class Prefetch(Generic[T]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop the stage and join its thread; may be called at any time, and again."""
         self._stopped.set()
         self._done = True
         # The thread may be waiting for room; it looks at the event as soon as there is some.

@@ -31,11 +31,12 @@ class Reference:
     frame: int | None = None
 
 
-def find_references(path: Path) -> tuple[Reference, ...]:
+def find_references(path: Path | str) -> tuple[Reference, ...]:
     """The stills that ``path``, a picture or a folder of them, stands for.
 
     Raises SettingsError where there is none, or one whose name does not tell what it is for.
     """
+    path = Path(path)
     try:
         if not path.is_dir():
             return (Reference(path, _digest(path)),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from vidcolor.color import rgb
 from vidcolor.flow import single_threaded_cv2
 from vidcolor.media.devices import check_device
 from vidcolor.media.trial import with_device
-from vidcolor.models.blend import open_colorizer
+from vidcolor.models.blend import in_tiles, open_colorizer
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.paint import paint
 from vidcolor.pipeline import Pipeline
@@ -36,17 +36,25 @@ def color_frames(
     settings: Settings = Settings(),
     *,
     colorizer: Colorizer | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> Iterator[Picture]:
     """The coloured frames of a film, or of the range in ``settings``, as RGB pictures.
 
     Made for notebooks: nothing is written. Pictures have the film's stored size, before rotation
-    and sample aspect ratio. Close the iterator, or exhaust it, to end its threads. The errors of
-    `vidcolor.errors` are raised when the first picture is asked for, not by the call itself.
+    and sample aspect ratio. A ready ``colorizer`` takes the place of the settings' model and
+    device; ``warn`` is told, a line each, what is not as it was asked for. Close the iterator, or
+    exhaust it, to end its threads. The errors of `vidcolor.errors` are raised when the first
+    picture is asked for, not by the call itself.
     """
     check_device(settings.decoder.device)
-    info, _ = with_device(examine(source, settings), settings.decoder.device, settings.limits)
+    info, lack = with_device(examine(source, settings), settings.decoder.device, settings.limits)
+    if lack is not None and warn is not None:
+        warn(lack)
     color = settings.color
-    colorizer = colorizer or open_colorizer(color.model, color.device, color.tiles)
+    if colorizer is None:
+        colorizer = open_colorizer(color.model, color.device, color.tiles, warn=warn)
+    else:
+        colorizer = in_tiles(colorizer, color.tiles)
     half = (-(-info.height // 2), -(-info.width // 2))
     with ExitStack() as stack:
         stack.enter_context(single_threaded_cv2())

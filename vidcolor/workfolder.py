@@ -167,14 +167,17 @@ class WorkFolder:
     def _leave(self, *, done: bool = False) -> None:
         """Let go; the folder goes if it is ``done`` with, or holds no chunk."""
         removed = False
-        if self._lock.is_locked:
-            with suppress(OSError):
-                removed = done or not any_packets(self.path)
-        if removed:
-            with suppress(OSError):
-                self._tidy({self.path / _LOCK})
-            shutil.rmtree(self.path, ignore_errors=True)
-        self._lock.release()
+        try:
+            if self._lock.is_locked:
+                with suppress(OSError):
+                    removed = done or not any_packets(self.path)
+            if removed:
+                with suppress(OSError):
+                    self._tidy({self.path / _LOCK})
+                shutil.rmtree(self.path, ignore_errors=True)
+        finally:
+            # Also at a Ctrl-C: in a notebook the process goes on, and would keep itself out.
+            self._lock.release()
         if removed and os.name == "nt":
             # There, what is open cannot be removed, and the lock was until now.
             with suppress(OSError):

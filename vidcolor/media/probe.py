@@ -27,6 +27,7 @@ from vidcolor.media.picture import picture_of
 from vidcolor.media.safety import check_pixels, picture_options
 from vidcolor.media.series import as_source, series_at
 from vidcolor.media.source import companions, has_decoder, is_cover, main_video, open_source
+from vidcolor.media.tiff import check_tiff
 from vidcolor.settings import LimitSettings
 
 UNKNOWN = "unknown"
@@ -70,6 +71,8 @@ def probe(
             raise SourceError(f"{path}: no numbered pictures in this folder")
         elif given:
             raise UsageError(f"{path}: {given[0]} is for numbered pictures; a film has its own")
+        elif path.is_file():
+            check_tiff(path)
     with open_source(path, limits) as source:
         if len(source.streams) > limits.streams:
             raise SourceError(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vidcolor.errors import SourceError
 from vidcolor.media.faults import reading
 from vidcolor.media.source import main_video, open_source
+from vidcolor.media.tiff import check_layout, directories
 from vidcolor.settings import LimitSettings
 
 _GREY_ALPHA = {"ya16le": "<u2", "ya16be": ">u2"}
@@ -19,8 +20,26 @@ _GREY_ALPHA = {"ya16le": "<u2", "ya16be": ">u2"}
 def read_samples(path: Path, limits: LimitSettings = LimitSettings()) -> NDArray[np.uint16]:
     """(h, w, n) codes: grey, grey and alpha, R'G'B', or R'G'B' and alpha.
 
-    Raises SourceError where it cannot be decoded, or has other samples than these.
+    Colours that were multiplied by their alpha are divided by it again. Raises SourceError where it
+    cannot be decoded, or has other samples than these.
     """
+    with reading(path, "cannot decode this picture"):
+        pages = directories(path)
+        for page in pages[:1]:
+            check_layout(path, page)
+    codes = _decoded(path, limits)
+    if pages and pages[0].premultiplied and codes.shape[2] in (2, 4):
+        return _divided(codes)
+    return codes
+
+
+def _divided(codes: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    alpha = np.maximum(codes[..., -1:], 1).astype(np.float64)
+    colors = np.minimum(np.rint(codes[..., :-1] * (65535 / alpha)), 65535)
+    return np.concatenate([colors.astype(np.uint16), codes[..., -1:]], 2)
+
+
+def _decoded(path: Path, limits: LimitSettings) -> NDArray[np.uint16]:
     with open_source(path, limits) as source, reading(path, "cannot decode this picture"):
         stream = main_video(source, path)
         frame = next(source.decode(stream), None)

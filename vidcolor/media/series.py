@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from vidcolor.errors import SourceError, SourceNotFoundError
+from vidcolor.media.tiff import check_series
 
 USUAL_RATE = Fraction(24)
 """Frames per second: the pictures do not tell, and most film has these."""
@@ -70,7 +71,8 @@ class Series:
             yield self.folder / f"{self.before}{number:0{self.digits}}{self.after}"
 
     def check(self) -> None:
-        """Raises SourceError for empty pictures, at which FFmpeg takes the film to end; OSError."""
+        """Raises SourceError for empty pictures, at which FFmpeg takes the film to end, and for
+        such as it reads as black; OSError."""
         empty = [picture.name for picture in self.files() if not picture.stat().st_size]
         if empty:
             what = "picture is" if len(empty) == 1 else "pictures are"
@@ -78,6 +80,7 @@ class Series:
             raise SourceError(
                 f"{self.folder}: {len(empty)} {what} empty: {names}; copied to the end?"
             )
+        check_series(self.files(), self.count)
 
 
 def as_source(path: Path) -> Path:

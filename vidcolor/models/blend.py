@@ -54,9 +54,17 @@ def open_colorizer(
     plus in its name can be used alone only. ``tiles`` is as in `vidcolor.tiling`. Raises UsageError
     for an impossible share, SettingsError for impossible tiles, and what `Colorizer` raises.
     """
+    parse_tiles(tiles)  # Before a network is loaded for nothing.
+    return in_tiles(_open(model, device, warn), tiles)
+
+
+def in_tiles(colorizer: Colorizer, tiles: str) -> Colorizer:
+    """``colorizer``, which is shown ``tiles`` unless it is already shown some. Raises SettingsError
+    for impossible ones."""
     ways = parse_tiles(tiles)
-    colorizer = _open(model, device, warn)
-    return colorizer if tiles == WHOLE else Tiled(colorizer, ways, tiles)
+    if tiles == WHOLE or "tiles" in colorizer.description:
+        return colorizer
+    return Tiled(colorizer, ways, tiles)
 
 
 def first_of(model: str) -> str:

@@ -24,7 +24,7 @@ from vidcolor.hintlist import Hint
 from vidcolor.keyframes import all_keys
 from vidcolor.look import Grading
 from vidcolor.media.target import check_target
-from vidcolor.models.blend import open_colorizer
+from vidcolor.models.blend import in_tiles, open_colorizer
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.paint import Painter
 from vidcolor.photos.kinds import SUFFIXES
@@ -77,9 +77,10 @@ def colorize_photo(
     with ExitStack() as stack:
         file = stack.enter_context(TextFile(target, "photo"))
         stack.enter_context(single_threaded_cv2())
-        colorizer = colorizer or open_colorizer(
-            chosen.model, chosen.device, chosen.tiles, warn=warn
-        )
+        if colorizer is None:
+            colorizer = open_colorizer(chosen.model, chosen.device, chosen.tiles, warn=warn)
+        else:
+            colorizer = in_tiles(colorizer, chosen.tiles)
         painted = paint_photo(photo, settings, colorizer, tell)
         with _writing(target):
             # All of it, before any is written: what a kind cannot hold is known only then.

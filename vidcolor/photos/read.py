@@ -104,7 +104,7 @@ def _check_single(path: Path, image: Image.Image, warn: Callable[[str], None]) -
     elif count > 1:
         raise SourceError(
             f"{path}: it holds {count} pictures, an animation or pages; "
-            "make a file of each, or a film of all"
+            "make a file of each, with numbered names: their folder is a film, too"
         )
 
 
