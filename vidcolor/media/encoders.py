@@ -183,6 +183,13 @@ def _with(
         exact = depth > own.depth and not own.full_range
         kept = "exactly" if exact else "rounded: luma is not kept exactly"
         warnings.append(f"{_codes(own)} are written in {_codes(color)}, {kept}")
+    if encoder == "ffv1" and av.VideoFormat(info.pixel_format).is_rgb:
+        # Whoever asks for what loses nothing is to know; elsewhere it is the usual way.
+        greys = 219 * 2 ** (own.depth - 8) + 1
+        warnings.append(
+            f"its R'G'B' becomes Y'CbCr of {_codes(own)}, in which {greys} of {2**own.depth} greys "
+            "stay apart"
+        )
     if tuning.matrix not in (None, own.matrix):
         warnings.append(
             f"{encoder} always says {tuning.matrix}, the colours are of {own.matrix}: they will "
