@@ -35,7 +35,8 @@ def kept_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
 def homeless(metadata: Mapping[str, str], container: str) -> list[str]:
     """The keys that ``container`` has no place for, in order; found by writing a tiny film."""
     wanted = kept_metadata(metadata)
-    if container not in ("mp4", "mov") or wanted.keys() <= _USUAL:
+    # Case is of no account: Matroska has capitals where others have none.
+    if container not in ("mp4", "mov") or {key.lower() for key in wanted} <= _USUAL:
         return []
     file = io.BytesIO()
     with av.open(file, "w", format=container) as output:
@@ -48,8 +49,8 @@ def homeless(metadata: Mapping[str, str], container: str) -> list[str]:
         output.mux([*picture.encode(frame), *picture.encode(None)])
     file.seek(0)
     with av.open(file) as again:
-        found = again.metadata.keys()
-    return sorted(wanted.keys() - found - {_TIMECODE})
+        found = {key.lower() for key in again.metadata} | {_TIMECODE}
+    return sorted(key for key in wanted if key.lower() not in found)
 
 
 def by_key(info: VideoInfo, container: str) -> bool:

@@ -112,7 +112,7 @@ class Track:
         if found is None and until is not None and self.joined:
             # The picture's may lie a little further on in the file.
             self._waits_since = until if self._waits_since is None else self._waits_since
-            if until - self._waits_since <= _PATIENCE:
+            if until - self._waits_since <= (_PATIENCE if surely else _PATIENCE / 5):
                 return None
         self._waits_since = None
         if found is not None:
