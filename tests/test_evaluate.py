@@ -10,13 +10,13 @@ from networks import tiny_checkpoint
 from skimage.color import lab2rgb
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from vidcolor.errors import SourceError
+from vidcolor.errors import ModelError, SourceError
 from vidcolor.evaluate import hints, metrics
 from vidcolor.evaluate.compare import Options, compare
 from vidcolor.evaluate.photos import CEILING, load_cases, make_case, mean_score, score, summarise
 from vidcolor.evaluate.steadiness import warp_error
 from vidcolor.evaluate.traces import load_judge
-from vidcolor.models.checkpoint import read_checkpoint
+from vidcolor.models.checkpoint import read_checkpoint, write_checkpoint
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.train.ship import main as ship
 
@@ -233,6 +233,29 @@ def test_shipping_halves_the_file_and_sets_the_decoding(tmp_path: Path) -> None:
     assert shipped.card["licence"] == "mine"
     assert target.stat().st_size < 0.6 * weights.stat().st_size
     assert Colorizer(str(target), "cpu").colors(np.zeros((1, 32, 32), np.float32)).shape[1] == 2
+
+
+def test_the_mean_of_several_weights_ships(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{name}.safetensors" for name in "ab"]
+    for number, path in enumerate(paths):
+        tiny_checkpoint(path, seed=number)
+    one, other = (read_checkpoint(path) for path in paths)
+    target = tmp_path / "mean.safetensors"
+    ship([*map(str, paths), str(target), "--shares", "0.25", "0.75"])
+    found = read_checkpoint(target)
+    assert found.state.keys() == one.state.keys()
+    for key, array in found.state.items():
+        wanted = 0.25 * one.state[key] + 0.75 * other.state[key]
+        np.testing.assert_allclose(array, wanted, rtol=1e-3, atol=1e-4)
+    assert found.card["training"]["shares"] == [0.25, 0.75]
+    assert len(found.card["training"]["runs"]) == 2
+    with pytest.raises(ValueError, match="2 shares that add up to 1"):
+        ship([*map(str, paths), str(target), "--shares", "0.25", "0.5"])
+    fewer = tmp_path / "fewer.safetensors"
+    state = dict(list(one.state.items())[:-1])
+    write_checkpoint(fewer, one.architecture, one.config, state)
+    with pytest.raises(ModelError, match="has another shape than"):
+        ship([str(paths[0]), str(fewer), str(target)])
 
 
 def _judge(path: Path, shift: int, count: int = 4) -> Path:
