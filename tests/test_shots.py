@@ -146,7 +146,7 @@ def test_settings_take_rising_starts_alone(shots: tuple[int, ...]) -> None:
 
 
 def test_settings_refuse_other_things_as_shots(tmp_path: Path) -> None:
-    for wrong in ([0, 4], 0, "0"):
+    for wrong in ({0, 4}, 0, "0"):
         with pytest.raises(SettingsError, match="shots must be tuple"):
             Settings().replace(shots=wrong)
 

@@ -43,8 +43,8 @@ class Reader:
         self._fitting = Fitting(info)
         self._fields = FieldReader()
         self._surface = info.surface
-        self._tags: tuple[Fraction | None, int] | None = None
-        """Pixel aspect and range of the picture before."""
+        self._tags: tuple[VideoStream, Fraction | None, int] | None = None
+        """Pixel aspect and range of the picture before, and what that was read from."""
 
     def forget(self) -> None:
         """Begin again: nothing of what was noted so far counts."""
@@ -188,10 +188,12 @@ class Reader:
 
     def _watch_tags(self, picture: av.VideoFrame, stream: VideoStream, pts: int) -> None:
         """Note it where the shape of pixels or the meaning of codes is no more what it was."""
-        tags = stream.codec_context.sample_aspect_ratio or None, int(picture.color_range)
-        if self._tags is not None and tags != self._tags:
+        aspect, span = stream.codec_context.sample_aspect_ratio or None, int(picture.color_range)
+        # A device and software may say different things of the same pictures.
+        last = self._tags
+        if last is not None and last[0] is stream and last[1:] != (aspect, span):
             self._note("retagged", pts)
-        self._tags = tags
+        self._tags = stream, aspect, span
 
     def _frame(
         self,
