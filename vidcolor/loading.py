@@ -9,7 +9,7 @@ from typing import Self
 
 from vidcolor.color import prepare
 from vidcolor.frames import VideoInfo
-from vidcolor.models.blend import in_tiles, open_colorizer
+from vidcolor.models.blend import colorizer_for
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.plan import small_size
 from vidcolor.settings import Settings
@@ -57,11 +57,7 @@ class Loading:
         self._threads.shutdown(cancel_futures=True)
 
     def _open(self, info: VideoInfo) -> Colorizer:
-        color = self._settings.color
-        if self._given is None:
-            colorizer = open_colorizer(color.model, color.device, color.tiles, warn=self._warn)
-        else:
-            colorizer = in_tiles(self._given, color.tiles)
+        colorizer = colorizer_for(self._settings.color, self._given, self._warn)
         # With hints and stills another network would be compiled, or another besides.
         if not (self._settings.hints or self._settings.references):
             height, width = small_size(info, self._settings)

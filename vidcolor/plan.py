@@ -46,12 +46,11 @@ class Plan:
 def plan_video(source: Path | str, target: Path | str, settings: Settings = Settings()) -> Plan:
     """Check everything that can be checked before a job; raises what the job would raise then."""
     # Imported here, because what only reads films needs the rest of this module, and no network.
-    from vidcolor.models.blend import open_colorizer
+    from vidcolor.models.blend import colorizer_for
 
     check_device(settings.decoder.device)
     info, lack = with_device(examine(source, settings), settings.decoder.device, settings.limits)
-    color = settings.color
-    device = open_colorizer(color.model, color.device, color.tiles).description["device"]
+    device = colorizer_for(settings.color).description["device"]
     writer = open_writer(target, info, settings)
     try:
         return Plan(

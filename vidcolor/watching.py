@@ -14,7 +14,7 @@ from vidcolor.color import rgb
 from vidcolor.flow import single_threaded_cv2
 from vidcolor.media.devices import check_device
 from vidcolor.media.trial import with_device
-from vidcolor.models.blend import in_tiles, open_colorizer
+from vidcolor.models.blend import colorizer_for
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.paint import paint
 from vidcolor.pipeline import Pipeline
@@ -50,11 +50,7 @@ def color_frames(
     info, lack = with_device(examine(source, settings), settings.decoder.device, settings.limits)
     if lack is not None and warn is not None:
         warn(lack)
-    color = settings.color
-    if colorizer is None:
-        colorizer = open_colorizer(color.model, color.device, color.tiles, warn=warn)
-    else:
-        colorizer = in_tiles(colorizer, color.tiles)
+    colorizer = colorizer_for(settings.color, colorizer, warn)
     half = (-(-info.height // 2), -(-info.width // 2))
     with ExitStack() as stack:
         stack.enter_context(single_threaded_cv2())

@@ -21,7 +21,7 @@ from vidcolor.frames import VideoInfo
 from vidcolor.media.audio import Transcoder
 from vidcolor.media.damage import packets_of
 from vidcolor.media.faults import FAULTS
-from vidcolor.media.metadata import by_key, kept_metadata
+from vidcolor.media.metadata import kept_metadata
 from vidcolor.media.recipes import Recipe, named_layout, recipes
 from vidcolor.media.source import has_decoder, is_cover, open_source
 from vidcolor.media.subtitles import TEXT_CODECS, TEXT_SOURCES, Rewriter, add_text
@@ -146,8 +146,11 @@ def find_conversion(stream: Stream, container: str, wanted: str | None = None) -
     return None
 
 
-def muxer_options(info: VideoInfo, source: InputContainer, container: str) -> dict[str, str]:
-    """What to ask of FFmpeg's muxer ``container`` for a film like ``info``, open as ``source``."""
+def muxer_options(
+    info: VideoInfo, source: InputContainer, container: str, *, by_key: bool
+) -> dict[str, str]:
+    """What to ask of FFmpeg's muxer ``container`` for a film like ``info``, open as ``source``;
+    whether its metadata is to be named ``by_key``, see `homeless`."""
     if container in ("matroska", "webm"):
         # Coded sound often starts some ms before 0; FFmpeg would move the whole film for it.
         return {"avoid_negative_ts": "disabled"}
@@ -161,7 +164,7 @@ def muxer_options(info: VideoInfo, source: InputContainer, container: str) -> di
         # costs another pass over the file, and no room beside it. Films for editing are much
         # larger, and stay where they were made.
         flags += "+faststart"
-    if by_key(info, container):
+    if by_key:
         flags += "+use_metadata_tags"
     return {**options, "movflags": flags} if flags else options
 

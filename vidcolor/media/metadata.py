@@ -8,8 +8,6 @@ from typing import Any
 
 import av
 
-from vidcolor.frames import VideoInfo
-
 # The muxer writes its own; the source's would be wrong in the target.
 _STALE_KEYS = frozenset(
     {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "rotate"}
@@ -33,7 +31,11 @@ def kept_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
 
 
 def homeless(metadata: Mapping[str, str], container: str) -> list[str]:
-    """The keys that ``container`` has no place for, in order; found by writing a tiny film."""
+    """The keys that ``container`` has no place for, in order; found by writing a tiny film.
+
+    Those have one all the same where metadata is named by keys, as telephones and cameras do.
+    FFmpeg then writes none of the old atoms, which most players and file managers show.
+    """
     wanted = kept_metadata(metadata)
     # Case is of no account: Matroska has capitals where others have none.
     if container not in ("mp4", "mov") or {key.lower() for key in wanted} <= _USUAL:
@@ -51,10 +53,3 @@ def homeless(metadata: Mapping[str, str], container: str) -> list[str]:
     with av.open(file) as again:
         found = {key.lower() for key in again.metadata} | {_TIMECODE}
     return sorted(key for key in wanted if key.lower() not in found)
-
-
-def by_key(info: VideoInfo, container: str) -> bool:
-    """Whether a target in ``container`` is to name all its metadata by keys: where the film does
-    so itself, as those of telephones and cameras do. FFmpeg then writes none of the old atoms,
-    which most players and file managers show."""
-    return "mp4" in info.container and bool(homeless(info.metadata, container))

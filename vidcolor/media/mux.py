@@ -26,7 +26,7 @@ from vidcolor.media.encoders import Choice, choose
 from vidcolor.media.faults import writing
 from vidcolor.media.length import Length
 from vidcolor.media.matroska import claim, settle
-from vidcolor.media.metadata import by_key, homeless, kept_metadata
+from vidcolor.media.metadata import homeless, kept_metadata
 from vidcolor.media.segments import Segment, SegmentWriter, join
 from vidcolor.media.target import Target
 from vidcolor.media.timecode import advance
@@ -192,18 +192,22 @@ class Writer:
     def _open(self) -> None:
         info, container = self._info, self._target.container
         with writing(self._path, f"{container} or {self._choice.encoder} refuses this film"):
+            lost = homeless(info.metadata, container)
+            # As the film does itself, or it would have lost them before.
+            by_key = bool(lost) and "mp4" in info.container
+            self._homeless = [] if by_key else lost
             self._companions = Companions(info, self._audio)
             self._opened.callback(self._companions.close)
             self._output = self._companions.output = av.open(
                 str(self._target.part.absolute()),
                 "w",
                 format=container,
-                container_options=muxer_options(info, self._companions.source, container),
+                container_options=muxer_options(
+                    info, self._companions.source, container, by_key=by_key
+                ),
             )
             self._opened.callback(self._close_output)
             self._output.metadata.update(kept_metadata(info.metadata))
-            if not by_key(info, container):
-                self._homeless = homeless(info.metadata, container)
             if info.sound is not None:
                 self._add_picture(None)
             # In the source's order, so that "the second audio track" stays the second.

@@ -13,7 +13,7 @@ from vidcolor.media.clock import LONGEST_GAP, Resets
 
 CLOCK_SET_BACK = Fraction(1)
 """Seconds by which a clock must run back to count as set back, not as untidy."""
-UNTIDY = Fraction(1, 10)
+_UNTIDY = Fraction(1, 10)
 """Seconds by which one may run back that was not set anew, whatever the picture's does."""
 _PATIENCE = Fraction(10)
 """Seconds of the picture to wait for what explains a clock that was set anew."""
@@ -80,7 +80,7 @@ class Track:
             _move(packet, self._shift)
         clock = _clock(packet)
         back = 0 if self._last is None else self._last - clock
-        if back * base > UNTIDY or was_set(back * base):
+        if may_be_set(back * base):
             by = 0 if self._busy else self._set_anew(packet, clock, was_set(back * base), until)
             if by is None:
                 _move(packet, -self._shift)
@@ -164,6 +164,11 @@ def was_set(back: Fraction) -> bool:
     as where two broadcasts were joined. FFmpeg takes one that runs back in a transport stream for
     one that has come round, after 26 hours. The picture is carried on over both, see `Clock`."""
     return back > CLOCK_SET_BACK or -back > LONGEST_GAP
+
+
+def may_be_set(back: Fraction) -> bool:
+    """As `was_set`, but also of what is no more than untidy unless the picture's was set, too."""
+    return back > _UNTIDY or was_set(back)
 
 
 def time_of(packet: Packet[Stream]) -> Fraction:

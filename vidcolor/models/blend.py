@@ -8,6 +8,7 @@ from pathlib import Path
 from vidcolor.errors import UsageError
 from vidcolor.models.colorizer import Colorizer, Float32
 from vidcolor.models.tiled import Tiled
+from vidcolor.settings import ColorSettings
 from vidcolor.tiling import WHOLE, parse_tiles
 
 
@@ -56,6 +57,18 @@ def open_colorizer(
     """
     parse_tiles(tiles)  # Before a network is loaded for nothing.
     return in_tiles(_open(model, device, warn), tiles)
+
+
+def colorizer_for(
+    color: ColorSettings,
+    given: Colorizer | None = None,
+    warn: Callable[[str], None] | None = None,
+) -> Colorizer:
+    """The colorizer that ``color`` asks for; one that is ``given`` takes the place of its model and
+    device. Raises what `open_colorizer` raises."""
+    if given is not None:
+        return in_tiles(given, color.tiles)
+    return open_colorizer(color.model, color.device, color.tiles, warn=warn)
 
 
 def in_tiles(colorizer: Colorizer, tiles: str) -> Colorizer:

@@ -24,7 +24,7 @@ from vidcolor.hintlist import Hint
 from vidcolor.keyframes import all_keys
 from vidcolor.look import Grading
 from vidcolor.media.target import check_target
-from vidcolor.models.blend import in_tiles, open_colorizer
+from vidcolor.models.blend import colorizer_for
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.paint import Painter
 from vidcolor.photos.kinds import SUFFIXES
@@ -73,14 +73,10 @@ def colorize_photo(
     photo = read_photo(Path(source), settings.limits, tell, depth=16 if kind in DEEP else 8)
     if photo.alpha is not None and kind == "JPEG":
         tell(f"{target}: JPEG has no transparency, so that is left out; PNG, TIFF and WebP keep it")
-    chosen = settings.color
     with ExitStack() as stack:
         file = stack.enter_context(TextFile(target, "photo"))
         stack.enter_context(single_threaded_cv2())
-        if colorizer is None:
-            colorizer = open_colorizer(chosen.model, chosen.device, chosen.tiles, warn=warn)
-        else:
-            colorizer = in_tiles(colorizer, chosen.tiles)
+        colorizer = colorizer_for(settings.color, colorizer, warn)
         painted = paint_photo(photo, settings, colorizer, tell)
         with _writing(target):
             # All of it, before any is written: what a kind cannot hold is known only then.

@@ -23,7 +23,7 @@ from vidcolor.guide.survey import Wishes, make_guide
 from vidcolor.hintlist import Hint, Srgb
 from vidcolor.keyframes import LinkedFrame
 from vidcolor.look import Grading
-from vidcolor.models.blend import open_colorizer
+from vidcolor.models.blend import colorizer_for
 from vidcolor.models.likely import LikelyColors
 from vidcolor.paint import Painter
 from vidcolor.references import Reference
@@ -44,7 +44,7 @@ class Networks:
 
     def __init__(self, settings: Settings) -> None:
         color = settings.color
-        self.colorizer = RecentColors(open_colorizer(color.model, color.device, color.tiles))
+        self.colorizer = RecentColors(colorizer_for(color))
         self.features = RecentFeatures()
         self.likely = LikelyColors(color.model)
 

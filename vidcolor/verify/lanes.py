@@ -10,7 +10,7 @@ from fractions import Fraction
 from vidcolor.frames import StreamInfo, name_stream
 from vidcolor.media.clock import Resets
 from vidcolor.media.packets import Parcel
-from vidcolor.media.track import UNTIDY, was_set
+from vidcolor.media.track import may_be_set, was_set
 from vidcolor.report import plural
 from vidcolor.verify.checks import Check, Outcome, milliseconds
 
@@ -159,7 +159,7 @@ class Lane:
     def _reset(self, told: Fraction) -> tuple[Fraction, int] | None:
         """As `Resets.place`, of a packet of the source; None where its clock was not set anew."""
         back = Fraction(0) if self._last is None else self._last[0] - told
-        if back <= UNTIDY and not was_set(back):
+        if not may_be_set(back):
             return None
         return self.resets.place(told, self._end, self._behind, sparse=not self.carries_on)
 
