@@ -11,14 +11,15 @@ import av
 import numpy as np
 import pytest
 
-from vidcolor.color import chroma_scale
+from vidcolor.color import chroma_scale, luma_scale
 from vidcolor.errors import UsageError
-from vidcolor.frames import VideoInfo
+from vidcolor.frames import ColorSpec, VideoInfo
 from vidcolor.job import colorize_video
 from vidcolor.media.decode import decode
-from vidcolor.media.picture import picture_of, read_chroma
+from vidcolor.media.picture import as_frame, picture_of, read_chroma, read_luma
 from vidcolor.media.probe import probe
 from vidcolor.models.colorizer import Colorizer
+from vidcolor.plan import as_written
 from vidcolor.settings import Settings
 
 FRAMES = 3
@@ -85,8 +86,9 @@ def test_luma_depth_range_and_kept_colour_survive(
     report = colorize_video(
         source, target, LOSSLESS.replace(keep_color=((1, 2),)), colorizer=colorizer
     )
-    info, result = probe(source), probe(target)
+    info, result = as_written(probe(source), target, LOSSLESS), probe(target)
     assert result.color == info.color
+    assert info.color.full_range or picture_of(info.pixel_format).coded
     told = any("transparency" in line for line in report.warnings)
     assert told == (info.pixel_format in WITH_ALPHA)
     before, after = _planes(info), _planes(result)
@@ -168,7 +170,8 @@ def test_odd_sizes_stay_odd(
     options = {"qp": "0", "preset": "ultrafast"} if finer else {}
     settings = LOSSLESS.replace("encoder", codec=codec, options=options)
     report = colorize_video(source, tmp_path / "out.mkv", settings, colorizer=colorizer)
-    info, result = probe(source), probe(tmp_path / "out.mkv")
+    target = tmp_path / "out.mkv"
+    info, result = as_written(probe(source), target, settings), probe(target)
     assert (result.width, result.height) == (65, 49)
     grid = "420" if pixels == "rgb24" else pixels[3:6]
     assert report.pixel_format == f"yuv{'444' if finer else grid}p"
@@ -206,3 +209,36 @@ def test_depths_are_written_exactly(
     colored = after[0][1][1].astype(float) - (1 << (depth - 1))
     # Codes in between: not the eight bits of a coarser painter.
     assert colored.std() > 0 and (after[0][1][1] % (1 << (depth - 8))).any()
+
+
+DEEP_RGB = [f"{planes}{depth}" for planes in ("gbrp", "gbrap") for depth in ("", "10le", "16be")]
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("pixels", [*DEEP_RGB, "gbrp9le", "gbrp12le", "gbrp14le"])
+def test_codes_made_of_rgb_are_the_nearest(pixels: str, full: bool) -> None:
+    depth = picture_of(pixels).depth
+    color, most = ColorSpec("bt709", full, depth), (1 << depth) - 1
+    kind = "u1" if depth == 8 else (">u2" if pixels.endswith("be") else "<u2")
+    rng = np.random.default_rng(5)
+    planes = [rng.integers(0, most, (48, 64), endpoint=True).astype(kind) for _ in range(3)]
+    for plane in planes:
+        plane[0, :3] = 0, most, most // 3
+    # Blue and red at their strongest.
+    planes[0][0, 3:5], planes[1][0, 3:5], planes[2][0, 3:5] = 0, (most, 0), (0, most)
+    shown = [*planes, np.zeros_like(planes[0])] if "a" in pixels else planes
+    luma, owner = read_luma(as_frame(shown, pixels), color)
+    chroma = read_chroma(owner, color)
+    assert chroma is not None
+    green, blue, red = (plane / most for plane in planes)
+    lit = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    signed = (lit, (blue - lit) / 1.8556, (red - lit) / 1.5748)
+    scales = (luma_scale(color), *[chroma_scale(color)] * 2)
+    for found, wanted, (zero, span) in zip((luma, *chroma), signed, scales, strict=True):
+        assert found.dtype == (np.uint8 if depth == 8 else np.uint16)
+        assert np.abs(found - np.clip(zero + span * wanted, 0, most)).max() <= 0.52
+    black, span = scales[0]
+    assert luma[0, :2].tolist() == [black, black + span]
+    if full:
+        assert luma[0, 2] == most // 3
+    assert [plane[0, :3].tolist() for plane in chroma] == [[1 << (depth - 1)] * 3] * 2

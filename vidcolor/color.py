@@ -20,14 +20,14 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from vidcolor.frames import ColorSpec
-from vidcolor.gamut import lab, lightness_of, rgb_from_signed, solve_chroma
+from vidcolor.gamut import lab, lightness_of, rgb_from_signed, signed_from_rgb, solve_chroma
 from vidcolor.transfer import encoded, linear, sdr_light, toned
 
 Codes: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
@@ -57,6 +57,34 @@ def chroma_scale(spec: ColorSpec) -> tuple[float, float]:
     if spec.full_range:
         return neutral, float((1 << spec.depth) - 1)
     return neutral, float(224 << (spec.depth - 8))
+
+
+def luma_from_rgb(red: Codes, green: Codes, blue: Codes, spec: ColorSpec) -> Codes:
+    """The luma of R', G' and B', all (height, width) of ``spec.depth`` bits, as codes of ``spec``.
+
+    The nearest codes; of greys, in full range, the very same.
+    """
+    black, span = luma_scale(spec)
+    share = span / _most(spec)
+    weights = [share * float(signed_from_rgb(one, spec.matrix)[0]) for one in np.eye(3)]
+    # In float32, and half as long as `cv2.transform` of the three together.
+    two = cv2.addWeighted(red, weights[0], green, weights[1], black, dtype=cv2.CV_32F)
+    third, kind = blue.astype(np.float32), cv2.CV_8U if blue.itemsize == 1 else cv2.CV_16U
+    return cast(Codes, cv2.addWeighted(two, 1, third, weights[2], 0, dtype=kind))
+
+
+def chroma_from_rgb(red: Codes, green: Codes, blue: Codes, spec: ColorSpec) -> tuple[Codes, Codes]:
+    """Cb and Cr of R', G' and B', as `luma_from_rgb`."""
+    neutral, span = chroma_scale(spec)
+    signed = np.array([signed_from_rgb(one, spec.matrix)[1:] for one in np.eye(3)]).T
+    to_codes = np.column_stack((span / _most(spec) * signed, (neutral, neutral)))
+    cb, cr = cv2.split(cv2.transform(cv2.merge((red, green, blue)), to_codes))
+    # In full range the strongest blue and red are half a code beyond the last.
+    return np.minimum(cb, _most(spec)), np.minimum(cr, _most(spec))
+
+
+def _most(spec: ColorSpec) -> int:
+    return (1 << spec.depth) - 1
 
 
 def lightness_from_luma(codes: Codes, spec: ColorSpec) -> Float32:

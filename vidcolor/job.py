@@ -29,6 +29,7 @@ from vidcolor.models.colorizer import Colorizer
 from vidcolor.noticed import Noticed
 from vidcolor.pipeline import Pipeline
 from vidcolor.plan import (
+    as_written,
     decoder_of,
     doubts,
     examine,
@@ -102,7 +103,7 @@ def colorize_video(
             if hands is None:
                 stack.enter_context(loading).begin(info)
 
-        info = examine(source, settings, described)
+        info = as_written(examine(source, settings, described), target, settings)
         total = expected_frames(info, settings)
         writer = open_writer(target, info, settings)
         stack.callback(writer.abandon)

@@ -12,6 +12,7 @@ from vidcolor.errors import UsageError
 from vidcolor.frames import FieldOrder, Fields, VideoInfo, name_stream
 from vidcolor.media.damage import DecodeReport, Span
 from vidcolor.media.devices import check_device
+from vidcolor.media.encoders import with_all_greys
 from vidcolor.media.mux import Writer
 from vidcolor.media.probe import probe
 from vidcolor.media.series import USUAL_RATE, series_at
@@ -49,7 +50,8 @@ def plan_video(source: Path | str, target: Path | str, settings: Settings = Sett
     from vidcolor.models.blend import colorizer_for
 
     check_device(settings.decoder.device)
-    info, lack = with_device(examine(source, settings), settings.decoder.device, settings.limits)
+    info = as_written(examine(source, settings), target, settings)
+    info, lack = with_device(info, settings.decoder.device, settings.limits)
     device = colorizer_for(settings.color).description["device"]
     writer = open_writer(target, info, settings)
     try:
@@ -94,6 +96,16 @@ def examine(
     if fields is not None:
         fields = replace(fields, deinterlace=wanted.deinterlace)
     return replace(info, fields=fields)
+
+
+def as_written(info: VideoInfo, target: Path | str, settings: Settings) -> VideoInfo:
+    """``info`` as its codes are to be read for ``target``, where that is for us to choose.
+
+    Raises UsageError and TargetError as `open_writer` does.
+    """
+    target = Path(target)
+    _check_suffix(target, settings)
+    return with_all_greys(info, settings.encoder, container_of(target))
 
 
 def decoder_of(info: VideoInfo) -> str:

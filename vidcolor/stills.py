@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vidcolor.color import rgb
 from vidcolor.frames import Frame, PaintedFrame, VideoInfo
+from vidcolor.media.picture import picture_of, read_chroma, read_luma
 
 Pixels = NDArray[np.uint8]
 
@@ -31,18 +32,22 @@ def reduced(frame: Frame, info: VideoInfo, size: tuple[int, int]) -> PaintedFram
 
     Coloured anew, its ``frame`` shows at this size what painting would give at full size.
     """
-    # Scaled in Y'CbCr, and to 8 bits, by the decoder's library; the range must stay what it is.
-    span = 2 if info.color.full_range else 1
-    luma, cb, cr = frame.owner.reformat(
+    # Scaled as it lies there, and to 8 bits, by the decoder's library; the range must stay.
+    span, made = (2 if info.color.full_range else 1), picture_of(frame.owner.format.name)
+    scaled = frame.owner.reformat(
         width=size[1],
         height=size[0],
-        format="yuv444p",
+        format="yuv444p" if made.coded else "gbrp",
         interpolation="AREA" if size[0] < info.height else "BICUBIC",
-        src_color_range=span,
-        dst_color_range=span,
-    ).to_ndarray()
-    small = replace(frame, luma=luma, color=replace(info.color, depth=8), owner=None)
-    return PaintedFrame(small, cb, cr)
+        src_color_range=span if made.coded else None,
+        dst_color_range=span if made.coded else None,
+    )
+    color = replace(info.color, depth=8)
+    luma, held = read_luma(scaled, color)
+    chroma = read_chroma(held, color)
+    assert chroma is not None  # Neither format is grey.
+    small = replace(frame, luma=luma, color=color, owner=held)
+    return PaintedFrame(small, *chroma)
 
 
 def upright(painted: PaintedFrame, info: VideoInfo) -> Pixels:

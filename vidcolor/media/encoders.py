@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -90,6 +91,20 @@ def choose(info: VideoInfo, settings: EncoderSettings, container: str) -> Choice
         f"{' and '.join(candidates)} cannot keep {_codes(info.color)}; name an .mkv file, or give "
         f"--codec one that can: {', '.join(able) or 'none'}"
     )
+
+
+def with_all_greys(info: VideoInfo, settings: EncoderSettings, container: str) -> VideoInfo:
+    """``info``, with luma of the full range where that is made of R'G'B' and FFV1 keeps it.
+
+    Studio range, as everywhere else, would leave 219 of 255 steps between greys.
+    """
+    if picture_of(info.pixel_format).coded:
+        return info
+    full = replace(info, color=replace(info.color, full_range=True))
+    with suppress(EncodeError):
+        if choose(full, settings, container).encoder == "ffv1":
+            return full
+    return info
 
 
 def _candidates(settings: EncoderSettings, container: str) -> tuple[list[str], list[str]]:
@@ -183,13 +198,6 @@ def _with(
         exact = depth > own.depth and not own.full_range
         kept = "exactly" if exact else "rounded: luma is not kept exactly"
         warnings.append(f"{_codes(own)} are written in {_codes(color)}, {kept}")
-    if encoder == "ffv1" and av.VideoFormat(info.pixel_format).is_rgb:
-        # Whoever asks for what loses nothing is to know; elsewhere it is the usual way.
-        greys = 219 * 2 ** (own.depth - 8) + 1
-        warnings.append(
-            f"its R'G'B' becomes Y'CbCr of {_codes(own)}, in which {greys} of {2**own.depth} greys "
-            "stay apart"
-        )
     if tuning.matrix not in (None, own.matrix):
         warnings.append(
             f"{encoder} always says {tuning.matrix}, the colours are of {own.matrix}: they will "

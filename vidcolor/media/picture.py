@@ -1,14 +1,16 @@
 """Where luma lies in the memory of a decoded frame, for every pixel format FFmpeg knows.
 
-Three kinds of format exist for us:
+Four kinds of format exist for us:
 
 - luma in a plane of its own (``yuv*p``, ``nv12``, ``p010``, ``gray*``) or interleaved at a fixed
   step (``yuyv422``, ``ya8``): read in place, as a strided view;
 - the same with samples at the top of their 16 bits (``p010``, ``y210``) or in big-endian order:
   read through one numpy operation that makes an ordinary array of the same codes;
-- no luma that could be read in place: converted by swscale to ``yuv444p`` at the same or the next
-  higher depth. Odd packings (``uyyvyy411``, ``v30x``) keep their codes; RGB, palettes, one-bit,
-  Bayer, XYZ and float get studio range and the film's matrix.
+- luma packed in ways of its own (``uyyvyy411``, ``v30x``): converted by swscale to ``yuv444p``, the
+  same codes;
+- no luma at all (RGB, palettes, one-bit, Bayer, XYZ, float): made of R'G'B' by the film's matrix,
+  at the same or the next higher depth, and that by ourselves. Swscale's white of more than 8 bits
+  is a third of a percent too bright (943 instead of 940), and in full range a few greys become one.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
+from vidcolor.color import chroma_from_rgb, luma_from_rgb
 from vidcolor.frames import ColorSpec, Matrix
 
 Samples: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
@@ -47,6 +50,7 @@ _INTERLEAVED = {
     "xv48": (4, 1),
 }
 _TOP_ALIGNED = re.compile(r"(p[024]1[026]|y21[026]|xv36|.*msb)$")
+_PLANAR_RGB = re.compile(r"gbra?p(\d+[lb]e)?$")
 _DEPTHS = (8, 9, 10, 12, 14, 16)
 ONE_THREAD = 1
 """For swscale. Several share a picture by rows, and beyond 8 bits it writes past the end of a row
@@ -153,13 +157,16 @@ def as_frame(planes: Sequence[NDArray[Any]], name: str) -> av.VideoFrame:
 
 
 def read_luma(frame: av.VideoFrame, color: ColorSpec) -> tuple[Samples, av.VideoFrame]:
-    """The luma of a decoded frame, (height, width), and the frame whose memory it looks into.
+    """The luma of a decoded frame, (height, width), and the frame whose memory it looks into, or
+    that it was made of.
 
     uint8 for 8 bits, else native uint16, in the codes of ``color``. No copy is made unless the
     format forces one (see above); the view must not be written to, because the decoder may still
     predict from the same memory.
     """
     picture = picture_of(frame.format.name)
+    if not picture.coded:
+        return luma_from_rgb(*_rgb(frame, picture), color), frame
     # A negative line size (a picture stored bottom-up) cannot be addressed through PyAV's buffers.
     if picture.converted is not None or frame.planes[0].line_size < 0:
         frame = _convert(frame, picture, color, planar("444", picture.depth))
@@ -176,6 +183,8 @@ def read_chroma(frame: av.VideoFrame, color: ColorSpec) -> tuple[Samples, Sample
     picture = picture_of(frame.format.name)
     if picture.grey:
         return None
+    if not picture.coded:
+        return chroma_from_rgb(*_rgb(frame, picture), color)
     if len(frame.planes) < 3:
         frame = _convert(frame, picture, color, planar(picture.subsampling, picture.depth))
         picture = picture_of(frame.format.name)
@@ -205,13 +214,25 @@ def _plane(
 
 
 def _convert(frame: av.VideoFrame, picture: Picture, color: ColorSpec, to: str) -> av.VideoFrame:
+    # Luma that is only moved must not be rescaled: the same range on both sides.
     wanted = ColorRange.JPEG if color.full_range else ColorRange.MPEG
+    matrix = _SWSCALE_MATRIX[color.matrix]
     return frame.reformat(
         format=to,
-        # Luma that is only moved must not be rescaled: the same range on both sides.
-        src_color_range=wanted if picture.coded else ColorRange.JPEG,
+        src_color_range=wanted,
         dst_color_range=wanted,
-        dst_colorspace=_SWSCALE_MATRIX[color.matrix],
-        src_colorspace=_SWSCALE_MATRIX[color.matrix] if picture.coded else None,
+        src_colorspace=matrix,
+        dst_colorspace=matrix,
         threads=ONE_THREAD,
     )
+
+
+def _rgb(frame: av.VideoFrame, picture: Picture) -> tuple[Samples, Samples, Samples]:
+    """Red, green and blue, (height, width) each."""
+    if not _PLANAR_RGB.match(picture.name):
+        # Others to this only: of planes with alpha to those without, swscale copies half of a row.
+        name = "gbrp" if picture.depth == 8 else f"gbrp{picture.depth}le"
+        frame, picture = frame.reformat(format=name, threads=ONE_THREAD), picture_of(name)
+    shape = frame.height, frame.width
+    green, blue, red = (_plane(frame, index, shape, picture) for index in range(3))
+    return red, green, blue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from math import isfinite
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from vidcolor.errors import UsageError
 from vidcolor.frames import VideoInfo
 from vidcolor.media.contents import contents
+from vidcolor.media.picture import picture_of
 from vidcolor.media.probe import probe
 from vidcolor.photos.kinds import is_photo_job
 from vidcolor.plan import expected_frames
@@ -72,6 +74,10 @@ def verify(
     if is_photo_job(Path(source), Path(target)):
         raise UsageError(f"{target}: only films are compared, and this is a photo")
     old, new = probe(Path(source), rate=rate, sound=sound), probe(Path(target))
+    if not picture_of(old.pixel_format).coded:
+        # Its codes are made by us, in either range.
+        color = replace(old.color, full_range=new.color.full_range)
+        old = replace(old, color=color)
     before, after = contents(old), contents(new)
     total = expected_frames(old, Settings(range=crop))
     pictures = compare_pictures(old, new, crop, before.origin, progress, total)
