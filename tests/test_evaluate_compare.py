@@ -420,7 +420,7 @@ def test_unreadable_and_grey_photos_are_told_of(
     assert run(["eval", str(photos), "--model", tiny[0]]) == 0
     out, err = capfd.readouterr()
     assert err == (
-        "warning: photos left out because they cannot be read: 1\n"
+        "warning: photos left out because they cannot be read: 1 (bad.png)\n"
         "warning: photos left out because they are black and white: 1\n"
     )
     assert re.search(r"photos +3\.000", out)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from vidcolor.errors import SettingsError
-from vidcolor.hintlist import FORMAT, read_hints
+from vidcolor.hintlist import FORMAT, Hint, read_hints
 from vidcolor.references import find_references
 
 HUGE = 10**400
@@ -60,6 +60,15 @@ def test_a_wrong_hint_is_named(tmp_path: Path, change: dict[str, Any], complaint
         read_hints(path)
     assert str(error.value).startswith(f"{path}: {complaint}")
     assert len(str(error.value)) < len(str(path)) + 200
+
+
+def test_hints_from_python_take_colours_as_files_do() -> None:
+    assert Hint(((0.5, 0.5),), "#0a14ff", frame=0).color == (10, 20, 255)  # type: ignore[arg-type]
+    assert Hint(((0.5, 0.5),), [1, 2, 3], frame=0).color == (1, 2, 3)  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match="a color is"):
+        Hint(((0.5, 0.5),), (1, 2, 300), frame=0)
+    with pytest.raises(SettingsError, match="a place must be two numbers"):
+        Hint((0.5, 0.5), (1, 2, 3), frame=0)  # type: ignore[arg-type]
 
 
 def test_what_is_no_hints_file_is_refused(tmp_path: Path) -> None:

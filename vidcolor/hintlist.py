@@ -55,8 +55,8 @@ class Hint:
 
     Either ``frame`` or ``time`` (seconds since the film's first frame) is given. ``places`` are
     (x, y) in shares of the picture as shown, one for a point and more for a stroke through them;
-    ``color`` is sRGB, 0 to 255. ``number`` is that in its list, from 1, for messages.
-    Raises SettingsError for a time, colour or scope that cannot be.
+    ``color`` is sRGB, 0 to 255, and may be given as ``"#rrggbb"``. ``number`` is that in its list,
+    from 1, for messages. Raises SettingsError for a time, place, colour or scope that cannot be.
     """
 
     places: tuple[tuple[float, float], ...]
@@ -72,8 +72,10 @@ class Hint:
             raise SettingsError(f'{self}: give either its "frame" or its "time", from 0')
         if not self.places:
             raise SettingsError(f"{self}: it has no place")
-        if len(self.color) != 3 or not all(0 <= value <= 255 for value in self.color):
-            raise SettingsError(f"{self}: its color must be three numbers from 0 to 255")
+        for place in self.places:
+            _check_place(place, str(self))
+        color = self.color if isinstance(self.color, str) else list(self.color)
+        object.__setattr__(self, "color", _color(color, {}, str(self)))
         if self.scope not in SCOPES:
             raise SettingsError(
                 f"{self}: its scope must be {', '.join(SCOPES)}, not {self.scope!r}"
@@ -132,9 +134,14 @@ def _places(item: Mapping[str, Any], name: str) -> tuple[tuple[float, float], ..
     if not isinstance(places, list) or len(places) < (1 if stroke is None else 2):
         raise SettingsError(f'{name}: "stroke" must be a list of two or more places [x, y]')
     for place in places:
-        if not (isinstance(place, list) and len(place) == 2 and all(map(_is_number, place))):
-            raise SettingsError(f"{name}: a place must be two numbers, x and y, not {brief(place)}")
+        _check_place(place, name)
     return tuple((float(x), float(y)) for x, y in places)
+
+
+def _check_place(place: Any, name: str) -> None:
+    pair = isinstance(place, list | tuple) and len(place) == 2
+    if not (pair and all(map(_is_number, place))):
+        raise SettingsError(f"{name}: a place must be two numbers, x and y, not {brief(place)}")
 
 
 def _color(value: Any, palette: Mapping[str, Srgb], name: str) -> Srgb:

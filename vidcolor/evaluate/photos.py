@@ -116,7 +116,7 @@ def load_cases(
     """
     photos = sources if isinstance(sources, PhotoSet) else load_photos(sources, SHORT_SIDE, limit)
     if photos.unreadable and warn is not None:
-        warn(f"photos left out because they cannot be read: {photos.unreadable}")
+        warn(f"photos left out because they cannot be read: {photos.unreadable}{photos.named}")
     if photos.small and warn is not None:
         warn(f"photos left out because they are too small: {photos.small}")
     if photos.grey and warn is not None:

@@ -46,11 +46,17 @@ class PhotoSet:
     spoilt: tuple[str, ...] = ()
 
     @property
+    def named(self) -> str:
+        """`` (a.jpg, b.jpg, …)``: the first unreadable ones; empty where all can be read."""
+        more = ", …" if self.unreadable > len(self.spoilt) else ""
+        return f" ({', '.join(self.spoilt)}{more})" if self.spoilt else ""
+
+    @property
     def left_out(self) -> str:
         """How many were left out, and why, for people."""
-        more = ", …" if self.unreadable > len(self.spoilt) else ""
-        named = f" ({', '.join(self.spoilt)}{more})" if self.spoilt else ""
-        told = f"{self.unreadable} unreadable{named}, {self.grey} grey, {self.unwanted} excluded"
+        told = (
+            f"{self.unreadable} unreadable{self.named}, {self.grey} grey, {self.unwanted} excluded"
+        )
         return f"{told}, {self.small} too small" if self.small else told
 
     def subset(self, chosen: Sequence[int]) -> PhotoSet:
