@@ -13,7 +13,7 @@ from vidcolor.errors import UsageError
 
 from .flags import Tiles
 from .options import build_settings, tile_flags
-from .reports import check_report
+from .reports import check_place, check_report
 from .signals import heed
 
 
@@ -45,6 +45,9 @@ def evaluate(
     flicker: Annotated[
         Path | None, Option(metavar="FILE.mp4", help="One clip alone, steadied, difference × 8.")
     ] = None,
+    overwrite: Annotated[
+        bool, Option("--overwrite", help="Replace what is there; earlier reports are anyway.")
+    ] = False,
 ) -> None:
     """Turn photos grey, colour them, and compare with the truth: PSNR, colourfulness and more.
 
@@ -63,7 +66,8 @@ def evaluate(
         raise UsageError("--json, --html, --flicker: two of them name one file; give two names")
     with ExitStack() as stack:
         for path in outputs:
-            check_report(path, *photos, *([flow] if flow is not None else []))
+            check = check_place if overwrite else check_report
+            check(path, *photos, *([flow] if flow is not None else []))
         # Opened before the work: nobody should wait an hour to learn that a disk is read-only.
         files = {path: stack.enter_context(TextFile(path)) for path in (json, html) if path}
         colorizers = [open_colorizer(name, device, color.tiles, warn=_warn) for name in names]

@@ -7,6 +7,8 @@ from pathlib import Path
 from typer import Context
 
 from vidcolor.errors import UsageError
+from vidcolor.look import check_luts
+from vidcolor.models.blend import colorizer_for
 from vidcolor.photos.job import check_photo_target, colorize_photo
 from vidcolor.photos.read import read_photo
 from vidcolor.settings import Settings
@@ -61,6 +63,8 @@ def run_photo(
         if dry:
             kind = check_photo_target(target, source, overwrite=settings.overwrite)
             info = read_photo(source, settings.limits, note).info
+            colorizer_for(settings.color, warn=note)
+            check_luts(settings)
             size = f"{info.width}x{info.height}, {info.color.depth} bits"
             print(f"source    {source}: {info.codec} {size}")
             print(f"model     {settings.color.model}, tiles {settings.color.tiles}")

@@ -13,7 +13,7 @@ from vidcolor.settings import Settings
 from .flags import Duration, Fps, Frames, Start
 from .options import parse_range, with_range, with_rate
 from .progress import show_progress
-from .reports import check_report
+from .reports import check_place
 
 
 def shots(
@@ -37,7 +37,7 @@ def shots(
     settings = with_range(Settings(), parse_range(frames, start, duration), overwrite=overwrite)
     settings = with_rate(settings, fps)
     if output is not None:
-        check_report(output, file)
+        check_place(output, file)
         if output.exists() and not overwrite:
             raise TargetExistsError(f"{output}: exists already; give --overwrite to replace it")
 

@@ -197,16 +197,18 @@ def test_a_preset_for_one_container_and_a_target_without_a_name(
     _one_line(capfd, ".mkv")
 
 
-def test_the_report_may_not_be_a_film(
+def test_the_report_takes_the_place_of_nothing_else(
     clip: Clips, quick: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     film = Path(shutil.copy(clip("plain.mp4"), tmp_path / "film.mp4"))
     before = film.read_bytes()
-    for report in (film, tmp_path / "o.mp4"):
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+    for report in (film, tmp_path / "o.mp4", notes):
         assert run([str(film), str(tmp_path / "o.mp4"), *quick, "--report", str(report)]) == 4
         _one_line(capfd, report.name)
-    assert film.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [film]
+    assert film.read_bytes() == before and notes.read_text() == "mine"
+    assert sorted(tmp_path.iterdir()) == [film, notes]
 
 
 def test_the_target_may_not_be_the_source(

@@ -387,6 +387,33 @@ def test_a_bad_option_is_one_line_and_its_code(
     assert list(tmp_path.iterdir()) == [photos]
 
 
+@pytest.mark.parametrize("flag", ["--json", "--html"])
+def test_reports_take_the_place_of_reports_alone(
+    flag: str,
+    photos: Path,
+    tiny: tuple[str, str],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    words = ["eval", str(photos), "--limit", "1", "--model", tiny[0], flag]
+    photo, notes, hints = (
+        min(photos.rglob("*.png")),
+        tmp_path / "notes.txt",
+        tmp_path / "hints.json",
+    )
+    notes.write_text("mine")
+    hints.write_text('{"format": "vidcolor-hints-1", "hints": []}')
+    for path in (photo, notes, hints):
+        before = path.read_bytes()
+        assert run([*words, str(path)]) == 4
+        _one_line(capfd, "no report of vidcolor's")
+        assert path.read_bytes() == before
+    for _ in range(2):
+        assert run([*words, str(tmp_path / "report")]) == 0
+    assert run([*words, str(notes), "--overwrite"]) == 0
+    assert notes.read_bytes() == (tmp_path / "report").read_bytes()
+
+
 @pytest.mark.parametrize("kind", ["empty", "unreadable", "no bytes", "missing", "no film", "list"])
 def test_photos_that_are_none_are_one_line_and_code_3(
     kind: str, tiny: tuple[str, str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -405,10 +432,10 @@ def test_photos_that_are_none_are_one_line_and_code_3(
             source = tmp_path / "source.txt"
             source.write_bytes(b"caf\xe9.png\n")
     report = tmp_path / "r.json"
-    report.write_text("old")
+    report.write_text('{"models": []}')
     assert run(["eval", str(source), "--model", tiny[0], "--json", str(report)]) == 3
     _one_line(capfd, "source")
-    assert report.read_text() == "old"
+    assert report.read_text() == '{"models": []}'
     assert not list(tmp_path.glob(".vidcolor*"))
 
 

@@ -186,7 +186,8 @@ def test_the_command_writes_the_video(clip: Clips, tiny: str, tmp_path: Path) ->
     target = tmp_path / "flicker.mp4"
     target.write_text("an older one, which is replaced")
     words = ["eval", str(clip("plain.mp4")), "--limit", "6", "--model", tiny]
-    assert run([*words, "--flicker", str(target)]) == 0
+    assert run([*words, "--flicker", str(target)]) == 4
+    assert run([*words, "--flicker", str(target), "--overwrite"]) == 0
     times, pictures = _read(target)
     assert times == [Fraction(n, 25) for n in range(6)]
     assert pictures[0].shape == (48, 192, 3)

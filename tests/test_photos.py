@@ -167,6 +167,39 @@ def test_lossless_kinds_keep_luma_and_tags(
     assert sorted(item.name for item in tmp_path.iterdir()) == sorted({path.name, target.name})
 
 
+@pytest.mark.parametrize("suffix", ["png", "tif", "webp", "jpg"])
+@pytest.mark.parametrize("source", ["tif", "jpg"])
+def test_text_in_tags_keeps_its_bytes(
+    source: str, suffix: str, colorizer: Colorizer, settings: Settings, tmp_path: Path
+) -> None:
+    exif, name = Image.Exif(), "Müller, Zürich".encode()
+    exif[315] = "an artist's name" if source == "jpg" else name
+    path = save(tmp_path / f"in.{source}", scene(), exif=exif)
+    if source == "jpg":
+        path.write_bytes(path.read_bytes().replace(b"an artist's name", name))
+    target = tmp_path / f"out.{suffix}"
+    colorize_photo(path, target, settings, colorizer=colorizer)
+    assert name in path.read_bytes()
+    assert name in target.read_bytes()
+
+
+def test_what_came_to_be_there_meanwhile_stays(
+    colorizer: Colorizer, settings: Settings, tmp_path: Path
+) -> None:
+    path, target = save(tmp_path / "in.png", scene()), tmp_path / "out.png"
+
+    def come(file: Path) -> None:
+        target.write_bytes(b"precious")
+
+    with pytest.raises(TargetExistsError, match="did not when the work began"):
+        colorize_photo(path, target, settings, colorizer=colorizer, sign=come)
+    assert target.read_bytes() == b"precious"
+    assert sorted(tmp_path.iterdir()) == [path, target]
+    over = settings.replace(overwrite=True)
+    colorize_photo(path, target, over, colorizer=colorizer, sign=come)
+    assert pixels(target).shape[2] == 3
+
+
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 @pytest.mark.parametrize("source", ["png", "tif"])
 def test_sixteen_bits_are_kept(
@@ -555,6 +588,8 @@ def test_the_command(
     quick = ["--model", str(net), "--short-side", "64"]
     report = tmp_path / "report.json"
     assert run([str(path), str(target), *quick, "--dry-run"]) == 0
+    assert run([str(path), str(target), *quick, "--dry-run", "--model", "nope"]) == 5
+    assert run([str(path), str(target), *quick, "--dry-run", "--lut", "nope.cube"]) == 2
     assert "97x70, 8 bits" in capsys.readouterr().out
     assert not target.exists()
     words = [str(path), str(target), *quick, "--warmth", "0.3", "--tiles", "64:32"]

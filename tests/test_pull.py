@@ -55,9 +55,10 @@ def mirror() -> Iterator[Mirror]:
             start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
             if how == "none":
                 return self.send_error(404)
-            if asked and how != "whole" and start >= len(CONTENT):
+            ranges = how not in ("whole", "page")
+            if asked and ranges and start >= len(CONTENT):
                 return self.send_error(416)
-            if asked and how != "whole":
+            if asked and ranges:
                 begin = start + 1 if how == "shifted" else start
                 self.send_response(206)
                 self.send_header("Content-Range", f"bytes {begin}-999999/1000000")
@@ -160,6 +161,16 @@ def test_a_page_in_place_of_the_file_is_told_as_that(mirror: Mirror, folder: Pat
         pull.pull(mirror.model("page"))
     assert "later" not in str(caught.value)
     assert _files(folder) == []
+
+
+def test_a_page_does_not_take_the_place_of_what_is_kept(mirror: Mirror, folder: Path) -> None:
+    with pytest.raises(ModelError, match="broke off"):
+        pull.pull(mirror.model("short"))
+    with pytest.raises(ModelError, match="of 33 bytes, is less than what is kept; 400000 bytes"):
+        pull.pull(mirror.model("page"))
+    assert _files(folder) == [PART]
+    assert pull.pull(mirror.model("good")).read_bytes() == CONTENT
+    assert mirror.asked[-1][1] == "bytes=400000-"
 
 
 def test_a_failure_is_told_once_and_what_is_kept_with_it(mirror: Mirror, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import io
 import json
@@ -877,9 +878,40 @@ def test_broken_requests_are_told_in_a_line(page: TestClient, session: Session) 
     refused(page.get("/api/frames/2/likely?x=2&y=0"), 400, "share of the picture")
     refused(page.get("/api/frames/2/likely?x=nan&y=0"), 400, "share of the picture")
     refused(page.get("/api/frames/2/after.jpg?tallest=-1"), 400, "whole number")
+    for wrong in ("x", "-1", "7" * 5000):
+        refused(page.get(f"/api/frames/{wrong}/before.jpg"), 400, "frame must be a whole number")
+    refused(page.get("/api/nothing"), 404, "/api/nothing")
+    refused(page.put("/api/steps"), 405, "/api/steps")
+    gone = {"do": "change hint", "id": 99, "hint": {"color": "#102030"}}
+    refused(page.post("/api/steps", json=gone), 400, "hint 99")
     (session.folder.root / "none.mp4").write_bytes(b"no film")
     refused(page.post("/api/open", json={"path": "none.mp4"}), 400, "none.mp4")
     assert session.opened().film.path.name == "film.mp4"
+
+
+@pytest.mark.parametrize("path", ["/api/steps", "/api/upload?name=a.mp4", "/api/references?name=a.png"])
+def test_a_page_that_is_closed_in_mid_request_is_no_fault(
+    page: TestClient, session: Session, path: str
+) -> None:
+    opened(page, session)
+    before = sorted(session.folder.root.rglob("*"))
+    query, sent = path.partition("?")[2], []
+    pieces: list[dict[str, Any]] = [
+        {"type": "http.request", "body": b"{", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> dict[str, Any]:
+        return pieces.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"host", HOST.encode()), (TOKEN.encode(), b"1"), (b"content-length", b"99")]
+    scope = {"type": "http", "method": "POST", "path": path.partition("?")[0], "headers": headers}
+    asyncio.run(page.app({**scope, "query_string": query.encode()}, receive, send))
+    assert sent[0]["status"] == 400 and not pieces
+    assert sorted(session.folder.root.rglob("*")) == before
 
 
 def test_likely_colours_are_told_for_a_place(page: TestClient, session: Session) -> None:

@@ -10,7 +10,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from vidcolor.errors import TargetError
+from vidcolor.errors import TargetError, TargetExistsError
 
 _LEAST_ROOM = 64 << 20
 # In bytes, of the 255 that file systems take; in letters, of up to four bytes each.
@@ -40,13 +40,19 @@ def free_name(path: Path) -> Path:
 
 def put_in_place(part: Path, path: Path, *, fresh: bool = False) -> None:
     """Let the file ``part`` take the place of ``path`` in one step, so that after a power cut one
-    of the two is there, whole. Raises OSError; FileExistsError if ``path`` was to be ``fresh`` and
-    something is there."""
+    of the two is there, whole. Raises OSError; TargetExistsError if ``path`` was to be ``fresh``
+    and something has come to be there."""
     # The bytes before the name: else the name may survive and the bytes not.
     with part.open("rb+") as file:
         os.fsync(file.fileno())
     if fresh:
-        _put_where_nothing_is(part, path)
+        try:
+            _put_where_nothing_is(part, path)
+        except FileExistsError as error:
+            raise TargetExistsError(
+                f"{path}: exists now, and did not when the work began; move it away, or give "
+                "--overwrite to replace it"
+            ) from error
     else:
         os.replace(part, path)
     sync_folder(path.parent)

@@ -96,6 +96,12 @@ def lut_paths(settings: Settings) -> list[str]:
     return list(dict.fromkeys(look.lut for look in looks if look.lut is not None))
 
 
+def check_luts(settings: Settings) -> None:
+    """Raise SettingsError for a LUT of the settings that cannot be read."""
+    for path in lut_paths(settings):
+        read_cube(Path(path))
+
+
 def _vibrance(ab: Float32, amount: float) -> Float32:
     """The factor (h, w) on the colours. Of two of one hue, the duller one stays the duller."""
     chroma = np.hypot(ab[0], ab[1])

@@ -10,6 +10,7 @@ from typing import cast
 
 from vidcolor.errors import UsageError
 from vidcolor.frames import FieldOrder, Fields, VideoInfo, name_stream
+from vidcolor.look import check_luts
 from vidcolor.media.damage import DecodeReport, Span
 from vidcolor.media.devices import check_device
 from vidcolor.media.encoders import with_all_greys
@@ -53,6 +54,7 @@ def plan_video(source: Path | str, target: Path | str, settings: Settings = Sett
     info = as_written(examine(source, settings), target, settings)
     info, lack = with_device(info, settings.decoder.device, settings.limits)
     device = colorizer_for(settings.color).description["device"]
+    check_luts(settings)
     writer = open_writer(target, info, settings)
     try:
         return Plan(

@@ -18,12 +18,13 @@ class TextFile:
     """A text file that is put in place when it is written, and not before.
 
     Used as a context manager: entering tries whether a file can be made beside it, so that a place
-    that cannot be written is known at once. An existing file is replaced. ``what`` is what messages
-    call it. Raises TargetError.
+    that cannot be written is known at once. An existing file is replaced, unless it is to be
+    ``fresh``. ``what`` is what messages call it. Raises TargetError; TargetExistsError where
+    something is there by then.
     """
 
-    def __init__(self, path: Path, what: str = "report") -> None:
-        self.path, self._what = path, what
+    def __init__(self, path: Path, what: str = "report", *, fresh: bool = False) -> None:
+        self.path, self._what, self._fresh = path, what, fresh
 
     def __enter__(self) -> TextFile:
         with writing(self.path, self._what):
@@ -75,7 +76,7 @@ class TextFile:
                 self._part.chmod(stat.S_IMODE(self._mode))
             if sign is not None:
                 sign(self._part)
-            put_in_place(self._part, self._real)
+            put_in_place(self._part, self._real, fresh=self._fresh)
 
 
 def write_text(path: Path, text: str, what: str) -> None:
@@ -89,6 +90,8 @@ def writing(path: Path, what: str) -> Iterator[None]:
     """Turn what can go wrong while ``path`` is written into a TargetError of one line."""
     try:
         yield
+    except TargetError:
+        raise
     except OSError as error:
         why = error.strerror or str(error)
         if error.errno == errno.ENOSPC:

@@ -64,13 +64,7 @@ class Target:
                 self.part.chmod(self._real.stat().st_mode & 0o777)
             if sign is not None:
                 sign(self.part)
-            try:
-                put_in_place(self.part, self._real, fresh=self._fresh)
-            except FileExistsError as fault:
-                raise TargetExistsError(
-                    f"{self.path}: exists now, and did not when the work began; move it away, or "
-                    "give --overwrite to replace it"
-                ) from fault
+            put_in_place(self.part, self._real, fresh=self._fresh)
         self._ended = True
         self._claim.release()
 

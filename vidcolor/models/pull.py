@@ -119,7 +119,7 @@ class _OtherFileError(_MirrorError):
 def _fetch(model: Model, address: str, part: Path, progress: Progress) -> None:
     """Make ``part`` the whole file, or raise _MirrorError."""
     resumed = part.exists()
-    _append(address, part, progress)
+    _append(model, address, part, progress)
     if digest(part) == model.sha256:
         return
     size = part.stat().st_size
@@ -135,7 +135,7 @@ def _fetch(model: Model, address: str, part: Path, progress: Progress) -> None:
     _fetch(model, address, part, progress)
 
 
-def _append(address: str, part: Path, progress: Progress) -> None:
+def _append(model: Model, address: str, part: Path, progress: Progress) -> None:
     """Add to ``part`` what it lacks of the file at ``address``.
 
     Raises _MirrorError when that does not work out; what has come stays in ``part``.
@@ -145,16 +145,42 @@ def _append(address: str, part: Path, progress: Progress) -> None:
     if response is None:
         return
     with response:
-        # 200 instead of 206: this server begins again whatever it was asked for.
-        have = have if response.status == 206 else 0
-        length = response.headers.get("Content-Length")
-        total = have + int(length) if length and length.isdecimal() else None
-        with part.open("r+b" if have else "wb") as file:
-            file.seek(have)
-            while chunk := _read(response):
-                file.write(chunk)
-                have += len(chunk)
-                progress(have, total)
+        if have and response.status != 206:
+            # This server begins again whatever it was asked for.
+            _anew(model, response, part, progress)
+        else:
+            _receive(response, part, have, progress)
+
+
+def _anew(model: Model, response: HTTPResponse, part: Path, progress: Progress) -> None:
+    """Make ``part`` what comes, if that is more than it holds, or the file itself.
+
+    It may be a page that tells of a quota, or asks for a password.
+    """
+    new = part.with_name(f"{part.name}.new")
+    try:
+        _receive(response, new, 0, progress)
+    finally:
+        size = new.stat().st_size
+        better = size > part.stat().st_size or digest(new) == model.sha256
+        if better:
+            os.replace(new, part)
+        else:
+            new.unlink()
+    if not better:
+        raise _MirrorError(f"what it has there, of {size} bytes, is less than what is kept")
+
+
+def _receive(response: HTTPResponse, file: Path, have: int, progress: Progress) -> None:
+    """Write what comes into ``file`` from byte ``have`` on."""
+    length = response.headers.get("Content-Length")
+    total = have + int(length) if length and length.isdecimal() else None
+    with file.open("r+b" if have else "wb") as out:
+        out.seek(have)
+        while chunk := _read(response):
+            out.write(chunk)
+            have += len(chunk)
+            progress(have, total)
     if total is not None and have < total:
         raise _MirrorError(f"broke off after {have} of {total} bytes")
 

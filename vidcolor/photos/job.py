@@ -74,7 +74,7 @@ def colorize_photo(
     if photo.alpha is not None and kind == "JPEG":
         tell(f"{target}: JPEG has no transparency, so that is left out; PNG, TIFF and WebP keep it")
     with ExitStack() as stack:
-        file = stack.enter_context(TextFile(target, "photo"))
+        file = stack.enter_context(TextFile(target, "photo", fresh=not settings.overwrite))
         stack.enter_context(single_threaded_cv2())
         colorizer = colorizer_for(settings.color, colorizer, warn)
         painted = paint_photo(photo, settings, colorizer, tell)

@@ -58,11 +58,11 @@ def read_tags(path: Path, image: Image.Image, orientation: int) -> tuple[Tags, b
     Raises what Pillow raises.
     """
     info, found = image.info, image.getexif()
-    directory = {tag: value for tag, value in found.items() if tag not in _PICTURE}
+    directory = {tag: _as_stored(value) for tag, value in found.items() if tag not in _PICTURE}
     for tag in _SUB_DIRECTORIES:
         directory.pop(tag, None)
         if inner := found.get_ifd(tag):
-            directory[tag] = dict(inner)
+            directory[tag] = {key: _as_stored(value) for key, value in inner.items()}
     directory[ORIENTATION] = orientation
     if orientation == 1 and ORIENTATION not in found:
         del directory[ORIENTATION]
@@ -99,6 +99,12 @@ def read_tags(path: Path, image: Image.Image, orientation: int) -> tuple[Tags, b
         jpeg,
     )
     return tags, grey
+
+
+def _as_stored(value: Any) -> Any:
+    """Text with the bytes it was read from: Pillow reads it as Latin-1, whatever it is, but writes
+    a question mark for all that is not ASCII."""
+    return value if not isinstance(value, str) or value.isascii() else value.encode("latin-1")
 
 
 def png_chunks(tags: Tags) -> bytes:

@@ -93,7 +93,7 @@ def make_sheet(
     info = examine(source, settings) if photo is None else photo.info
     _check_name(target)
     check_target(target, info.path, settings.overwrite)
-    with TextFile(target, "sheet") as file, single_threaded_cv2():
+    with TextFile(target, "sheet", fresh=not settings.overwrite) as file, single_threaded_cv2():
         colorizers = open_colorizers(columns, warn)
         places = [Place(Fraction(0), Fraction(1))]
         if photo is None:

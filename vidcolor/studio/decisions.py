@@ -111,11 +111,15 @@ class History:
         self._step(hints={**self.now.hints, number: dict(item)})
         return number
 
+    def hint(self, number: int) -> Mapping[str, Any]:
+        """The hint with that number. Raises UsageError where there is none."""
+        self._known(number)
+        return self.now.hints[number]
+
     def change_hint(
         self, number: int, changes: Mapping[str, Any], gesture: str | None = None
     ) -> None:
-        self._known(number)
-        item = {**self.now.hints[number], **changes}
+        item = {**self.hint(number), **changes}
         self._step(gesture, hints={**self.now.hints, number: item})
 
     def remove_hint(self, number: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from reprlib import repr as brief
 from typing import Any
 
 from starlette.requests import Request
@@ -39,13 +40,20 @@ async def json_of(request: Request, **kinds: type) -> dict[str, Any]:
     return dict(found)
 
 
+def frame_of(request: Request) -> int:
+    """The number of the frame in the path. Raises UsageError."""
+    return _whole("frame", request.path_params["frame"])
+
+
 def whole_of(request: Request, name: str) -> int | None:
     """The whole number ``name`` of the query, None where it is not given. Raises UsageError."""
     text = request.query_params.get(name)
-    if text is None:
-        return None
+    return None if text is None else _whole(name, text)
+
+
+def _whole(name: str, text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise UsageError(f"{name} must be a whole number, not {text!r}")
+        raise UsageError(f"{name} must be a whole number, not {brief(text)}")
     return int(text)
 
 

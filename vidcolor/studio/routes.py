@@ -11,8 +11,9 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -24,7 +25,7 @@ from vidcolor.studio import snapshot
 from vidcolor.studio.confinement import called_film
 from vidcolor.studio.faults import ConflictError, status_of
 from vidcolor.studio.guard import Guard
-from vidcolor.studio.queries import json_of, share_of, whole_of
+from vidcolor.studio.queries import frame_of, json_of, share_of, whole_of
 from vidcolor.studio.session import Opened, Session
 from vidcolor.studio.uploads import receive
 
@@ -52,9 +53,9 @@ def make_app(
             Route("/api/folder", routes.folder),
             Route("/api/open", routes.open, methods=["POST"]),
             Route("/api/upload", routes.upload, methods=["POST"]),
-            Route("/api/frames/{frame:int}/before.jpg", routes.before),
-            Route("/api/frames/{frame:int}/after.jpg", routes.after),
-            Route("/api/frames/{frame:int}/likely", routes.likely),
+            Route("/api/frames/{frame}/before.jpg", routes.before),
+            Route("/api/frames/{frame}/after.jpg", routes.after),
+            Route("/api/frames/{frame}/likely", routes.likely),
             Route("/api/references", routes.add_reference, methods=["POST"]),
             Route("/api/references/{name}", routes.reference),
             Route("/api/references/{name}", routes.remove_reference, methods=["DELETE"]),
@@ -67,7 +68,11 @@ def make_app(
             Mount("/page", StaticFiles(directory=PAGE)),
         ],
         middleware=[Middleware(Guard, hosts=hosts)],
-        exception_handlers={VidcolorError: _failed},
+        exception_handlers={
+            VidcolorError: _failed,
+            HTTPException: _refused,
+            ClientDisconnect: _left,
+        },
     )
 
 
@@ -136,11 +141,11 @@ class Routes:
         return JSONResponse({"path": folder.name(path)})
 
     async def before(self, request: Request) -> Response:
-        frame = request.path_params["frame"]
+        frame = frame_of(request)
         return await self._picture(request, lambda opened: opened.pictures.before(frame))
 
     async def after(self, request: Request) -> Response:
-        frame, tallest = request.path_params["frame"], whole_of(request, "tallest")
+        frame, tallest = frame_of(request), whole_of(request, "tallest")
 
         def make(opened: Opened) -> bytes:
             return opened.pictures.after(frame, self._session.settings(opened), tallest)
@@ -148,7 +153,7 @@ class Routes:
         return await self._picture(request, make)
 
     async def likely(self, request: Request) -> Response:
-        frame = request.path_params["frame"]
+        frame = frame_of(request)
         place = (share_of(request, "x"), share_of(request, "y"))
         found = await run_in_threadpool(
             self._session.picture,
@@ -250,6 +255,17 @@ async def _failed(request: Request, error: Exception) -> Response:
     if isinstance(error, ConflictError) and error.unless is not None:
         told["unless"] = error.unless
     return JSONResponse(told, status_of(error))
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    told = {"error": f"{request.url.path}: {error.detail}"}
+    return JSONResponse(told, error.status_code, headers=error.headers)
+
+
+async def _left(request: Request, error: Exception) -> Response:
+    """The page was closed in the middle of a request: there is nobody to tell."""
+    return Response(status_code=400)
 
 
 def _event(name: str, value: Any) -> str:

@@ -35,7 +35,7 @@ def take(film: OpenFilm, history: History, asked: Mapping[str, Any]) -> Any:
         return history.add_hint(_hint(film, asked, {}))
     if do == "change hint":
         number = _number(asked, "id")
-        changes = _hint(film, asked, history.now.hints.get(number, {}))
+        changes = _hint(film, asked, history.hint(number))
         return history.change_hint(number, changes, gesture)
     if do == "remove hint":
         return history.remove_hint(_number(asked, "id"))

@@ -112,6 +112,10 @@ def _faults(recipe: Recipe) -> Iterator[str]:
     yield from _contradictions(recipe)
 
 
+_DEEPEST = 32
+"""Crop size at which the deepest maps are a single place."""
+
+
 def _finite(value: Any) -> bool:
     if isinstance(value, tuple):
         return all(map(_finite, value))
@@ -134,6 +138,9 @@ def _shape_faults(recipe: Recipe) -> Iterator[str]:
         yield "stages must come in the order they begin in, none beyond 1.0, the schedule's end"
     if not all(count > 0 for _, _, count in stages):
         yield "stages must have batch sizes of at least 1"
+    if any(size == _DEEPEST and count < 2 * recipe.threads for _, size, count in stages):
+        # At the bottom of the network they are one place each, which has no spread to go by.
+        yield f"crops of {_DEEPEST} px need batches of at least 2 for each of the threads"
     if len(recipe.widths) != 4 or not all(isinstance(w, int) and w > 0 for w in recipe.widths):
         yield "widths must be four numbers of channels"
     for key in ("width", "critic_width"):
