@@ -889,7 +889,9 @@ def test_broken_requests_are_told_in_a_line(page: TestClient, session: Session) 
     assert session.opened().film.path.name == "film.mp4"
 
 
-@pytest.mark.parametrize("path", ["/api/steps", "/api/upload?name=a.mp4", "/api/references?name=a.png"])
+@pytest.mark.parametrize(
+    "path", ["/api/steps", "/api/upload?name=a.mp4", "/api/references?name=a.png"]
+)
 def test_a_page_that_is_closed_in_mid_request_is_no_fault(
     page: TestClient, session: Session, path: str
 ) -> None:
