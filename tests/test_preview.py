@@ -301,6 +301,20 @@ def test_a_clip_has_its_part_of_the_film_with_sound(
         assert picture[:, middle - 1 : middle + 1].mean() > 200
 
 
+@pytest.mark.parametrize("split", [False, True])
+def test_a_clip_of_a_turned_film_is_upright_and_labelled(
+    split: bool, clip: Clips, settings: Settings, tmp_path: Path
+) -> None:
+    film, target = clip("turned.mp4"), tmp_path / "clip.mp4"
+    columns = [Column("", _part(settings, 0, 3))]
+    if not split:
+        columns = [Column("a", columns[0].settings), Column("b", columns[0].settings)]
+    assert make_clip(film, target, columns, split=split) == 3
+    info, made = probe(film), probe(target)
+    tall, wide = info.width, info.height
+    assert (made.height, made.width, made.rotation) == (tall, wide * (1 if split else 3), 0)
+
+
 def test_a_sheet_takes_no_place_that_is_none(
     clip: Clips, settings: Settings, tmp_path: Path
 ) -> None:

@@ -54,7 +54,8 @@ def upright(painted: PaintedFrame, info: VideoInfo) -> Pixels:
     """A frame of ``info`` as R'G'B' (h, w, 3) uint8, turned as players turn it."""
     frame = painted.frame
     picture = rgb(frame.luma, painted.cb, painted.cr, frame.color)
-    return np.rot90(picture, info.quarter_turns)
+    # As an array of its own: what is turned by a quarter could not be written on.
+    return np.ascontiguousarray(np.rot90(picture, info.quarter_turns))
 
 
 def panel_size(

@@ -19,9 +19,9 @@ from vidcolor.media.faults import FAULTS
 from vidcolor.media.track import Track, time_of
 
 _USUAL_BLOCK = 1024
-_TOLERANCE = Fraction(5, 1000)
+TOLERANCE = Fraction(5, 1000)
 """Seconds by which times may differ from the count of samples: many containers round to 1 ms."""
-_LONGEST_FILL = Fraction(1)
+LONGEST_FILL = Fraction(1)
 """Gaps up to this many seconds are filled with silence; across longer ones the clock jumps."""
 _WARM_UP = Fraction(1)
 """Seconds decoded before a part begins: most codecs need the packets before for a clean start."""
@@ -82,7 +82,7 @@ class Transcoder(Track):
             base = frame.time_base or self._base
             at = (frame.pts * base - (self._start or 0)) * self._rate
         leap = at - self._expected
-        if self._head is None or kind != self._kind or abs(leap) > _TOLERANCE * self._rate:
+        if self._head is None or kind != self._kind or abs(leap) > TOLERANCE * self._rate:
             yield from self._drain()
             yield from self._leap(round(at))
             self._expected = Fraction(round(at))
@@ -101,7 +101,7 @@ class Transcoder(Track):
         gap = at - (self._head + self._fifo_samples)
         self._skip = max(0, -gap)
         block = self._block
-        if gap > max(int(_LONGEST_FILL * self._rate), 4 * block):
+        if gap > max(int(LONGEST_FILL * self._rate), 4 * block):
             # Encoders mix neighbouring blocks: silence on both sides keeps sound off the jump.
             self._silence(2 * block - self._fifo_samples % block)
             yield from self._encode()

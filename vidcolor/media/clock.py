@@ -9,6 +9,7 @@ from typing import cast
 import av
 from av.container import InputContainer
 from av.format import Flags as FormatFlags
+from av.video.stream import VideoStream
 
 from vidcolor.frames import VideoInfo
 
@@ -38,9 +39,24 @@ def origin_of(source: InputContainer, info: VideoInfo) -> int:
     return 0
 
 
+def rate_of(stream: VideoStream) -> Fraction | None:
+    """Frames per second, as the file tells: the first of FFmpeg's answers that a film may have.
+
+    Its mean goes by the tick where there is nothing better, 1/60000 s of DV and 1/1000 s of
+    Matroska.
+    """
+    told = [stream.average_rate, stream.guessed_rate, stream.base_rate]
+    rates = [rate for rate in told if rate]
+    return next(filter(_is_plausible, rates), rates[0] if rates else None)
+
+
 def plausible_rate(rate: Fraction | None) -> Fraction:
     """``rate`` in frames per second if a film may have it, else the usual one."""
-    return rate if rate is not None and _SLOWEST <= rate <= _FASTEST else USUAL_RATE
+    return rate if rate is not None and _is_plausible(rate) else USUAL_RATE
+
+
+def _is_plausible(rate: Fraction) -> bool:
+    return _SLOWEST <= rate <= _FASTEST
 
 
 _OVERLAP = Fraction(5)

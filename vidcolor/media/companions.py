@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, cast
 
 import av
+from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.format import Flags as FormatFlags
 from av.packet import Packet
@@ -23,8 +24,9 @@ from vidcolor.media.clock import CLOCK_FROM_ANYWHERE, Resets
 from vidcolor.media.container import add_copy, find_conversion, is_timecode, refusal
 from vidcolor.media.damage import READ_FAULTS_IN_A_ROW, packets_of
 from vidcolor.media.faults import FAULTS, on_disk, reason
+from vidcolor.media.pcm import COUNTING, Counted, is_pcm
 from vidcolor.media.source import has_decoder, is_cover, open_source
-from vidcolor.media.track import Still, Track, time_of
+from vidcolor.media.track import WITH_EDIT_LISTS, Audible, Still, Track, time_of
 
 if TYPE_CHECKING:  # It exists in the stubs only.
     from av.container.core import Chapter
@@ -99,8 +101,7 @@ class Companions:
                 self._tracks[index] = found.add(self.output)
                 self.converted.append((about, f"{found.result}, as asked"))
             elif (why := refusal(stream, container)) is None:
-                kind = Still if is_cover(stream) else Track
-                self._tracks[index] = kind(stream, add_copy(self.output, stream))
+                self._tracks[index] = _track_of(stream, add_copy(self.output, stream), container)
                 self.copied.append(about)
                 if asked:
                     self._kept.append(
@@ -172,21 +173,7 @@ class Companions:
             track = self._tracks.get(about.index)
             if track is None:
                 continue
-            if track.refused:
-                refused = f"{track.refused} packets were refused by encoder or container"
-                yield f"{name_stream(about)}: {refused}"
-            if track.undecodable:
-                yield (
-                    f"{name_stream(about)}: its first {track.undecodable} pictures are left out, "
-                    "as what they are made from lies before the part"
-                )
-            if track.overlapping:
-                yield (
-                    f"{name_stream(about)}: {track.overlapping} packets are left out where parts "
-                    "of the film were joined and the sound of one reaches into the next"
-                )
-            if track.undecoded:
-                yield f"{name_stream(about)}: {track.undecoded} packets could not be decoded"
+            yield from (f"{name_stream(about)}: {line}" for line in track.notes())
         if self._packets is None and self._unreadable is not None:
             yield f"sound and subtitles end where the file cannot be read: {self._unreadable}"
         elif self._faults:
@@ -277,3 +264,15 @@ class Companions:
             name = stream.metadata.get("filename", name)
             kind = stream.metadata.get("mimetype", kind)
             self.output.add_attachment(name, kind, bytes(packet))
+
+
+def _track_of(source: Stream, target: Stream, container: str) -> Track:
+    """What copies ``source`` into the ``container``."""
+    if is_cover(source):
+        return Still(source, target)
+    if container in COUNTING and is_pcm(source):
+        return Counted(cast(AudioStream, source), target)
+    track = Track(source, target)
+    if source.type == "audio" and container not in WITH_EDIT_LISTS:
+        track.audible = Audible()
+    return track

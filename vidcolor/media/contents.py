@@ -40,6 +40,11 @@ class Track:
     lacks_setup: bool = False
     """It is sound that no container takes as it is, see `lacks_setup`."""
 
+    file: str = ""
+    """What an attachment is called, where it says so."""
+    styles: bytes = b""
+    """The header of subtitles in ASS, which holds their styles."""
+
     @property
     def kind(self) -> str:
         """As in `StreamInfo`, with ``cover`` apart from ``video``."""
@@ -129,7 +134,17 @@ def _track(info: VideoInfo, source: InputContainer, about: StreamInfo) -> Track:
         tick=stream.time_base,
         digest=hashlib.blake2b(payload).digest() if payload else b"",
         lacks_setup=has_decoder(stream) and lacks_setup(stream),
+        file=stream.metadata.get("filename", "") if isinstance(stream, AttachmentStream) else "",
+        styles=_styles(stream),
     )
+
+
+def _styles(stream: Stream) -> bytes:
+    if stream.type != "subtitle" or not has_decoder(stream):
+        return b""
+    context = stream.codec_context
+    known = context.codec.canonical_name in ("ass", "ssa")
+    return b"\n".join((context.extradata or b"").split()) if known else b""
 
 
 def _flags(stream: Stream) -> frozenset[str]:

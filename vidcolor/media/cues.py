@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 from vidcolor.media.styled import Run, joined
 
+LONGEST_GUESS = Fraction(5)
+"""Seconds for which a line is shown that does not tell, unless the next one comes earlier."""
 _MOST_LINES = 8
 """Cues on screen at a time; more are a broken file, and would pile up."""
 

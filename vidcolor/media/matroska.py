@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -19,9 +20,15 @@ from typing import BinaryIO, NamedTuple
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
+from vidcolor.frames import VideoInfo
+
 _SEGMENT, _CLUSTER, _TRACKS, _CRC_32 = 0x18538067, 0x1F43B675, 0x1654AE6B, 0xBF
 _TRACK_ENTRY, _VIDEO = 0xAE, 0xE0
 _PIXEL_WIDTH, _DISPLAY_WIDTH, _STEREO_MODE = 0xB0, 0x54B0, 0x53B8
+_CROPS = {0x54CC: "left", 0x54DD: "right", 0x54BB: "top", 0x54AA: "bottom"}
+"""PixelCropLeft and its like."""
+_MOST_OF_TRACKS = 1 << 24
+"""Bytes; a broken file may tell of any number."""
 _CLAIM = "stereo_mode"
 
 
@@ -55,6 +62,28 @@ def settle(path: Path, track: int, aspect: Fraction) -> bool:
     return True
 
 
+def cropping(info: VideoInfo) -> dict[str, int] | None:
+    """How many pixels a film in Matroska tells players to cut from its picture, by side; None where
+    that is nothing, or it is no such file."""
+    if "matroska" not in info.container:
+        return None
+    # What is broken there is read by FFmpeg's rules, not by these.
+    with suppress(OSError, IndexError, ValueError), info.path.open("rb") as file:
+        tracks = _tracks(file)
+        if tracks is None:
+            return None
+        file.seek(tracks.body)
+        data = file.read(min(tracks.end - tracks.body, _MOST_OF_TRACKS))
+        kinds = [other.kind for other in info.others if other.index < info.stream_index]
+        video = _video(data, sum(kind != "attachment" for kind in kinds))
+        inner = () if video is None else _parts(data, video.body, video.end)
+        found = {part.kind: int.from_bytes(data[part.body : part.end]) for part in inner}
+        return {
+            _CROPS[kind]: count for kind, count in found.items() if kind in _CROPS and count
+        } or None
+    return None
+
+
 class _Part(NamedTuple):
     """An element, from ``start`` to ``end``; what it holds begins at ``body``."""
 
@@ -80,9 +109,7 @@ def _tracks(file: BinaryIO) -> _Part | None:
 
 def _shape(data: bytearray, track: int, aspect: Fraction) -> bool:
     """Change the display size among all ``data`` of the tracks; False if there is none."""
-    entries = [part for part in _parts(data, 0, len(data)) if part.kind == _TRACK_ENTRY]
-    inner = _parts(data, entries[track].body, entries[track].end) if track < len(entries) else ()
-    video = next((part for part in inner if part.kind == _VIDEO), None)
+    video = _video(data, track)
     if video is None:
         return False
     found = {part.kind: part for part in _parts(data, video.body, video.end)}
@@ -97,6 +124,13 @@ def _shape(data: bytearray, track: int, aspect: Fraction) -> bool:
     rest = b"".join(data[part.start : part.end] for part in found.values())
     data[video.body : video.end] = rest + made
     return True
+
+
+def _video(data: bytes | bytearray, track: int) -> _Part | None:
+    """What ``data`` of the tracks tells of the picture of track number ``track``, from 0."""
+    entries = [part for part in _parts(data, 0, len(data)) if part.kind == _TRACK_ENTRY]
+    inner = _parts(data, entries[track].body, entries[track].end) if track < len(entries) else ()
+    return next((part for part in inner if part.kind == _VIDEO), None)
 
 
 def _parts(data: bytes | bytearray, at: int, end: int) -> Iterator[_Part]:

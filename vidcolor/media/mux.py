@@ -25,7 +25,7 @@ from vidcolor.media.encode import PictureEncoder
 from vidcolor.media.encoders import Choice, choose
 from vidcolor.media.faults import writing
 from vidcolor.media.length import Length
-from vidcolor.media.matroska import claim, settle
+from vidcolor.media.matroska import claim, cropping, settle
 from vidcolor.media.metadata import homeless, kept_metadata
 from vidcolor.media.segments import Segment, SegmentWriter, join
 from vidcolor.media.target import Target
@@ -72,6 +72,7 @@ class Writer:
         self._homeless: list[str] = []
         try:
             self._choice = choose(info, settings, self._target.container)
+            self._cut = cropping(info)
             self._open()
         except BaseException:
             self.abandon()
@@ -115,10 +116,18 @@ class Writer:
     @property
     def warnings(self) -> list[str]:
         """One line for everything that is not as in the source; also after the end."""
-        lines = [*self._choice.warnings, *self._companions.notes()]
+        lines = [*self._choice.warnings]
         if self._homeless:
             lost = ", ".join(self._homeless)
             lines.append(f"{self.container} has no place for the film's metadata {lost}")
+        if self._cut is not None:
+            lines.append(
+                "players are told to cut pixels from the film's picture ("
+                + ", ".join(f"{count} {side}" for side, count in self._cut.items())
+                + "), and cannot be told so of the target: they show all of it"
+            )
+        # What grows comes last: it is told when the film is done.
+        lines += self._companions.notes()
         if not self._shaped:
             aspect = self._info.sample_aspect_ratio
             lines.append(f"the sample aspect ratio {aspect} has no place in this file's header")

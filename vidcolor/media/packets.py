@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
 
 from av.audio.stream import AudioStream
+from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Discard, Stream
 
+from vidcolor.media.audio import LONGEST_FILL, TOLERANCE
+from vidcolor.media.cues import LONGEST_GUESS, Cue, Overlay
 from vidcolor.media.faults import FAULTS, reading
+from vidcolor.media.pcm import Count, is_pcm
 from vidcolor.media.source import has_decoder, open_source
-from vidcolor.media.track import time_of
+from vidcolor.media.styled import Run
+from vidcolor.media.track import Audible, time_of
 
 _BLOCK = 4096
 """Bytes of uncompressed sound to digest at a time."""
@@ -38,14 +43,23 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A sound track as it is decoded: seconds of its first sample, and of all its samples."""
+    """A sound track as it is decoded: seconds of its first sample, and of all its samples, with
+    short gaps as if they were filled and without what overlaps."""
 
     start: Fraction
     length: Fraction
+    rate: int
+    """Samples per second."""
 
 
 def parcels(
-    path: Path, indexes: Collection[int], span: tuple[Fraction, Fraction] | None = None
+    path: Path,
+    indexes: Collection[int],
+    span: tuple[Fraction, Fraction] | None = None,
+    counted: Collection[int] = (),
+    overlaid: Collection[int] = (),
+    *,
+    heard: bool = False,
 ) -> Generator[Parcel]:
     """The packets of the streams ``indexes`` in the order of the file.
 
@@ -54,8 +68,11 @@ def parcels(
     picture counts from the first on that needs none before it. What containers do to packets
     without touching what they carry is undone: uncompressed sound is cut into blocks of equal size,
     AAC loses its ADTS headers, and the empty texts that fill the gaps of MP4's subtitles are left
-    out. Matroska's times before 0 count as untold: FFmpeg writes them, but when reading makes up
-    others from lengths.
+    out. Uncompressed sound of the streams ``counted`` is as it is where samples have no times, see
+    `vidcolor.media.pcm`; of sound that an edit list hides no more is there than has to be where it
+    is to be ``heard`` without one. Texts of the streams ``overlaid`` are as they are where one is
+    shown after the other, see `vidcolor.media.cues`. Matroska's times before 0 count as untold:
+    FFmpeg writes them, but when reading makes up others from lengths.
 
     Raises SourceError when the file cannot be read.
     """
@@ -66,8 +83,17 @@ def parcels(
             if stream.index not in indexes:
                 stream.discard = Discard.all
         blocks: dict[int, _Blocks] = {}
+        counts = {
+            index: Count(cast(AudioStream, source.streams[index]))
+            for index in counted
+            if is_pcm(source.streams[index])
+        }
+        overlays = {
+            index: _Overlaid(index, source.streams[index].time_base or Fraction(1, 1000))
+            for index in overlaid
+        }
         begun: set[int] = set()
-        for packet in source.demux([source.streams[index] for index in sorted(indexes)]):
+        for packet in _picked(source, sorted(indexes), heard=heard):
             untimed = packet.pts is None and packet.dts is None
             at = None if untimed else time_of(packet)
             lasts = (packet.duration or 0) * packet.time_base
@@ -87,20 +113,46 @@ def parcels(
                 at = None
             codec = _codec(packet.stream)
             if codec.startswith("pcm_"):
-                yield from blocks.setdefault(packet.stream_index, _Blocks()).cut(packet, at)
+                index, data = packet.stream_index, bytes(packet)
+                count = counts.get(index)
+                rate = lasts / packet.size if count is None else count.seconds_per_byte
+                cutter = blocks.setdefault(index, _Blocks(index, rate))
+                if count is None or at is None:
+                    yield from cutter.cut(data, at)
+                    continue
+                for begin, piece in count.even(at, data):
+                    yield from cutter.cut(piece, begin)
+            elif packet.stream_index in overlays and at is not None:
+                yield from overlays[packet.stream_index].add(at, lasts, bytes(packet))
             elif data := _payload(codec, bytes(packet)):
                 # AAC tells its setup once for all or in each packet.
                 bare = codec == "aac" and len(data) == packet.size and not _setup(packet.stream)
                 damaged = packet.is_corrupt or bare
                 yield Parcel(packet.stream_index, at, _digest(data), damaged, lasts)
-        for index, rest in blocks.items():
-            yield from rest.end(index)
+        for block in blocks.values():
+            yield from block.end()
+        for overlay in overlays.values():
+            yield from overlay.end()
+
+
+def _picked(
+    source: InputContainer, indexes: Sequence[int], *, heard: bool
+) -> Iterator[Packet[Stream]]:
+    audible = {index: Audible() for index in indexes if heard and _is_sound(source, index)}
+    for packet in source.demux([source.streams[index] for index in indexes]):
+        picker = audible.get(packet.stream_index)
+        yield from (packet,) if picker is None or not packet.size else picker.pick(packet)
+
+
+def _is_sound(source: InputContainer, index: int) -> bool:
+    return source.streams[index].type == "audio"
 
 
 def hear(path: Path, index: int, span: tuple[Fraction, Fraction] | None = None) -> Heard | None:
     """Decode the sound track ``index``, or what of it is in ``span``; None if none decodes."""
     start: Fraction | None = None
-    length = Fraction(0)
+    length = expected = Fraction(0)
+    rate = 0
     with open_source(path) as source, reading(path):
         for packet in source.demux(cast(AudioStream, source.streams[index])):
             try:
@@ -110,49 +162,80 @@ def hear(path: Path, index: int, span: tuple[Fraction, Fraction] | None = None) 
             for frame in frames:
                 base = frame.time_base
                 at = None if frame.pts is None or base is None else frame.pts * base
-                lasts = Fraction(frame.samples, frame.sample_rate)
+                rate = frame.sample_rate
+                lasts = Fraction(frame.samples, rate)
                 if span and at is not None:
                     # A frame of FLAC may be a quarter of a second long.
                     begin, end = max(at, span[0]), min(at + lasts, span[1])
                     if begin >= end:
                         continue
                     at, lasts = begin, end - begin
-                start = at if start is None else start
+                if at is not None and start is not None:
+                    leap = at - expected
+                    if abs(leap) > TOLERANCE:
+                        # Further ones stay in the clock.
+                        length += leap if abs(leap) <= LONGEST_FILL else 0
+                        expected = at
+                elif start is None:
+                    start = expected = at if at is not None else Fraction(0)
+                expected += lasts
                 length += lasts
-    return None if not length else Heard(start or Fraction(0), length)
+    return None if not length else Heard(start or Fraction(0), length, rate)
 
 
 class _Blocks:
-    """Cuts one stream's packets anew: each container has its own length for uncompressed sound."""
+    """Cuts one stream's packets anew: each container has its own length for uncompressed sound.
 
-    def __init__(self) -> None:
+    ``rate`` is in seconds per byte, by the first packet: the last one's duration may have been cut
+    with the film.
+    """
+
+    def __init__(self, index: int, rate: Fraction) -> None:
+        self._index, self._rate = index, rate
         self._held = b""
         self._at: Fraction | None = None
-        self._rate = Fraction(0)
-        """Seconds per byte."""
 
-    def cut(self, packet: Packet[Stream], at: Fraction | None) -> Iterator[Parcel]:
-        """All full blocks up to the end of ``packet``."""
-        data, used = bytes(packet), 0
-        # By the first packet: the last one's duration may have been cut with the film.
-        self._rate = self._rate or (packet.duration or 0) * packet.time_base / packet.size
-        rate = self._rate
+    def cut(self, data: bytes, at: Fraction | None) -> Iterator[Parcel]:
+        """All full blocks up to the end of ``data``, which begins at ``at`` seconds."""
+        used = 0
         while len(self._held) + len(data) - used >= _BLOCK:
             if not self._held:
-                self._at = None if at is None else at + used * rate
+                self._at = None if at is None else at + used * self._rate
             missing = _BLOCK - len(self._held)
             block = self._held + data[used : used + missing]
             used, self._held = used + missing, b""
-            yield Parcel(packet.stream_index, self._at, _digest(block))
+            yield Parcel(self._index, self._at, _digest(block))
         if used < len(data):
             if not self._held:
-                self._at = None if at is None else at + used * rate
+                self._at = None if at is None else at + used * self._rate
             self._held += data[used:]
 
-    def end(self, index: int) -> Iterator[Parcel]:
+    def end(self) -> Iterator[Parcel]:
         """What is left, if anything."""
         if self._held:
-            yield Parcel(index, self._at, _digest(self._held))
+            yield Parcel(self._index, self._at, _digest(self._held))
+
+
+class _Overlaid:
+    """One stream's texts, those that overlap in time made a row of texts that do not."""
+
+    def __init__(self, index: int, base: Fraction) -> None:
+        self._index, self._base = index, base
+        self._overlay = Overlay(round(LONGEST_GUESS / base))
+
+    def add(self, at: Fraction, lasts: Fraction, data: bytes) -> Iterator[Parcel]:
+        start = round(at / self._base)
+        end = start + round(lasts / self._base) if lasts else None
+        # What the text says is of no account here, but whether it is another.
+        yield from self._told(self._overlay.add(Cue(start, end, (Run(data.hex()),))))
+
+    def end(self) -> Iterator[Parcel]:
+        yield from self._told(self._overlay.until(None))
+
+    def _told(self, cues: Iterator[Cue]) -> Iterator[Parcel]:
+        for cue in cues:
+            lasts = 0 if cue.end is None else (cue.end - cue.start) * self._base
+            yield Parcel(self._index, cue.start * self._base, b"", lasts=Fraction(lasts))
 
 
 def _codec(stream: Stream) -> str:

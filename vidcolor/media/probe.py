@@ -18,6 +18,7 @@ from vidcolor.device import cores
 from vidcolor.errors import NoVideoError, SourceError, SourceNotFoundError, UsageError
 from vidcolor.frames import StreamInfo, VideoInfo
 from vidcolor.media.captions import captions_of
+from vidcolor.media.clock import rate_of
 from vidcolor.media.colortags import color_spec, color_tags
 from vidcolor.media.combing import find_fields
 from vidcolor.media.damage import packets_of
@@ -104,8 +105,10 @@ def first_picture(source: InputContainer, stream: VideoStream) -> av.VideoFrame 
 
     Raises SourceError for an encrypted stream.
     """
-    packets = packets_of(source, [stream], lambda fault: None)
-    for tried, packet in enumerate(packets, 1):
+    tried = 0
+    for packet in packets_of(source, [stream], lambda fault: None):
+        # Those that an edit list hides before its start give no picture, however many they are.
+        tried += not packet.is_discard
         if packet.size and _encrypted(packet, stream):
             raise SourceError(f"{source.name}: the video is encrypted and cannot be decoded")
         try:
@@ -144,7 +147,7 @@ def _describe(
 ) -> tuple[VideoInfo, av.VideoFrame]:
     """All but the fields, and the first picture."""
     context = stream.codec_context
-    base, rate = stream.time_base, stream.average_rate or stream.guessed_rate or None
+    base, rate = stream.time_base, rate_of(stream)
     if base is None:
         raise NoVideoError(f"{path}: its video stream has no time base")
     duration = _duration(source, stream, base)

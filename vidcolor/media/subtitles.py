@@ -17,7 +17,7 @@ from av.subtitles.codeccontext import SubtitleCodecContext
 from av.subtitles.stream import SubtitleStream
 from av.subtitles.subtitle import AssSubtitle, SubtitleSet
 
-from vidcolor.media.cues import Cue, Overlay
+from vidcolor.media.cues import LONGEST_GUESS, Cue, Overlay
 from vidcolor.media.faults import FAULTS
 from vidcolor.media.styled import Run, ass, joined, runs_of, subrip, webvtt
 from vidcolor.media.track import Track, time_of
@@ -30,8 +30,6 @@ TEXT_CODECS: Mapping[str, str] = MappingProxyType(
 TEXT_SOURCES = frozenset({"subrip", "ass", "ssa", "mov_text", "webvtt", "text", "ttml"})
 """Kinds of text that can be turned into another."""
 
-_LONGEST_GUESS = Fraction(5)
-"""Seconds for which a line is shown that does not tell, unless the next one comes earlier."""
 # What mov_text's encoder wants to know of fonts; players choose their own.
 _HEADER = b"""[Script Info]
 ScriptType: v4.00+
@@ -73,7 +71,7 @@ class Rewriter(Track):
         self._container = target.container.format.name
         self._kind = TEXT_CODECS[self._container]
         self._remarks = self._decoder.codec.canonical_name in ("ass", "ssa")
-        self._overlay = Overlay(round(_LONGEST_GUESS / self._base))
+        self._overlay = Overlay(round(LONGEST_GUESS / self._base))
 
     def take(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
         runs = self._read(packet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Literal, TypeAlias
@@ -11,6 +12,8 @@ from av.stream import Stream
 
 from vidcolor.media.clock import LONGEST_GAP, Resets
 
+WITH_EDIT_LISTS = frozenset({"mp4", "mov"})
+"""Containers, by FFmpeg's names of their muxers, that can hide packets they hold."""
 CLOCK_SET_BACK = Fraction(1)
 """Seconds by which a clock must run back to count as set back, not as untidy."""
 _UNTIDY = Fraction(1, 10)
@@ -20,7 +23,29 @@ _PATIENCE = Fraction(10)
 _MOST_REORDERED = 16
 """Pictures that one may have to wait for before it is shown: H.264's and H.265's limit."""
 
+_LEAD = Fraction(1, 10)
+"""Seconds of sound that decoders may need before what is heard: Opus asks for 0.08."""
+
 Due: TypeAlias = Literal["due", "wait", "past"]
+
+
+class Audible:
+    """Leaves out packets of sound that an edit list hides, for files that have none: but for those
+    that decoders need before what is heard."""
+
+    def __init__(self, lead: Fraction = _LEAD) -> None:
+        self._lead = lead
+        self._hidden: deque[Packet[Stream]] = deque()
+
+    def pick(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
+        """The next packet, and before it what it needs; or nothing yet."""
+        self._hidden.append(packet)
+        earliest = time_of(packet) - self._lead
+        while self._hidden[0] is not packet and time_of(self._hidden[0]) < earliest:
+            self._hidden.popleft()
+        if not packet.is_discard:
+            yield from self._hidden
+            self._hidden.clear()
 
 
 class Track:
@@ -44,6 +69,8 @@ class Track:
         """Pictures left out because what they are made from lies before the part."""
         self.overlapping = 0
         """Packets left out because what was before the picture's clock was set anew is longer."""
+        self.audible: Audible | None = None
+        """Where the target has no edit list."""
         self.resets = Resets()
         self.joined = False
         self._carries_on = source.type == "audio"
@@ -124,6 +151,10 @@ class Track:
         self._start = start
 
     def take(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
+        for heard in (packet,) if self.audible is None else self.audible.pick(packet):
+            yield from self._moved(heard)
+
+    def _moved(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
         if self._start is not None:
             start = round(self._start / packet.time_base)
             early = start - _shown_at(packet)
@@ -143,6 +174,23 @@ class Track:
 
     def finish(self, end: Fraction | None) -> Iterator[Packet[Stream]]:
         yield from ()
+
+    def notes(self) -> Iterator[str]:
+        """What became other than it was, a line each; complete after ``finish``."""
+        if self.refused:
+            yield f"{self.refused} packets were refused by encoder or container"
+        if self.undecodable:
+            yield (
+                f"its first {self.undecodable} pictures are left out, as what they are made from "
+                "lies before the part"
+            )
+        if self.overlapping:
+            yield (
+                f"{self.overlapping} packets are left out where parts of the film were joined and "
+                "the sound of one reaches into the next"
+            )
+        if self.undecoded:
+            yield f"{self.undecoded} packets could not be decoded"
 
 
 class Still(Track):

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from vidcolor.frames import VideoInfo, name_stream
-from vidcolor.media.container import QUICKTIME_LANGUAGES
 from vidcolor.media.contents import Chapter, Contents, Track
 from vidcolor.media.fields import field_order
+from vidcolor.media.matroska import cropping
 from vidcolor.media.metadata import kept_metadata
 from vidcolor.media.timecode import advanced, is_timecode
 from vidcolor.report import plural
 from vidcolor.verify.checks import Check, Outcome
 from vidcolor.verify.times import Times
-from vidcolor.verify.tracks import match
+from vidcolor.verify.tracks import language_of, match
 
 _CHAPTER_TICK = Fraction(1, 1000)
 """Matroska's and MP4's chapters are written in milliseconds."""
@@ -29,6 +29,8 @@ def picture_labels(source: VideoInfo, target: VideoInfo) -> Iterator[Check]:
     sizes = [f"{info.width}x{info.height}" for info in (source, target)]
     yield _equal("size", *sizes)
     yield _aspect(source, target)
+    if (cut := cropping(source)) != cropping(target):
+        yield Check("cropping", "note", f"players are told to cut {cut or 'nothing'} of the source")
     turned = _turned(source.turning) == _turned(target.turning)
     says = f"{source.rotation} degrees" if turned else "the display matrix is another"
     yield Check("rotation", "same" if turned else "changed", says)
@@ -140,7 +142,7 @@ def _tracks(pairs: list[tuple[Track, Track]], roomy: bool) -> Iterator[Check]:
 
 
 def _spoken(name: str, before: str | None, after: str | None) -> Iterator[Check]:
-    was, now = _language(before), _language(after)
+    was, now = language_of(before), language_of(after)
     if was != now:
         yield Check(f"language, {name}", "changed", f"{now}, was {was}")
 
@@ -156,10 +158,6 @@ def _value(key: str, text: str) -> object:
     if key.partition("-")[0] in ("creation_time", "location"):
         return [float(number) for number in re.findall(r"[-+]?\d+(?:\.\d+)?", text)]
     return text
-
-
-def _language(code: str | None) -> str:
-    return QUICKTIME_LANGUAGES.get(code or "und", code or "und")
 
 
 def _moved(chapter: Chapter, times: Times, whole: bool) -> Chapter:

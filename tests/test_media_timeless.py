@@ -1,0 +1,227 @@
+"""What one container tells in time and another does not: gaps, hidden sound, rates, cropping."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from clips import Clip, make
+from streams import Sound, Text, clicks, cues, film, heard
+from test_media_writer import rewrite
+from test_verify import named
+
+from vidcolor.media.matroska import cropping
+from vidcolor.media.pcm import Count
+from vidcolor.media.probe import probe
+from vidcolor.settings import EncoderSettings
+from vidcolor.verify import verify
+
+GAP = (Fraction(7, 10), Fraction(11, 10))
+SYNC = 0.005
+
+
+def shifted(source: Path, target: Path, by: Fraction) -> Path:
+    """Begun ``by`` seconds later: what is before is stored, and hidden by an edit list."""
+    options = {"avoid_negative_ts": "disabled"}
+    with av.open(str(source)) as film, av.open(str(target), "w", container_options=options) as out:
+        streams = {s.index: out.add_stream_from_template(s, opaque=True) for s in film.streams}
+        for packet in film.demux():
+            if packet.pts is not None and packet.dts is not None:
+                ticks = round(by / packet.time_base)
+                packet.pts -= ticks
+                packet.dts -= ticks
+                packet.stream = streams[packet.stream.index]
+                out.mux(packet)
+    return target
+
+
+@pytest.mark.parametrize("target", ["out.mp4", "out.mov", "out.mkv"])
+@pytest.mark.parametrize(
+    ("codec", "layout"), [("pcm_s16le", "stereo"), ("pcm_s24le", "mono"), ("pcm_alaw", "mono")]
+)
+def test_uncompressed_sound_with_a_gap_stays_in_time(
+    codec: str, layout: str, target: str, tmp_path: Path
+) -> None:
+    rate, suffix = (8000, "nut") if codec == "pcm_alaw" else (48000, "mkv")
+    source, made = tmp_path / f"film.{suffix}", tmp_path / target
+    film(source, [Sound(codec, layout, rate, gap=GAP)])
+    writer = rewrite(source, made)
+    assert clicks(made) == pytest.approx([0.5, 1.25], abs=SYNC)
+    told = [line for line in writer.warnings if "of silence" in line]
+    # MP4 refuses A-law, which becomes another codec that can wait.
+    copied = made.suffix != ".mkv" and not writer.converted
+    assert len(told) == copied
+    assert not told or "0.40 s" in told[0]
+    assert verify(source, made).passed
+    if copied:
+        other = (Fraction(1, 2), Fraction(13, 10))
+        film(source, [Sound(codec, layout, rate, gap=GAP, clicks=other)])
+        assert not verify(source, made).passed
+
+
+def test_samples_are_counted() -> None:
+    with av.open("/dev/null", "w", format="mov") as output:
+        stream: Any = output.add_stream("pcm_s16le", rate=1000)
+        stream.codec_context.layout = "mono"
+        count = Count(stream)
+
+    def even(at: Fraction, samples: int) -> list[tuple[Fraction, int]]:
+        return [(begin, len(data) // 2) for begin, data in count.even(at, b"\1" * 2 * samples)]
+
+    one = Fraction(1, 1000)
+    assert even(Fraction(5), 100) == [(Fraction(5), 100)]
+    # What is no more than untidy stays.
+    assert even(Fraction(5) + 119 * one, 100) == [(Fraction(5) + 100 * one, 100)]
+    assert even(Fraction(5) + 181 * one, 100) == [(Fraction(5) + 200 * one, 100)]
+    assert even(Fraction(6), 10) == [(Fraction(5) + 300 * one, 700), (Fraction(6), 10)]
+    assert even(Fraction(6) - 90 * one, 150) == [(Fraction(6) + 10 * one, 50)]
+    assert even(Fraction(5), 60) == []
+    assert count.seconds == (0.7, 0.16)
+
+
+@pytest.mark.parametrize("codec", ["aac", "pcm_s16le"])
+def test_sound_that_an_edit_list_hides_does_not_come_back(codec: str, tmp_path: Path) -> None:
+    whole = film(tmp_path / "whole.mov", [Sound(codec, clicks=(Fraction(2, 5), Fraction(5, 4)))])
+    source = shifted(whole, tmp_path / "cut.mov", Fraction(4, 5))
+    for name in ("out.mkv", "out.mov"):
+        rewrite(source, tmp_path / name)
+        # The click before the cut is not heard; the other is, where it was.
+        assert clicks(tmp_path / name) == pytest.approx([0.45], abs=SYNC)
+        assert verify(source, tmp_path / name).passed
+    first = next(heard(tmp_path / "out.mkv"))[0]
+    assert Fraction(-1, 8) < first <= 0
+
+
+def test_a_film_with_much_hidden_before_its_start_opens(tmp_path: Path) -> None:
+    whole = make(Clip("film.mov", frames=700, options={"g": "1000", "bf": "0"}), tmp_path)
+    source = shifted(whole, tmp_path / "cut.mov", Fraction(650, 25))
+    info = probe(source)
+    assert (info.width, info.height) == (64, 48)
+
+
+@pytest.mark.parametrize(
+    ("sounds", "audio", "target"),
+    [
+        (("ac3", "aac"), "aac", "out.mp4"),
+        (("pcm_s16le", "libopus"), None, "out.webm"),
+        (("aac", "ac3", "aac"), "aac", "out.mkv"),
+    ],
+)
+def test_tracks_that_were_converted_are_told_by_their_order(
+    sounds: tuple[str, ...], audio: str | None, target: str, tmp_path: Path
+) -> None:
+    tracks = [
+        Sound(codec, clicks=(Fraction(number, 4) + Fraction(1, 2),), metadata={"language": "eng"})
+        for number, codec in enumerate(sounds)
+    ]
+    source, made = film(tmp_path / "film.mkv", tracks), tmp_path / target
+    rewrite(source, made, EncoderSettings(audio=audio))
+    found = verify(source, made)
+    assert found.passed, found.to_text()
+
+
+def test_a_language_that_is_not_told_is_no_other(tmp_path: Path) -> None:
+    source, made = tmp_path / "film.ts", tmp_path / "out.mkv"
+    film(source, [Sound("aac", metadata={"language": "und"}), Sound("aac", clicks=())])
+    rewrite(source, made)
+    assert verify(source, made).passed
+
+
+def test_texts_that_overlap_are_the_same_in_a_row(tmp_path: Path) -> None:
+    lines = [(100, 1500, b"One"), (500, 1000, b"Two"), (1600, 1800, b"Three")]
+    source, made = film(tmp_path / "film.mkv", [Text("subrip", lines)]), tmp_path / "out.mp4"
+    rewrite(source, made)
+    shown = [item for item in cues(made) if item[2] != b"\0\0"]
+    assert len(shown) == 4
+    assert verify(source, made).passed
+    other = film(tmp_path / "other.mkv", [Text("subrip", [*lines[:2], (1650, 1800, b"Three")])])
+    assert not verify(other, made).passed
+
+
+@pytest.mark.parametrize(
+    ("codec", "target"), [("aac", "out.webm"), ("libopus", "out.mov"), ("pcm_u8", "out.mp4")]
+)
+def test_sound_with_a_gap_that_was_encoded_anew_is_in_step(
+    codec: str, target: str, tmp_path: Path
+) -> None:
+    layout = "mono" if codec == "pcm_u8" else "stereo"
+    source = film(tmp_path / "film.mkv", [Sound(codec, layout, gap=GAP)])
+    rewrite(source, tmp_path / target)
+    assert clicks(tmp_path / target) == pytest.approx([0.5, 1.25], abs=SYNC)
+    assert verify(source, tmp_path / target).passed
+    short = film(tmp_path / "short.mkv", [Sound(codec, layout, seconds=Fraction(3, 2))])
+    assert not verify(short, tmp_path / target).passed
+
+
+def test_styles_and_names_of_fonts_are_compared(tmp_path: Path) -> None:
+    line = b"0,0,Default,,0,0,0,,Hello"
+    source = film(tmp_path / "film.mkv", [Text("ass", [(0, 900, line)])])
+    with av.open(str(source)) as held, av.open(str(tmp_path / "font.mkv"), "w") as out:
+        streams = {s.index: out.add_stream_from_template(s, opaque=True) for s in held.streams}
+        out.add_attachment("one.ttf", "font/ttf", b"a font")
+        for packet in held.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                out.mux(packet)
+    source, made = tmp_path / "font.mkv", tmp_path / "out.mkv"
+    rewrite(source, made)
+    assert verify(source, made).passed
+    data = made.read_bytes()
+    for was, now, name in (
+        (b"Default,Arial", b"Default,Times", "styles"),
+        (b"one.t", b"two.t", "attachment"),
+    ):
+        assert was in data
+        made.write_bytes(data.replace(was, now))
+        found = verify(source, made)
+        assert named(found, name).outcome == "changed" and not found.passed
+
+
+def test_what_players_are_told_to_cut_is_told(tmp_path: Path) -> None:
+    plain, source = make(Clip("plain.mkv"), tmp_path), tmp_path / "film.mkv"
+    with av.open(str(plain)) as held:
+        options = {"write_crc32": "0"}
+        with av.open(str(source), "w", container_options=options) as out:
+            stream = out.add_stream_from_template(held.streams.video[0], opaque=True)
+            stream.metadata["stereo_mode"] = "left_right"
+            for packet in held.demux(held.streams.video[0]):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    out.mux(packet)
+    data = source.read_bytes()
+    # In place of the stereo mode; its bytes are as many.
+    source.write_bytes(data.replace(bytes.fromhex("53b88101"), bytes.fromhex("54bb8110"), 1))
+    assert cropping(probe(source)) == {"top": 16} and cropping(probe(plain)) is None
+    writer = rewrite(source, tmp_path / "out.mkv")
+    assert any("(16 top)" in line for line in writer.warnings)
+    found = verify(source, tmp_path / "out.mkv")
+    assert named(found, "cropping").outcome == "note"
+    source.write_bytes(data[:200])
+    assert not any("cut" in line for line in rewrite(plain, tmp_path / "o.mkv").warnings)
+
+
+@pytest.mark.parametrize(("lines", "rate"), [(576, Fraction(25)), (480, Fraction(30000, 1001))])
+def test_the_rate_of_raw_dv(lines: int, rate: Fraction, tmp_path: Path) -> None:
+    path = tmp_path / "tape.dv"
+    with av.open(str(path), "w", format="dv") as output:
+        video: Any = output.add_stream("dvvideo", rate=rate)
+        video.width, video.height = 720, lines
+        video.pix_fmt = "yuv420p" if lines == 576 else "yuv411p"
+        sound: Any = output.add_stream("pcm_s16le", rate=48000, layout="stereo")
+        for number in range(6):
+            frame = av.VideoFrame(720, lines, video.pix_fmt)
+            for plane in frame.planes:
+                plane.update(bytes([128]) * plane.buffer_size)
+            frame.pts = number
+            output.mux(video.encode(frame))
+            samples = np.zeros((1, 2 * 1920), np.int16)
+            heard_now = av.AudioFrame.from_ndarray(samples, "s16", "stereo")
+            heard_now.sample_rate, heard_now.pts = 48000, 1920 * number
+            output.mux(sound.encode(heard_now))
+    info = probe(path)
+    assert info.average_rate == rate
+    assert info.frame_count is None or info.frame_count < 10
