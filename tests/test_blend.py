@@ -31,7 +31,11 @@ def test_a_blend_is_the_weighted_mean(ending: str, share: float, pair: tuple[str
     assert np.abs(found - ((1 - share) * one + share * other)).max() < 1e-3
     assert found.dtype == np.float32
     assert blend.description["weights"] == "0.safetensors + 1.safetensors"
-    assert blend.description["architecture"] == "chromanet"
+    assert blend.description["architecture"] == blend.architecture == "chromanet"
+    tiles = open_colorizer(pair[0], "cpu", "64:32")
+    assert tiles.path == blend.path == Path(pair[0])
+    assert tiles.architecture == "chromanet"
+    assert blend.card["models"][0] == tiles.card == Colorizer(pair[0], "cpu").card
 
 
 def test_a_network_without_hints_is_spared_them(pair: tuple[str, str]) -> None:

@@ -18,7 +18,14 @@ from PIL import Image, ImageCms, ImageOps
 from PIL.TiffImagePlugin import IFDRational
 
 from vidcolor.color import ColorSpec
-from vidcolor.errors import BatchError, SourceError, TargetError, TargetExistsError, UsageError
+from vidcolor.errors import (
+    BatchError,
+    EncodeError,
+    SourceError,
+    TargetError,
+    TargetExistsError,
+    UsageError,
+)
 from vidcolor.hintlist import Hint
 from vidcolor.jobs.found import Batch
 from vidcolor.jobs.run import run_batch
@@ -28,6 +35,8 @@ from vidcolor.photos.job import colorize_photo
 from vidcolor.photos.kinds import is_photo_job, kind_of
 from vidcolor.photos.read import read_photo
 from vidcolor.photos.rgb import join_rgb, split_rgb
+from vidcolor.photos.tags import Tags
+from vidcolor.photos.write import write_tiff
 from vidcolor.references import find_references
 from vidcolor.settings import LimitSettings, RangeSettings, Settings
 from vidcolor_cli.main import run
@@ -243,6 +252,44 @@ def test_transparency_is_kept(
     np.testing.assert_array_equal(luma(found), grey)
     report = colorize_photo(path, tmp_path / "out.jpg", settings, colorizer=colorizer)
     assert any("no transparency" in line for line in report.warnings)
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_samples_that_are_not_named_are_left_out_and_told(
+    depth: int, colorizer: Colorizer, settings: Settings, tmp_path: Path
+) -> None:
+    path, target = tmp_path / "in.tif", tmp_path / "out.tif"
+    planes = np.dstack([*[scene(depth)] * 3, np.roll(scene(depth), 7, axis=1)])
+    data = b"".join(write_tiff(planes, Tags()))
+    alpha, unnamed = (struct.pack("<HHIH", 338, 3, 1, kind) for kind in (2, 0))
+    assert data.count(alpha) == 1
+    path.write_bytes(data.replace(alpha, unnamed))
+    report = colorize_photo(path, target, settings, colorizer=colorizer)
+    assert sum("does not name" in line for line in report.warnings) == 1
+    assert pixels(target).shape[2] == 3
+    np.testing.assert_array_equal(luma(pixels(target)), scene(depth))
+
+
+@pytest.mark.parametrize(("suffix", "most"), [("jpg", 65500), ("webp", 16383)])
+def test_what_is_too_long_for_its_kind_is_one_line(
+    suffix: str, most: int, colorizer: Colorizer, settings: Settings, tmp_path: Path
+) -> None:
+    path = save(tmp_path / "in.png", np.zeros((2, most + 1), np.uint8))
+    with pytest.raises(EncodeError, match=f"at most {most} pixels"):
+        colorize_photo(path, tmp_path / f"out.{suffix}", settings, colorizer=colorizer)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_variety_that_is_not_read_is_told_as_that(
+    colorizer: Colorizer, settings: Settings, tmp_path: Path
+) -> None:
+    path = save(tmp_path / "in.tif", scene())
+    # Of a number of bits that nobody has.
+    bits = struct.pack("<HHIH", 258, 3, 1, 8)
+    assert bits in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(bits, struct.pack("<HHIH", 258, 3, 1, 7)))
+    with pytest.raises(SourceError, match="a TIFF of a kind that is not read"):
+        colorize_photo(path, tmp_path / "out.png", settings, colorizer=colorizer)
 
 
 @pytest.mark.parametrize("mode", ["1", "P", "RGB", "RGBA", "LA"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
@@ -268,8 +269,30 @@ def test_impossible_ranges_of_kept_colour_are_refused(keep: object) -> None:
         Settings().replace(keep_color=keep)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "complaint"),
+    [
+        ("keep_color", (5,), "keep_color: item 1 must be tuple, not 5"),
+        ("keep_color", ((0, 2, 3),), "keep_color: item 1 must be 2 values"),
+        ("keep_color", ((0, "x"),), "keep_color: item 1: item 2 must be int"),
+        ("shots", (0, 1.5), "shots: item 2 must be int, not 1.5"),
+        ("hints", [1], "hints: item 1 must be Hint, not 1"),
+        ("references", ["a.png"], "references: item 1 must be Reference"),
+        ("looks", {5: 3}, "looks: 5 must be Mapping, not 3"),
+        ("looks", {"a": {}}, "looks: a key must be int, not 'a'"),
+    ],
+)
+def test_what_is_in_tuples_and_tables_is_checked(key: str, value: Any, complaint: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(complaint)):
+        Settings().replace(shots=(0, 5)).replace(**{key: value})
+
+
 def test_what_says_the_same_is_taken() -> None:
     settings = Settings()
+    kept = settings.replace(keep_color=[[np.int64(0), 2], (5, None)]).keep_color
+    assert kept == ((0, 2), (5, None))
+    looks = settings.replace(shots=(0, 5)).replace(looks={np.int64(5): {"warmth": 0.1}}).looks
+    assert looks == {5: {"warmth": 0.1}}
     assert settings.replace("range", start=0.1).range.start == Fraction(1, 10)
     color = settings.replace("color", stabilize=np.float32(0.5), batch_size=np.int64(3)).color
     assert (type(color.stabilize), type(color.batch_size)) == (float, int)

@@ -10,7 +10,7 @@ from fractions import Fraction
 from numbers import Integral, Real
 from pathlib import Path
 from types import MappingProxyType, UnionType
-from typing import Any, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from vidcolor.errors import SettingsError
 
@@ -45,13 +45,22 @@ def override(part: Any, values: Mapping[str, Any], prefix: str, where: str) -> A
 
 def _coerce(value: Any, hint: Any, where: str) -> Any:
     """What says the same does: a number of another kind that loses nothing, NumPy's included, a
-    decimal for a Fraction, a path for its name or a name for its path, a list for a tuple."""
+    decimal for a Fraction, a path for its name or a name for its path, a list for a tuple; and so
+    for what is in tuples and tables."""
+    if hint is Any:
+        return value
     if hint == Mapping[str, str]:
         if not isinstance(value, Mapping):
             raise SettingsError(f"{where} must be a table of options, not {value!r}")
         return {str(key): _option(item) for key, item in value.items()}
-    kinds = hint.__args__ if isinstance(hint, UnionType) else (hint,)
-    kinds = tuple(get_origin(kind) or kind for kind in kinds)
+    members = hint.__args__ if isinstance(hint, UnionType) else (hint,)
+    kinds = tuple(get_origin(kind) or kind for kind in members)
+    found = _of_kinds(value, kinds, where)
+    whole = next((kind for kind in members if isinstance(found, get_origin(kind) or ())), None)
+    return found if whole is None else _inside(found, whole, where)
+
+
+def _of_kinds(value: Any, kinds: tuple[Any, ...], where: str) -> Any:
     if isinstance(value, kinds) and not (isinstance(value, bool) and bool not in kinds):
         return value
     for kind in () if isinstance(value, bool) else kinds:
@@ -61,6 +70,23 @@ def _coerce(value: Any, hint: Any, where: str) -> Any:
                 return make(value)
     names = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
     raise SettingsError(f"{where} must be {names}, not {value!r}")
+
+
+def _inside(found: Any, hint: Any, where: str) -> Any:
+    """The items of a tuple, or the keys and values of a table, as ``hint`` has them."""
+    inner = get_args(hint)
+    if isinstance(found, Mapping):
+        return {
+            _coerce(key, inner[0], f"{where}: a key"): _coerce(item, inner[1], f"{where}: {key!r}")
+            for key, item in found.items()
+        }
+    each = inner[:1] * len(found) if inner[-1] is ... else inner
+    if len(each) != len(found):
+        raise SettingsError(f"{where} must be {len(each)} values, not {found!r}")
+    return tuple(
+        _coerce(item, kind, f"{where}: item {number}")
+        for number, (item, kind) in enumerate(zip(found, each, strict=True), 1)
+    )
 
 
 def _option(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from vidcolor.errors import UsageError
 from vidcolor.models.colorizer import Colorizer, Float32
@@ -19,6 +20,21 @@ class Blend(Colorizer):
         self._pair = (first, second)
         self._share = share
         self.takes_hints = first.takes_hints or second.takes_hints
+
+    @property
+    def path(self) -> Path:
+        """The first one's."""
+        return self._pair[0].path
+
+    @property
+    def architecture(self) -> str:
+        """As in ``description``."""
+        return self.description["architecture"]
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """Those of both, as ``models``."""
+        return {"models": [member.card for member in self._pair]}
 
     @property
     def description(self) -> dict[str, str]:

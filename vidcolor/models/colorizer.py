@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -31,6 +31,7 @@ class Colorizer:
     picks the first where it can. ``dtype`` is torch's, and asking for one is asking for torch; None
     picks the fastest one the device handles natively. ``warn`` is told in one line when memory ran
     out and the batch was halved. Raises ModelError and DeviceError.
+    ``takes_hints`` says whether it can be told colours.
     """
 
     def __init__(
@@ -42,16 +43,31 @@ class Colorizer:
         dtype: torch.dtype | None = None,
         warn: Callable[[str], None] | None = None,
     ) -> None:
-        self.path: Path = find_model(model)
+        self._path = find_model(model)
         architecture, checkpoint = read_model(self.path)
-        self.architecture = architecture.name
+        self._architecture = architecture.name
         self.takes_hints = architecture.hinted
-        self.card = checkpoint.card
+        self._card = checkpoint.card
         self._beside = checkpoint.beside
         self._lock = threading.Lock()
         self._engine = load_engine(
             self.path, (architecture, checkpoint), device, engine, dtype, warn
         )
+
+    @property
+    def path(self) -> Path:
+        """The checkpoint's."""
+        return self._path
+
+    @property
+    def architecture(self) -> str:
+        """The network's name."""
+        return self._architecture
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """What the checkpoint tells of itself."""
+        return self._card
 
     @property
     def description(self) -> dict[str, str]:

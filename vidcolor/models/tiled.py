@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import islice, product
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +33,21 @@ class Tiled(Colorizer):
     def __init__(self, inner: Colorizer, ways: tuple[Tiles, ...], name: str) -> None:
         self._inner, self._ways, self._name = inner, ways, name
         self.takes_hints = inner.takes_hints
+
+    @property
+    def path(self) -> Path:
+        """As `Colorizer.path`."""
+        return self._inner.path
+
+    @property
+    def architecture(self) -> str:
+        """As `Colorizer.architecture`."""
+        return self._inner.architecture
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """As `Colorizer.card`."""
+        return self._inner.card
 
     @property
     def description(self) -> dict[str, str]:

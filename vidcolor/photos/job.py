@@ -30,7 +30,7 @@ from vidcolor.paint import Painter
 from vidcolor.photos.kinds import SUFFIXES
 from vidcolor.photos.read import Photo, read_photo
 from vidcolor.photos.rgb import join_rgb
-from vidcolor.photos.write import DEEP, write_jpeg, write_png, write_tiff, write_webp
+from vidcolor.photos.write import DEEP, LONGEST, write_jpeg, write_png, write_tiff, write_webp
 from vidcolor.plan import small_size
 from vidcolor.report import Report
 from vidcolor.settings import RangeSettings, Settings
@@ -71,6 +71,12 @@ def colorize_photo(
         raise UsageError(f"{source}: a photo is one picture; leave range and shots out")
     kind = check_photo_target(target, Path(source), overwrite=settings.overwrite)
     photo = read_photo(Path(source), settings.limits, tell, depth=16 if kind in DEEP else 8)
+    longest = max(photo.info.width, photo.info.height)
+    if longest > LONGEST.get(kind, longest):
+        raise EncodeError(
+            f"{target}: {kind} cannot hold this photo: a side has at most {LONGEST[kind]} pixels "
+            f"there, and {longest} here; name a .png or .tif file"
+        )
     if photo.alpha is not None and kind == "JPEG":
         tell(f"{target}: JPEG has no transparency, so that is left out; PNG, TIFF and WebP keep it")
     with ExitStack() as stack:

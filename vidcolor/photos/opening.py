@@ -66,6 +66,10 @@ def _ours(path: Path) -> Iterator[None]:
     except SourceError:
         raise
     except UnidentifiedImageError as fault:
+        if kind_of(path) == "TIFF":
+            raise SourceError(
+                f"{path}: a TIFF of a kind that is not read; save it anew, with 8 or 16 bits"
+            ) from fault
         raise SourceError(
             f"{path}: no photo that can be read; give a JPEG, PNG, TIFF or WebP"
         ) from fault

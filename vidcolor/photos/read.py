@@ -86,12 +86,17 @@ def read_photo(
         # Also where its pixels are read otherwise: this tells whether all of them are there.
         image.load()
         planes = None if deep else _planes(path, image, planar=planar)
+        # A TIFF's fourth samples may be anything: only where it says so are they transparency.
+        unnamed = image.format == "TIFF" and _tag(image, 338) == (0,)
         kind, planar = str(image.format), planar and image.mode == "YCbCr"
     if planes is None:
         planes = read_samples(path, limits)
+        planes = planes[..., :-1] if unnamed else planes
         if depth == 8:
             warn(f"{path}: its 16 bits are rounded to 8; a PNG or TIFF would keep them")
             planes = ((planes.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if unnamed:
+        warn(f"{path}: samples besides its colours, which it does not name, are left out")
     if grey_profile:
         warn(f"{path}: its profile is one of grey, which a photo in colour cannot have; left out")
     return _photo(path, kind, planes, tags, orientation, planar=planar)
@@ -114,8 +119,7 @@ def _is_deep(path: Path, image: Image.Image) -> bool:
         with path.open("rb") as file:
             return file.read(25)[24] == 16
     if image.format == "TIFF":
-        tags: Any = image.tag_v2  # type: ignore[attr-defined]
-        bits, kinds = tags.get(258, (1,)), tags.get(339, (1,))
+        bits, kinds = _tag(image, 258) or (1,), _tag(image, 339) or (1,)
         if max(bits) > 8 and (set(bits) != {16} or set(kinds) != {1}):
             raise SourceError(
                 f"{path}: samples of {max(bits)} bits, or other than whole numbers; "
@@ -123,6 +127,12 @@ def _is_deep(path: Path, image: Image.Image) -> bool:
             )
         return bool(max(bits) == 16)
     return False
+
+
+def _tag(image: Image.Image, number: int) -> Any:
+    """What a TIFF has there; None for nothing."""
+    tags: Any = image.tag_v2  # type: ignore[attr-defined]
+    return tags.get(number)
 
 
 def _planes(path: Path, image: Image.Image, *, planar: bool) -> NDArray[Any]:

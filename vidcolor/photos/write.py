@@ -21,6 +21,8 @@ from vidcolor.photos.tags import PROFILE, Tags, chunks_of, png_chunks
 
 DEEP = frozenset({"PNG", "TIFF"})
 """The kinds that hold 16 bits."""
+LONGEST = {"JPEG": 65500, "WEBP": 16383}
+"""Most pixels of a side: what libjpeg takes, and what WebP has room for."""
 QUALITY = 95
 """Of a JPEG that was none before; its chroma is not subsampled."""
 _PNG_EFFORT = 6
