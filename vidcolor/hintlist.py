@@ -74,8 +74,7 @@ class Hint:
             raise SettingsError(f"{self}: it has no place")
         for place in self.places:
             _check_place(place, str(self))
-        color = self.color if isinstance(self.color, str) else list(self.color)
-        object.__setattr__(self, "color", _color(color, {}, str(self)))
+        object.__setattr__(self, "color", _color(self.color, {}, str(self)))
         if self.scope not in SCOPES:
             raise SettingsError(
                 f"{self}: its scope must be {', '.join(SCOPES)}, not {self.scope!r}"
@@ -151,7 +150,7 @@ def _color(value: Any, palette: Mapping[str, Srgb], name: str) -> Srgb:
         red, green, blue = bytes.fromhex(value[1:])
         return red, green, blue
     if (
-        isinstance(value, list)
+        isinstance(value, list | tuple)
         and len(value) == 3
         and all(_is_number(part) and float(part).is_integer() for part in value)
         and all(0 <= part <= 255 for part in value)

@@ -24,9 +24,9 @@ from vidcolor.media.clock import CLOCK_FROM_ANYWHERE, Resets
 from vidcolor.media.container import add_copy, find_conversion, is_timecode, refusal
 from vidcolor.media.damage import READ_FAULTS_IN_A_ROW, packets_of
 from vidcolor.media.faults import FAULTS, on_disk, reason
-from vidcolor.media.pcm import COUNTING, Counted, is_pcm
+from vidcolor.media.pcm import Counted, is_pcm
 from vidcolor.media.source import has_decoder, is_cover, open_source
-from vidcolor.media.track import WITH_EDIT_LISTS, Audible, Still, Track, time_of
+from vidcolor.media.track import QUICKTIME, Audible, Still, Track, time_of
 
 if TYPE_CHECKING:  # It exists in the stubs only.
     from av.container.core import Chapter
@@ -270,9 +270,9 @@ def _track_of(source: Stream, target: Stream, container: str) -> Track:
     """What copies ``source`` into the ``container``."""
     if is_cover(source):
         return Still(source, target)
-    if container in COUNTING and is_pcm(source):
+    if container in QUICKTIME and is_pcm(source):
         return Counted(cast(AudioStream, source), target)
     track = Track(source, target)
-    if source.type == "audio" and container not in WITH_EDIT_LISTS:
+    if source.type == "audio" and container not in QUICKTIME:
         track.audible = Audible()
     return track

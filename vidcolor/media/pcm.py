@@ -17,8 +17,6 @@ from av.stream import Stream
 from vidcolor.media.source import has_decoder
 from vidcolor.media.track import Track, time_of
 
-COUNTING = frozenset({"mp4", "mov"})
-"""Containers, by FFmpeg's names of their muxers, that count samples."""
 _TOLERANCE = Fraction(1, 50)
 """Seconds by which times may differ from the count of samples, before anybody sees it."""
 _SILENCE = {"pcm_alaw": 0xD5, "pcm_mulaw": 0xFF, "pcm_u8": 0x80}

@@ -12,8 +12,9 @@ from av.stream import Stream
 
 from vidcolor.media.clock import LONGEST_GAP, Resets
 
-WITH_EDIT_LISTS = frozenset({"mp4", "mov"})
-"""Containers, by FFmpeg's names of their muxers, that can hide packets they hold."""
+QUICKTIME = frozenset({"mp4", "mov"})
+"""Containers, by FFmpeg's names of their muxers, whose edit lists hide packets, and that count the
+samples of uncompressed sound."""
 CLOCK_SET_BACK = Fraction(1)
 """Seconds by which a clock must run back to count as set back, not as untidy."""
 _UNTIDY = Fraction(1, 10)

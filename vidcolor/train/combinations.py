@@ -14,6 +14,8 @@ from vidcolor.errors import SettingsError
 if TYPE_CHECKING:
     from vidcolor.train.recipe import Recipe
 
+_DEEPEST = 32
+"""Crop size at which the deepest maps are a single place."""
 _BEHIND_TANH = ("tanhnet", "fusionnet", "unet", "palettenet")
 _PLAIN = ("eccv16", "siggraph17", *_BEHIND_TANH)
 NETWORKS = ("chromanet", *_PLAIN)
@@ -110,10 +112,6 @@ def _faults(recipe: Recipe) -> Iterator[str]:
     if recipe.points + recipe.dense > 1:
         yield "points and dense are shares of the crops, and must not be above 1 together"
     yield from _contradictions(recipe)
-
-
-_DEEPEST = 32
-"""Crop size at which the deepest maps are a single place."""
 
 
 def _finite(value: Any) -> bool:
