@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +98,21 @@ FAULTY = {
 }
 
 
+@pytest.fixture
+def no_cores() -> Iterator[None]:
+    """Who aborts on purpose leaves no core, which would be taken for that of a true crash."""
+    if sys.platform == "win32":  # Where there are none.
+        yield
+        return
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_CORE, before)
+
+
+@pytest.mark.usefixtures("no_cores")
 @pytest.mark.parametrize("code", FAULTY)
 def test_broken_promises_are_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str

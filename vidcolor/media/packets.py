@@ -56,10 +56,9 @@ def parcels(
     path: Path,
     indexes: Collection[int],
     span: tuple[Fraction, Fraction] | None = None,
-    counted: Collection[int] = (),
     overlaid: Collection[int] = (),
     *,
-    heard: bool = False,
+    for_quicktime: bool | None = None,
 ) -> Generator[Parcel]:
     """The packets of the streams ``indexes`` in the order of the file.
 
@@ -68,9 +67,9 @@ def parcels(
     picture counts from the first on that needs none before it. What containers do to packets
     without touching what they carry is undone: uncompressed sound is cut into blocks of equal size,
     AAC loses its ADTS headers, and the empty texts that fill the gaps of MP4's subtitles are left
-    out. Uncompressed sound of the streams ``counted`` is as it is where samples have no times, see
-    `vidcolor.media.pcm`; of sound that an edit list hides no more is there than has to be where it
-    is to be ``heard`` without one. Texts of the streams ``overlaid`` are as they are where one is
+    out. Sound is as it would be copied into a file that is one ``for_quicktime`` (uncompressed, by
+    the count of its samples, see `vidcolor.media.pcm`) or is none (without what an edit list hides,
+    see `Audible`); None: as it is. Texts of the streams ``overlaid`` are as they are where one is
     shown after the other, see `vidcolor.media.cues`. Matroska's times before 0 count as untold:
     FFmpeg writes them, but when reading makes up others from lengths.
 
@@ -85,15 +84,15 @@ def parcels(
         blocks: dict[int, _Blocks] = {}
         counts = {
             index: Count(cast(AudioStream, source.streams[index]))
-            for index in counted
-            if is_pcm(source.streams[index])
+            for index in indexes
+            if for_quicktime and is_pcm(source.streams[index])
         }
         overlays = {
             index: _Overlaid(index, source.streams[index].time_base or Fraction(1, 1000))
             for index in overlaid
         }
         begun: set[int] = set()
-        for packet in _picked(source, sorted(indexes), heard=heard):
+        for packet in _picked(source, sorted(indexes), heard=for_quicktime is False):
             untimed = packet.pts is None and packet.dts is None
             at = None if untimed else time_of(packet)
             lasts = (packet.duration or 0) * packet.time_base
@@ -138,14 +137,11 @@ def parcels(
 def _picked(
     source: InputContainer, indexes: Sequence[int], *, heard: bool
 ) -> Iterator[Packet[Stream]]:
-    audible = {index: Audible() for index in indexes if heard and _is_sound(source, index)}
-    for packet in source.demux([source.streams[index] for index in indexes]):
+    streams = [source.streams[index] for index in indexes]
+    audible = {s.index: Audible() for s in streams if heard and s.type == "audio"}
+    for packet in source.demux(streams):
         picker = audible.get(packet.stream_index)
         yield from (packet,) if picker is None or not packet.size else picker.pick(packet)
-
-
-def _is_sound(source: InputContainer, index: int) -> bool:
-    return source.streams[index].type == "audio"
 
 
 def hear(path: Path, index: int, span: tuple[Fraction, Fraction] | None = None) -> Heard | None:

@@ -80,8 +80,8 @@ class Picture:
     grey: bool
     """No colour at all in this format; such codes span the full range unless tagged otherwise."""
     full_range_by_name: bool
-    converted: str | None
-    """The format swscale must bring frames to before luma can be read; None as a rule."""
+    readable: bool
+    """Luma can be read in place; where it is coded and cannot, swscale brings it into a plane."""
     step: int
     offset: int
     shift: int
@@ -132,7 +132,7 @@ def picture_of(name: str) -> Picture:
         coded=coded,
         grey=plain.startswith(("gray", "ya", "mono")),
         full_range_by_name=plain.startswith("yuvj"),
-        converted=None if readable else planar("444", depth),
+        readable=readable,
         step=step,
         offset=offset,
         shift=16 - depth if readable and depth > 8 and _TOP_ALIGNED.match(plain) else 0,
@@ -168,7 +168,7 @@ def read_luma(frame: av.VideoFrame, color: ColorSpec) -> tuple[Samples, av.Video
     if not picture.coded:
         return luma_from_rgb(*_rgb(frame, picture), color), frame
     # A negative line size (a picture stored bottom-up) cannot be addressed through PyAV's buffers.
-    if picture.converted is not None or frame.planes[0].line_size < 0:
+    if not picture.readable or frame.planes[0].line_size < 0:
         frame = _convert(frame, picture, color, planar("444", picture.depth))
         picture = picture_of(frame.format.name)
     return _plane(frame, 0, (frame.height, frame.width), picture), frame

@@ -34,14 +34,13 @@ class Audible:
     """Leaves out packets of sound that an edit list hides, for files that have none: but for those
     that decoders need before what is heard."""
 
-    def __init__(self, lead: Fraction = _LEAD) -> None:
-        self._lead = lead
+    def __init__(self) -> None:
         self._hidden: deque[Packet[Stream]] = deque()
 
     def pick(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
         """The next packet, and before it what it needs; or nothing yet."""
         self._hidden.append(packet)
-        earliest = time_of(packet) - self._lead
+        earliest = time_of(packet) - _LEAD
         while self._hidden[0] is not packet and time_of(self._hidden[0]) < earliest:
             self._hidden.popleft()
         if not packet.is_discard:

@@ -83,7 +83,7 @@ def make_clip(
             picture = _split(*pictures) if split else np.hstack(pictures)
             for number, label in enumerate(labels, 1):
                 write(picture, label, (number * wide + 8, tall - 8), wide - 16, 230)
-            writer.write(np.ascontiguousarray(picture), frame.pts, frame.duration)
+            writer.write(picture, frame.pts, frame.duration)
             done += 1
             if progress is not None:
                 progress(Progress(done, total))

@@ -205,14 +205,12 @@ def _compare(
             start, end = span[0] - times.start, span[1] - times.start
             lane.forgiven = ((start - tick, tick), (end - times.step - tick, None))
         lanes[old.about.index] = twins[new.about.index] = lane
-    # Where the target counts samples, gaps are silence; it alone has a list of what to hide.
-    like_mp4 = "mp4" in target.container
-    counted, heard = (lanes.keys() if like_mp4 else ()), not like_mp4
+    quicktime = "mp4" in target.container
     texts = [pair for pair in pairs if not _same_codec(pair) and pair[1].about.codec == "mov_text"]
     rows = [old.about.index for old, _ in texts]
     with (
         closing(
-            parcels(source.others_path, lanes.keys(), span, counted, rows, heard=heard)
+            parcels(source.others_path, lanes.keys(), span, rows, for_quicktime=quicktime)
         ) as before,
         closing(parcels(target.path, twins.keys())) as after,
     ):
