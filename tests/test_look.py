@@ -158,6 +158,30 @@ def test_a_missing_lut_is_refused(tmp_path: Path) -> None:
         Grading(Settings().replace("look", lut=str(tmp_path / "none.cube")))
 
 
+def test_a_lut_is_looked_for_beside_the_file_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "reels").mkdir()
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    beside = cube(tmp_path / "reels" / "a.cube", lambda r, g, b: (r, g, b), 2)
+    for name in ("a.cube", "b.cube"):
+        cube(tmp_path / "work" / name, lambda r, g, b: (r, g, b), 2)
+    config = tmp_path / "reels" / "my.toml"
+    shots = tmp_path / "reels" / "shots.json"
+    for name, found in (("a.cube", beside), ("b.cube", "b.cube"), ("none.cube", "none.cube")):
+        config.write_text(f'[look]\nlut = "{name}"\n')
+        assert load_settings(config).look.lut == found
+        listed(shots, {"first_frame": 0, "look": {"lut": name}})
+        assert with_shots(Settings(), shots).look_in(0).lut == found
+    (tmp_path / "reels" / "m.safetensors").touch()
+    (tmp_path / "reels" / "fast").touch()
+    config.write_text('[color]\nmodel = "m.safetensors"\n')
+    assert load_settings(config).color.model == str(tmp_path / "reels" / "m.safetensors")
+    config.write_text('[color]\nmodel = "fast"\n')
+    assert load_settings(config).color.model == "fast"
+
+
 @pytest.mark.parametrize("key", ["warmth", "tint", "vibrance"])
 def test_looks_have_bounds(key: str, tmp_path: Path) -> None:
     for value in (-1.01, 1.01, float("nan")):

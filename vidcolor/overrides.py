@@ -43,6 +43,20 @@ def override(part: Any, values: Mapping[str, Any], prefix: str, where: str) -> A
     return dataclasses.replace(part, **checked)
 
 
+def beside(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """``values`` from the file ``path``, with the LUT and the checkpoint that they name as they lie
+    beside it, where they do."""
+    found = dict(values)
+    for key in ("lut", "model"):
+        name = found.get(key)
+        # A model's name has no suffix, and means no file even where one is called so.
+        if isinstance(name, str) and Path(name).suffix:
+            with suppress(OSError, ValueError):  # Too long a name, or one with a null.
+                if (path.parent / name).is_file():
+                    found[key] = str(path.parent / name)
+    return found
+
+
 def _coerce(value: Any, hint: Any, where: str) -> Any:
     """What says the same does: a number of another kind that loses nothing, NumPy's included, a
     decimal for a Fraction, a path for its name or a name for its path, a list for a tuple; and so

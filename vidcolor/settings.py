@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from vidcolor.errors import SettingsError, UsageError
 from vidcolor.hintlist import Hint
-from vidcolor.overrides import override
+from vidcolor.overrides import beside, override
 from vidcolor.references import Reference
 from vidcolor.tiling import WHOLE, parse_tiles
 from vidcolor.tomlfile import read_toml
@@ -336,7 +336,8 @@ def _look_rules(look: ShotLook) -> Iterator[tuple[bool, str]]:
 def load_settings(path: Path | str, base: Settings | None = None) -> Settings:
     """Read a TOML file of the tables in `_TABLES` over ``base``.
 
-    Encoder options are added to those of ``base``, unless the file names another codec.
+    Encoder options are added to those of ``base``, unless the file names another codec. A
+    checkpoint or LUT is looked for beside the file first, then in the working folder.
 
     Raises SettingsError when the file cannot be read, is not TOML, has an unknown key (the message
     names the valid ones) or a value of the wrong type.
@@ -354,6 +355,6 @@ def load_settings(path: Path | str, base: Settings | None = None) -> Settings:
             part = part.for_codec(values.get("codec"))
             if isinstance(values.get("options"), dict):
                 values = {**values, "options": {**part.options, **values["options"]}}
-        part = override(part, values, f"{group}.", str(path))
+        part = override(part, beside(Path(path), values), f"{group}.", str(path))
         settings = dataclasses.replace(settings, **{group: part})
     return settings

@@ -43,6 +43,7 @@ from typing import Any
 
 from vidcolor.errors import SettingsError
 from vidcolor.listfile import check_format, check_keys, read_list
+from vidcolor.overrides import beside
 from vidcolor.settings import Settings
 from vidcolor.textfile import write_text
 
@@ -95,6 +96,10 @@ class ShotList:
         own = {shot.first_frame: shot.notes["look"] for shot in self.shots if "look" in shot.notes}
         return own or None
 
+    def looks_beside(self, path: Path) -> dict[int, dict[str, Any]] | None:
+        """``looks`` with their LUTs looked for beside the list at ``path`` first."""
+        return self.looks and {start: beside(path, look) for start, look in self.looks.items()}
+
     def to_json(self) -> str:
         """The list as its file has it, one shot a line, without a line's end."""
         head = {"format": FORMAT, "source": self.source, "frames": self.frames}
@@ -112,10 +117,11 @@ def read_shots(path: Path) -> ShotList:
 
 
 def with_shots(settings: Settings, path: Path) -> Settings:
-    """``settings`` with the shots of the list at ``path`` and their looks. Raises SettingsError."""
+    """``settings`` with the shots of the list at ``path`` and their looks, whose LUTs are looked
+    for beside the list first. Raises SettingsError."""
     listed = read_shots(path)
     try:
-        return settings.replace(shots=listed.starts, looks=listed.looks)
+        return settings.replace(shots=listed.starts, looks=listed.looks_beside(path))
     except SettingsError as error:
         raise SettingsError(f"{path}: {error}") from error
 

@@ -131,7 +131,10 @@ class Session:
         """All that was decided about the film. Raises SettingsError."""
         if preset not in self.presets:
             raise SettingsError(f"unknown preset {preset!r}; presets are {', '.join(self.presets)}")
-        settings = opened.history.now.settings(self.presets[preset])
+        now = opened.history.now
+        settings = now.settings(self.presets[preset])
+        if now.shots is not None:
+            settings = settings.replace(looks=now.shots.looks_beside(opened.kept.shots))
         return settings.replace(references=opened.kept.stills())
 
     def step(self, number: int | None, do: Callable[[Opened], Result]) -> Result:
