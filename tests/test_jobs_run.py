@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from networks import tiny_checkpoint
 
@@ -317,3 +319,57 @@ def test_names_and_warnings_cannot_smuggle_markup_into_the_page(batch: Batch) ->
         summary.outcomes[film.name] = Outcome(warnings=("<script>",))  # type: ignore[index]
         page = "".join(summary.page(ledger))
     assert "<script>" not in page and "&lt;script&gt;" in page
+
+
+def test_shots_with_looks_of_their_own_are_coloured_in_a_batch(batch: Batch) -> None:
+    shots = [{"first_frame": 0}, {"first_frame": 4, "look": {"saturation": 0}}]
+    (batch.source / "a.shots.json").write_text(
+        json.dumps({"format": "vidcolor-shots-1", "shots": shots})
+    )
+    run_batch(batch)
+    assert states(batch) == DONE
+    shots[1]["look"] = {"saturation": 0.5}
+    (batch.source / "a.shots.json").write_text(
+        json.dumps({"format": "vidcolor-shots-1", "shots": shots})
+    )
+    assert states(batch) == {**DONE, "a.mp4": "todo"}
+
+
+def test_a_mixture_is_checked_and_known_by_what_is_in_both(batch: Batch, tmp_path: Path) -> None:
+    net = batch.settings.color.model
+    other = tiny_checkpoint(tmp_path / "other.safetensors", 3)
+    mixed = replace(batch, settings=batch.settings.replace("color", model=f"{net}+{other}:0.3"))
+    run_batch(mixed)
+    assert states(mixed) == DONE
+    tiny_checkpoint(other, 4)
+    assert set(states(mixed).values()) == {"todo"}
+    other.unlink()
+    with pytest.raises(ModelError, match=r"other\.safetensors"):
+        run_batch(mixed)
+
+
+def test_stills_are_known_by_what_is_in_them_wherever_they_lie(
+    batch: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (batch.source / "a.references").mkdir()
+    pixels = np.full((64, 64, 3), (40, 90, 200), np.uint8)
+    assert cv2.imwrite(str(batch.source / "a.references/1.png"), pixels)
+    run_batch(batch)
+    assert states(batch) == DONE
+    monkeypatch.chdir(batch.source)
+    assert states(replace(batch, source=Path(), target=Path("../out"))) == DONE
+    pixels[:] = 90, 40, 200
+    assert cv2.imwrite(str(batch.source / "a.references/1.png"), pixels)
+    assert states(batch) == {**DONE, "a.mp4": "todo"}
+
+
+def test_a_network_that_has_changed_between_two_films_is_loaded_anew(
+    tmp_path: Path, settings: Settings
+) -> None:
+    path = tiny_checkpoint(tmp_path / "a.safetensors", 1)
+    loaded = film_module.Loaded()
+    settings = settings.replace("color", model=f"{settings.color.model}+{path}")
+    first = loaded.colorizer(settings)
+    assert loaded.colorizer(settings) is first
+    tiny_checkpoint(path, 2)
+    assert loaded.colorizer(settings) is not first

@@ -41,10 +41,17 @@ def identity(
     for key in ("overwrite", "resume", "work_dir", "decoder", "sound"):
         del chosen[key]
     del chosen["encoder"]["audio"]
+    luts = lut_paths(settings)
+    for look in (chosen["look"], *(chosen["looks"] or {}).values()):
+        if look.get("lut") is not None:
+            look["lut"] = luts.index(look["lut"])
+    # By what is in them, wherever they lie.
+    for reference in chosen["references"]:
+        del reference["path"]
     return {
         "source": source_digest(info.path),
         "settings": repr(chosen),
-        "luts": [digest(Path(lut)) for lut in lut_paths(settings)],
+        "luts": [digest(Path(lut)) for lut in luts],
         "model": dict(model),
         "encoder": [writer.choice.encoder, writer.choice.pixel_format, dict(writer.choice.options)],
         "target": writer.path.suffix,

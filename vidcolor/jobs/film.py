@@ -18,7 +18,7 @@ from vidcolor.job import colorize_video
 from vidcolor.jobs.files import note
 from vidcolor.media.decode import decode
 from vidcolor.media.probe import probe
-from vidcolor.models.blend import open_colorizer
+from vidcolor.models.blend import members, open_colorizer
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.photos.job import colorize_photo
 from vidcolor.photos.kinds import is_photo_job, kind_of
@@ -72,17 +72,28 @@ class Loaded:
     """Keeps a network between two films that want the same."""
 
     def __init__(self) -> None:
-        self._wanted: tuple[str, str, str] | None = None
+        self._wanted: tuple[object, ...] | None = None
         self._colorizer: Colorizer | None = None
 
     def colorizer(self, settings: Settings) -> Colorizer:
         """The one for ``settings``."""
         color = settings.color
-        wanted = (color.model, color.device, color.tiles)
+        names = (color.model, color.device, color.tiles)
+        # A file may be another by the next film: a batch that watches runs for weeks.
+        wanted = (*names, *map(_stamp, members(color.model)))
         if self._colorizer is None or wanted != self._wanted:
             self._colorizer = None  # Never two in memory.
-            self._colorizer, self._wanted = open_colorizer(*wanted), wanted
+            self._colorizer, self._wanted = open_colorizer(*names), wanted
         return self._colorizer
+
+
+def _stamp(model: str) -> tuple[int, int] | None:
+    """When a model's file was written, and its size; None for what is no file."""
+    try:
+        stat = Path(model).stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size
 
 
 class Colorist:

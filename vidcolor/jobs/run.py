@@ -22,6 +22,7 @@ from vidcolor.jobs.summary import Summary
 from vidcolor.jobs.tally import Step, Tally
 from vidcolor.jobs.workers import make_crew
 from vidcolor.media.devices import check_device
+from vidcolor.models.blend import members
 from vidcolor.models.registry import find_model, read_model
 from vidcolor.report import Progress
 from vidcolor.textfile import TextFile, writing
@@ -74,7 +75,8 @@ def run_batch(
     first = look(batch, warn)
     if watch is not None or any(film.state == "todo" for film in first):
         # For all films at once, rather than for one after the other.
-        read_model(find_model(batch.settings.color.model))
+        for model in members(batch.settings.color.model):
+            read_model(find_model(model))
         pick_name(batch.settings.color.device)
         check_device(batch.settings.decoder.device)
     with ExitStack() as stack:

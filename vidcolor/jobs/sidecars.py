@@ -13,9 +13,10 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from vidcolor.errors import ModelError, SettingsError
+from vidcolor.errors import ModelError, SettingsError, UsageError
 from vidcolor.hintlist import read_hints
 from vidcolor.identity import sample_digest
+from vidcolor.models.blend import members
 from vidcolor.models.catalog import CATALOG
 from vidcolor.models.checkpoint import digest
 from vidcolor.models.registry import files_beside
@@ -116,9 +117,18 @@ class Digests:
 
     def of(self, settings: Settings) -> str:
         """SHA-256, in hex."""
-        values = {**_flat(settings), "color.model": self._model(settings.color.model)}
+        values = {**_flat(settings), "color.model": self._models(settings.color.model)}
         if settings.look.lut is not None:
             values["look.lut"] = self._file(settings.look.lut)
+        if settings.looks is not None:
+            values["looks"] = {
+                shot: {**look, "lut": self._file(look["lut"])} if look.get("lut") else look
+                for shot, look in settings.looks.items()
+            }
+        # Wherever the stills lie.
+        values["references"] = [
+            (still.sha256, still.shot, still.frame) for still in settings.references
+        ] or self._usual["references"]
         if settings.sound is not None:
             values["sound"] = self._file(str(settings.sound), sample_digest)
         differs = {
@@ -128,12 +138,22 @@ class Digests:
         }
         return hashlib.sha256(json.dumps(differs, sort_keys=True, default=str).encode()).hexdigest()
 
+    def _models(self, name: str) -> str:
+        """Those of a mixture, each by what is in it, in place of their names."""
+        try:
+            found = members(name)
+        except UsageError:  # An impossible share, which the job tells of.
+            return name
+        share = name[len("+".join(found)) :]
+        return "+".join(map(self._model, found)) + share
+
 
 def _flat(settings: Settings) -> dict[str, Any]:
     """The values by ``group.key``."""
     flat = {}
     for group, part in dataclasses.asdict(settings).items():
-        for key, value in part.items() if isinstance(part, dict) else [("", part)]:
+        grouped = dataclasses.is_dataclass(getattr(settings, group))
+        for key, value in part.items() if grouped else [("", part)]:
             flat[f"{group}.{key}".removesuffix(".")] = value
     return flat
 

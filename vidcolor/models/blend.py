@@ -101,17 +101,29 @@ def first_of(model: str) -> str:
     return model if _is_file(model) else model.partition("+")[0]
 
 
+def members(model: str) -> tuple[str, ...]:
+    """The names or paths of the two that are mixed, or of the only one. Raises UsageError for an
+    impossible share."""
+    return _parts(model)[0]
+
+
 def _open(model: str, device: str, warn: Callable[[str], None] | None) -> Colorizer:
+    names, share = _parts(model)
+    first, *others = [Colorizer(name, device, warn=warn) for name in names]
+    return Blend(first, others[0], share) if others else first
+
+
+def _parts(model: str) -> tuple[tuple[str, ...], float]:
+    """The `members`, and the share of the last."""
     one = first_of(model)
     if one == model:
-        return Colorizer(model, device, warn=warn)
+        return (model,), 1.0
     other, share = model[len(one) + 1 :], 0.5
     head, _, tail = other.rpartition(":")
     # Drives on Windows have a colon too.
     if head and not _is_file(other):
         other, share = head, _read_share(model, tail)
-    pair = [Colorizer(name, device, warn=warn) for name in (one, other)]
-    return Blend(pair[0], pair[1], share)
+    return (one, other), share
 
 
 def _read_share(model: str, text: str) -> float:
