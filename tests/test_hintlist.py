@@ -84,7 +84,7 @@ def test_what_is_no_hints_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_names_tell_what_a_still_is_for(tmp_path: Path) -> None:
-    for name in ("12.jpg", "shot_003.png", "ref_000120.png", "notes.txt"):
+    for name in ("12.jpg", "shot_003.png", "ref_000120.png", "notes.txt", "._12.jpg"):
         (tmp_path / name).write_bytes(name.encode())
     found = find_references(tmp_path)
     assert [(item.shot, item.frame) for item in found] == [(12, None), (None, 120), (3, None)]

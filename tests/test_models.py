@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import pickle
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -202,3 +204,13 @@ def test_an_impossible_device_is_refused(wanted: str) -> None:
 def test_cuda_without_a_gpu_is_refused() -> None:
     with pytest.raises(DeviceError, match="--device cpu"):
         pick_device("cuda")
+
+
+def test_a_checkpoint_may_be_read_by_whom_the_umask_lets(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        path = tiny_checkpoint(tmp_path / "a.safetensors")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert [item.name for item in tmp_path.iterdir()] == ["a.safetensors"]

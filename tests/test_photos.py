@@ -7,6 +7,7 @@ import json
 import re
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 from networks import tiny_checkpoint
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, IptcImagePlugin
 from PIL.TiffImagePlugin import IFDRational
 
 from vidcolor.color import ColorSpec
@@ -35,7 +36,7 @@ from vidcolor.photos.job import colorize_photo
 from vidcolor.photos.kinds import is_photo_job, kind_of
 from vidcolor.photos.read import read_photo
 from vidcolor.photos.rgb import join_rgb, split_rgb
-from vidcolor.photos.tags import Tags
+from vidcolor.photos.tags import MOST_IPTC, Tags, chunks_of, jpeg_iptc
 from vidcolor.photos.write import write_tiff
 from vidcolor.references import find_references
 from vidcolor.settings import LimitSettings, RangeSettings, Settings
@@ -426,6 +427,112 @@ def test_a_grey_profile_is_left_out_and_text_is_kept(
     image = opened(tmp_path / "out.png")
     assert "icc_profile" not in image.info
     assert image.info["Title"] == "A cat"
+
+
+def chunk(kind: bytes, data: bytes, *, wrong: bool = False) -> bytes:
+    check = zlib.crc32(kind + data) ^ wrong
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)
+
+
+def kinds(path: Path) -> list[bytes]:
+    return [kind for kind, _ in chunks_of(path.read_bytes())]
+
+
+@pytest.mark.parametrize("behind", [b"junk" * 9, bytes(100), png(np.zeros((9, 9, 1), np.uint8), 0)])
+def test_what_lies_behind_the_end_of_a_png_is_not_copied(
+    behind: bytes, colorizer: Colorizer, settings: Settings, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "in.png", tmp_path / "out.png"
+    source.write_bytes(png(scene()[..., None], 0) + behind)
+    colorize_photo(source, target, settings, colorizer=colorizer)
+    assert kinds(target)[0] == b"IHDR" and kinds(target)[-1] == b"IEND"
+    assert target.read_bytes().endswith(chunk(b"IEND", b""))
+    assert pixels(target).shape == (HEIGHT, WIDTH, 3)
+
+
+def test_chunks_that_are_broken_or_true_of_the_old_pixels_alone_are_not_copied(
+    colorizer: Colorizer, settings: Settings, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "in.png", tmp_path / "out.png"
+    gamma, free = chunk(b"gAMA", struct.pack(">I", 45455)), chunk(b"teXy", b"kept")
+    data = io.BytesIO(png(scene()[..., None], 0, gamma + free + chunk(b"iDOT", bytes(28))))
+    broken = chunk(b"tEXt", b"Title\0A cat", wrong=True)
+    source.write_bytes(data.getvalue()[:-12] + broken + data.getvalue()[-12:])
+    colorize_photo(source, target, settings, colorizer=colorizer)
+    assert kinds(target)[:3] == [b"IHDR", b"gAMA", b"teXy"]
+    assert set(kinds(target)[3:]) == {b"IDAT", b"IEND"}
+
+
+RECORD = b"\x1c\x02\x78\x00\x0cGrandfather!"
+"""A caption in IPTC."""
+
+
+@pytest.mark.parametrize("kind", ["jpg", "tif"])
+def test_captions_in_iptc_are_kept_or_told_of(
+    kind: str, colorizer: Colorizer, settings: Settings, tmp_path: Path
+) -> None:
+    source = tmp_path / f"in.{kind}"
+    if kind == "jpg":
+        save(source, scene(), extra=jpeg_iptc(Tags(iptc=RECORD)))
+    else:
+        save(source, scene(), tiffinfo={33723: RECORD})
+    for suffix in ("jpg", "tif", "png", "webp"):
+        target = tmp_path / f"out.{suffix}"
+        report = colorize_photo(source, target, settings, colorizer=colorizer)
+        told = [line for line in report.warnings if "IPTC" in line]
+        with Image.open(target) as image:
+            found = IptcImagePlugin.getiptcinfo(image)
+        if suffix in ("png", "webp"):
+            assert len(told) == 1 and not found
+        else:
+            assert not told and found == {(2, 120): b"Grandfather!"}
+
+
+def test_captions_too_long_for_a_jpeg_are_told_of(
+    colorizer: Colorizer, settings: Settings, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "in.tif", tmp_path / "out.jpg"
+    for length in (MOST_IPTC, MOST_IPTC + 1):
+        save(source, scene(), tiffinfo={33723: bytes(length)})
+        report = colorize_photo(
+            source, target, replace(settings, overwrite=True), colorizer=colorizer
+        )
+        assert any("IPTC" in line for line in report.warnings) == (length > MOST_IPTC)
+        assert pixels(target).shape == (HEIGHT, WIDTH, 3)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_captions_of_a_tiff_in_whole_numbers_are_read(order: str, tmp_path: Path) -> None:
+    rows = scene()
+    at, long = 8 + rows.size, 4
+    record = RECORD + bytes(-len(RECORD) % 4)
+    values = {256: WIDTH, 257: HEIGHT, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: HEIGHT}
+    entries = [(tag, long, 1, value) for tag, value in values.items()]
+    entries += [(279, long, 1, rows.size), (33723, long, len(record) // 4, at)]
+    path = tmp_path / "in.tif"
+    path.write_bytes(
+        (b"II*\0" if order == "<" else b"MM\0*")
+        + struct.pack(f"{order}I", at + len(record))
+        + rows.tobytes()
+        + record
+        + struct.pack(f"{order}H", len(entries))
+        + b"".join(struct.pack(f"{order}HHII", *entry) for entry in entries)
+        + bytes(4)
+    )
+    assert read_photo(path).tags.iptc == record
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+def test_photoshops_layers_are_left_out(
+    suffix: str, colorizer: Colorizer, settings: Settings, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "in.tif", tmp_path / f"out.{suffix}"
+    save(source, scene(), tiffinfo={37724: bytes(90000), 34377: bytes(70000), 270: "A cat"})
+    colorize_photo(source, target, settings, colorizer=colorizer)
+    with Image.open(target) as image:
+        assert 37724 not in image.getexif()
+        assert image.getexif()[270] == "A cat"
+        assert (34377 in image.getexif()) == (suffix == "tif")
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])

@@ -315,3 +315,9 @@ def test_what_says_the_same_is_taken() -> None:
 def test_what_does_not_is_refused(group: str, key: str, value: Any) -> None:
     with pytest.raises(SettingsError, match=f"{group}.{key} must be"):
         Settings().replace(group, **{key: value})
+
+
+def test_a_mark_of_byte_order_is_no_fault(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_bytes(b"\xef\xbb\xbf[color]\nsaturation = 0.5\n")
+    assert load_settings(path).color.saturation == 0.5

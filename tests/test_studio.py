@@ -708,6 +708,7 @@ def test_references_that_cannot_be_read_are_told_of_and_hide_no_others(
     place.unlink()
     place.mkdir()
     (place / "1.png").write_bytes(still(200, 90, 40))
+    (place / "._1.png").write_bytes(b"of a Mac")
     (place / "2.png").symlink_to(folder / "nowhere.png")
     refused(page.get("/api/frames/2/after.jpg"), 400, "2.png", "link")
     (place / "2.png").unlink()

@@ -40,12 +40,18 @@ def find_references(path: Path | str) -> tuple[Reference, ...]:
     try:
         if not path.is_dir():
             return (Reference(path, _digest(path)),)
-        found = sorted(item for item in path.iterdir() if item.suffix.lower() in SUFFIXES)
+        found = sorted(item for item in path.iterdir() if is_still(item))
         if not found:
             raise SettingsError(f"{path}: no picture in this folder")
         return tuple(_named(item) for item in found)
     except OSError as error:
         raise SettingsError(f"{path}: cannot read this still: {error.strerror}") from error
+
+
+def is_still(path: Path) -> bool:
+    """Whether a file in a folder of stills is called a picture, and is not hidden: a Mac leaves
+    ._1.jpg beside 1.jpg on other disks."""
+    return path.suffix.lower() in SUFFIXES and path.name[0] != "."
 
 
 def _named(path: Path) -> Reference:

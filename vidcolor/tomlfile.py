@@ -17,7 +17,7 @@ into no float, those of thousands cannot even be printed."""
 def read_toml(path: Path, kind: str) -> dict[str, Any]:
     """The tables of a TOML file. Raises SettingsError, which calls it by its ``kind``."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise SettingsError(f"{path}: cannot read this {kind}: {error.strerror}") from error
     except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError are.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
+from vidcolor.disk import put_in_place
 from vidcolor.errors import ModelError
 
 FORMAT = "vidcolor-1"
@@ -86,8 +86,13 @@ def write_checkpoint(
     }
     part = path.with_name(f".{path.name}.part")
     arrays = {name: np.asarray(value, order="C") for name, value in state.items()}
-    save_file(arrays, part, metadata=header)
-    os.replace(part, path)
+    try:
+        # Not by safetensors' own writer, whose files nobody but their owner may read.
+        part.write_bytes(save(arrays, metadata=header))
+        put_in_place(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def digest(path: Path, *more: Path) -> str:

@@ -30,6 +30,7 @@ from vidcolor.paint import Painter
 from vidcolor.photos.kinds import SUFFIXES
 from vidcolor.photos.read import Photo, read_photo
 from vidcolor.photos.rgb import join_rgb
+from vidcolor.photos.tags import MOST_IPTC
 from vidcolor.photos.write import DEEP, LONGEST, write_jpeg, write_png, write_tiff, write_webp
 from vidcolor.plan import small_size
 from vidcolor.report import Report
@@ -79,6 +80,10 @@ def colorize_photo(
         )
     if photo.alpha is not None and kind == "JPEG":
         tell(f"{target}: JPEG has no transparency, so that is left out; PNG, TIFF and WebP keep it")
+    room = {"TIFF": len(photo.tags.iptc), "JPEG": MOST_IPTC}
+    if len(photo.tags.iptc) > room.get(kind, 0):
+        tell(f"{target}: {kind} has no room for its IPTC captions, so they are left out")
+        photo = replace(photo, tags=replace(photo.tags, iptc=b""))
     with ExitStack() as stack:
         file = stack.enter_context(TextFile(target, "photo", fresh=not settings.overwrite))
         stack.enter_context(single_threaded_cv2())

@@ -1,4 +1,4 @@
-"""What a photo carries beside its pixels: EXIF, its colour profile, XMP, its resolution."""
+"""What a photo carries beside its pixels: EXIF, its colour profile, XMP, IPTC, its resolution."""
 
 from __future__ import annotations
 
@@ -20,15 +20,30 @@ _RESOLUTION = 282
 _PICTURE = frozenset(
     {*range(254, 260), 262, 263, 264, 265, 266, *range(277, 282), 273, 284, 290, 291, 301, 317}
     | {*range(320, 326), 330, *range(332, 348), *range(512, 522), *range(529, 533), PROFILE}
+    | {37724, 50784}
 )
-"""TIFF's tags of how pixels are stored, which are the written file's own affair."""
+"""TIFF's tags of how pixels are stored, which are the written file's own affair, and of Photoshop's
+layers, which hold the picture once more as it was."""
+IPTC = 33723
+_RESOURCES = 34377
+"""Photoshop's: large, and no affair of EXIF's."""
 _SUB_DIRECTORIES = (0x8769, 0x8825)
 """The tags of EXIF proper, and of GPS."""
+_INTEROPERABILITY = 0xA005
+"""Where more tags lie in the file that was read."""
 _OWN_CHUNKS = frozenset(
     {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"bKGD", b"hIST", b"sBIT", b"sPLT"}
     | {b"acTL", b"fcTL", b"fdAT"}
 )
 """PNG's chunks that go with the pixels as they were stored."""
+_OF_ANY_PIXELS = frozenset(
+    {b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"mDCV", b"cLLI", b"tIME", b"sCAL", b"pCAL"}
+)
+"""Those that stay true of other pixels, although their names do not say so."""
+_IPTC_RESOURCE = 0x0404
+_SEGMENT = b"Photoshop 3.0\0"
+MOST_IPTC = 0xFFFF - 2 - len(_SEGMENT) - 12 - 1
+"""Bytes that a JPEG's segment has room for."""
 _METRES = 39.37007874
 _MOST_DPI = 0xFFFF
 """What JPEG can hold; more, or none, or 0/0 in a TIFF, is no resolution."""
@@ -39,7 +54,8 @@ _EXIF_HEAD = b"Exif\0\0"
 class Tags:
     """``exif`` as JPEG has it, b"" if there is none; ``directory`` the same by TIFF's tags, with
     the other tags of a TIFF file. ``chunks`` are those of a PNG, ready to be written again;
-    ``jpeg`` is how a JPEG was encoded: luma's quantisation tables, sampling and the like.
+    ``jpeg`` is how a JPEG was encoded: luma's quantisation tables, sampling and the like. ``iptc``
+    are the captions, keywords and credits of IPTC-IIM, as TIFF's tag 33723 has them.
     """
 
     exif: bytes = b""
@@ -49,6 +65,7 @@ class Tags:
     dpi: tuple[float, float] | None = None
     chunks: bytes = b""
     jpeg: dict[str, Any] = field(default_factory=dict)
+    iptc: bytes = b""
 
 
 def read_tags(path: Path, image: Image.Image, orientation: int) -> tuple[Tags, bool]:
@@ -62,14 +79,17 @@ def read_tags(path: Path, image: Image.Image, orientation: int) -> tuple[Tags, b
     for tag in _SUB_DIRECTORIES:
         directory.pop(tag, None)
         if inner := found.get_ifd(tag):
-            directory[tag] = {key: _as_stored(value) for key, value in inner.items()}
+            directory[tag] = {
+                key: _as_stored(value) for key, value in inner.items() if key != _INTEROPERABILITY
+            }
     directory[ORIENTATION] = orientation
     if orientation == 1 and ORIENTATION not in found:
         del directory[ORIENTATION]
     xmp = info.get("xmp", directory.pop(_XMP, None))
     exif = info.get("exif", b"")
+    iptc = _iptc(image, directory.pop(IPTC, b""))
     if image.format == "TIFF" and directory:
-        exif = _as_exif(directory)
+        exif = _as_exif({tag: it for tag, it in directory.items() if tag != _RESOURCES})
     if exif and not exif.startswith(_EXIF_HEAD):
         exif = _EXIF_HEAD + exif  # WebP's has none, and JPEG's needs it.
     profile = info.get("icc_profile") or None
@@ -97,8 +117,31 @@ def read_tags(path: Path, image: Image.Image, orientation: int) -> tuple[Tags, b
         dpi,
         b"".join(_kept_chunks(path, grey=grey)) if image.format == "PNG" else b"",
         jpeg,
+        iptc,
     )
     return tags, grey
+
+
+def _iptc(image: Image.Image, stored: Any) -> bytes:
+    """The IPTC record: of a TIFF ``stored`` in its tag, of a JPEG among Photoshop's resources."""
+    if image.format == "TIFF" and stored:
+        # By an old custom it is called whole numbers, of which Pillow gives the first alone; but it
+        # has the bytes too, for its own reader of IPTC.
+        stored = getattr(image, "tag_v2")._tagdata.get(IPTC, stored)  # noqa: B009
+    if isinstance(stored, bytes) and stored:
+        return stored
+    resources = image.info.get("photoshop")
+    found = resources.get(_IPTC_RESOURCE) if isinstance(resources, dict) else None
+    return found if isinstance(found, bytes) else b""
+
+
+def jpeg_iptc(tags: Tags) -> bytes:
+    """The segment of a JPEG that holds the IPTC record; b"" where there is none."""
+    if not tags.iptc:
+        return b""
+    record = struct.pack(">4sH2xI", b"8BIM", _IPTC_RESOURCE, len(tags.iptc)) + tags.iptc
+    data = _SEGMENT + record + b"\0" * (len(record) % 2)
+    return b"\xff\xed" + struct.pack(">H", 2 + len(data)) + data
 
 
 def _as_stored(value: Any) -> Any:
@@ -125,17 +168,25 @@ def png_chunks(tags: Tags) -> bytes:
 
 
 def chunks_of(data: Bytes) -> Iterator[tuple[bytes, Bytes]]:
-    """Each chunk of a PNG: its type, and all of it."""
-    at = 8
-    while at + 12 <= len(data):
+    """Each chunk of a PNG up to its end, as far as it is whole: its type, and all of it."""
+    at, kind = 8, b""
+    while kind != b"IEND" and at + 12 <= len(data):
         length = int.from_bytes(data[at : at + 4], "big")
-        yield bytes(data[at + 4 : at + 8]), data[at : at + 12 + length]
-        at += 12 + length
+        kind, end = bytes(data[at + 4 : at + 8]), at + 12 + length
+        if end > len(data):
+            return
+        yield kind, data[at:end]
+        at = end
 
 
 def _kept_chunks(path: Path, *, grey: bool) -> Iterator[bytes]:
+    """Those that are true of the coloured pixels too, as far as a PNG's names tell: the fourth
+    letter of a kind that nobody here knows is small where it is."""
     for kind, chunk in chunks_of(path.read_bytes()):
-        if kind not in _OWN_CHUNKS and not (grey and kind == b"iCCP"):
+        if kind in _OWN_CHUNKS or (grey and kind == b"iCCP"):
+            continue
+        sound = zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:], "big") and kind.isalpha()
+        if sound and (kind[3:].islower() or kind in _OF_ANY_PIXELS):
             yield chunk
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from vidcolor.color import Codes
-from vidcolor.photos.tags import PROFILE, Tags, chunks_of, png_chunks
+from vidcolor.photos.tags import IPTC, PROFILE, Tags, chunks_of, jpeg_iptc, png_chunks
 
 DEEP = frozenset({"PNG", "TIFF"})
 """The kinds that hold 16 bits."""
@@ -39,7 +39,7 @@ def write_jpeg(luma: Codes, cb: Codes, cr: Codes, tags: Tags) -> Iterator[bytes]
         del options["quality"]
     picture = Image.merge("YCbCr", [Image.fromarray(plane) for plane in (luma, cb, cr)])
     file = io.BytesIO()
-    picture.save(file, "JPEG", **options, **_given(tags, dpi=tags.dpi))
+    picture.save(file, "JPEG", **options, **_given(tags, dpi=tags.dpi, extra=jpeg_iptc(tags)))
     yield file.getvalue()
 
 
@@ -78,6 +78,8 @@ def write_tiff(pixels: Codes, tags: Tags) -> Iterator[bytes]:
         directory[PROFILE] = tags.profile
     if tags.xmp:
         directory[700] = tags.xmp
+    if tags.iptc:
+        directory[IPTC] = tags.iptc
     lengths = [len(strip) for strip in strips]
     # Size, bits, deflate, R'G'B', strips, samples, rows a strip, lengths, interleaved, differences.
     stored: dict[int, Any] = {

@@ -26,7 +26,7 @@ from vidcolor.errors import SettingsError, UsageError
 from vidcolor.guide.still import read_still
 from vidcolor.listfile import read_list
 from vidcolor.models.checkpoint import digest
-from vidcolor.references import SUFFIXES, Reference, find_references
+from vidcolor.references import SUFFIXES, Reference, find_references, is_still
 from vidcolor.settings import Settings, load_settings
 from vidcolor.shots import read_shots
 from vidcolor.studio.confinement import Folder, called_film
@@ -108,7 +108,7 @@ class Kept:
         state = []
         try:
             for item in self.references.iterdir() if self.references.exists() else ():
-                if item.suffix.lower() not in SUFFIXES:
+                if not is_still(item):
                     continue
                 if item.is_symlink():
                     raise SettingsError(f"{item}: is a link; put the picture itself there")
