@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, cast
 
 import av
 import numpy as np
 import pytest
-from clips import Clip, luma, make
+from clips import Clip, luma, make, picture
 from conftest import Clips
 from networks import tiny_checkpoint
+from test_media_writer import rewrite, times
 
 from vidcolor.errors import SourceError
 from vidcolor.flow import Link, Motion
 from vidcolor.frames import ColorSpec, Frame, SmallFrame
 from vidcolor.keyframes import choose_keys
 from vidcolor.media.clock import LONGEST_GAP, Clock
-from vidcolor.media.damage import DamageLog, DecodeReport, Span
+from vidcolor.media.damage import DamageLog, DecodeReport, Span, demuxed
 from vidcolor.media.decode import decode
+from vidcolor.media.packets import hear
 from vidcolor.media.probe import probe
 from vidcolor.plan import losses
 from vidcolor.settings import LimitSettings, Settings
@@ -249,3 +253,52 @@ def test_the_report_and_the_warning_say_where(
     err = capfd.readouterr().err.splitlines()[-1]
     assert "at 0.100 s" in err
     assert list(out.iterdir()) == []
+
+
+class Growing:
+    """As PyAV reads a film in which another stream comes to be."""
+
+    def demux(self, streams: Sequence[object]) -> Iterator[str]:
+        yield "a packet"
+        raise IndexError("list index out of range")
+
+
+def test_streams_that_come_to_be_meanwhile_are_told_and_cost_nothing() -> None:
+    told: list[bool] = []
+    found = demuxed(cast("Any", Growing()), [], lambda: told.append(True))
+    assert list(found) == ["a packet"] and told == [True]
+
+
+def test_a_film_with_a_stream_that_begins_in_the_middle_is_coloured_whole(tmp_path: Path) -> None:
+    def part(start: int, seconds: int, sounds: int) -> bytes:
+        path, clip = tmp_path / f"{start}.ts", Clip("part", 25 * seconds)
+        # Padded, as FFmpeg looks for streams in the first seconds, and in the last bytes.
+        options = {"tables_version": str(start), "muxrate": "1500000"}
+        with av.open(str(path), "w", options=options) as output:
+            video: Any = output.add_stream("mpeg2video", rate=25)
+            video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+            heard: list[Any] = [
+                output.add_stream("mp2", rate=32000, layout="mono") for _ in range(sounds)
+            ]
+            for number in range(clip.frames + 1):
+                last = number == clip.frames
+                frame = picture(clip, number % 25)
+                frame.pts, frame.time_base = number, Fraction(1, 25)
+                made = [*video.encode(None if last else frame)]
+                for track in () if last else heard:
+                    sound = av.AudioFrame.from_ndarray(np.zeros((1, 1280), np.int16), "s16", "mono")
+                    sound.sample_rate, sound.pts = 32000, 1280 * number
+                    made += track.encode(sound)
+                for packet in made:
+                    packet.pts += round(start / packet.time_base)
+                    packet.dts += round(start / packet.time_base)
+                    output.mux(packet)
+        return path.read_bytes()
+
+    source, target = tmp_path / "film.ts", tmp_path / "out.mkv"
+    source.write_bytes(part(0, 11, 1) + part(11, 2, 2) + part(13, 3, 1))
+    assert len(probe(source).others) == 1
+    rewrite(source, target)
+    assert len(times(target)) == 25 * 16
+    sound = hear(source, 1)
+    assert sound is not None and sound.length == pytest.approx(16, abs=0.1)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 import pytest
-from clips import Clip, make
+from clips import Clip, make, picture
 from streams import Sound, Text, clicks, cues, film, heard
-from test_media_writer import rewrite
+from test_media_writer import rewrite, times
 from test_verify import named
 
+from vidcolor.media.decode import decode
 from vidcolor.media.matroska import cropping
 from vidcolor.media.pcm import Count
 from vidcolor.media.probe import probe
-from vidcolor.settings import EncoderSettings
+from vidcolor.settings import EncoderSettings, RangeSettings
 from vidcolor.verify import verify
 
 GAP = (Fraction(7, 10), Fraction(11, 10))
@@ -225,3 +227,76 @@ def test_the_rate_of_raw_dv(lines: int, rate: Fraction, tmp_path: Path) -> None:
     info = probe(path)
     assert info.average_rate == rate
     assert info.frame_count is None or info.frame_count < 10
+
+
+@pytest.mark.parametrize("target", ["out.mp4", "out.mov", "out.mkv"])
+@pytest.mark.parametrize("suffix", ["mkv", "mov"])
+def test_a_last_picture_that_stands_long_does(suffix: str, target: str, tmp_path: Path) -> None:
+    clip, source = Clip("film", 10, codec="mjpeg"), tmp_path / f"film.{suffix}"
+    with av.open(str(source), "w") as output:
+        stream: Any = output.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for number in range(10):
+            frame = picture(clip, number).reformat(format="yuvj420p")
+            frame.pts, frame.time_base = 40 * number, Fraction(1, 1000)
+            for packet in stream.encode(frame):
+                packet.duration = 3000 if number == 9 else 40
+                output.mux(packet)
+    rewrite(source, tmp_path / target)
+    assert verify(source, tmp_path / target).passed
+    with av.open(str(tmp_path / target)) as made:
+        assert made.duration == pytest.approx(3.36 * av.time_base, abs=2000)
+
+
+@pytest.mark.parametrize("target", ["out.mp4", "out.mkv"])
+def test_a_picture_before_time_0_is_shown(target: str, tmp_path: Path) -> None:
+    source, clip, early = tmp_path / "film.mkv", Clip("film", 25), Fraction(1, 5)
+    options = {"avoid_negative_ts": "disabled"}
+    with av.open(str(source), "w", container_options=options) as output:
+        video: Any = output.add_stream("ffv1", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        audio: Any = output.add_stream("pcm_s16le", rate=8000, layout="mono")
+        for number in range(25):
+            frame = picture(clip, number)
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            samples = np.full((1, 320), 30000 if number == 20 else 0, np.int16)
+            sound = av.AudioFrame.from_ndarray(samples, "s16", "mono")
+            sound.sample_rate, sound.pts = 8000, 320 * number
+            for packet in [*video.encode(frame), *audio.encode(sound)]:
+                packet.pts -= round(early / packet.time_base)
+                packet.dts = packet.pts
+                output.mux(packet)
+    assert probe(source).start_pts == -200
+    rewrite(source, tmp_path / target)
+    found = verify(source, tmp_path / target)
+    assert found.passed and named(found, "frames").outcome == "same"
+    assert times(tmp_path / target)[0] == 0
+    assert len(times(tmp_path / target)) == 25
+    assert clicks(tmp_path / target) == pytest.approx([0.8], abs=SYNC)
+
+
+@pytest.mark.parametrize("options", [{"bf": "1"}, {"bf": "3"}, {"bf": "3", "g": "7"}, {"bf": "0"}])
+def test_reordered_pictures_in_avi_are_shown_at_a_steady_pace(
+    options: dict[str, str], tmp_path: Path
+) -> None:
+    pyramid = {"preset": "medium", "qp": "10", "x264-params": "b-pyramid=normal"}
+    source = make(Clip("film.avi", 40, options={**pyramid, **options}, audio=("und",)), tmp_path)
+    shown = times(source)
+    assert {after - before for before, after in pairwise(shown)} == {Fraction(1, 25)}
+    crop = RangeSettings(start=Fraction(4, 5), duration=Fraction(2, 5))
+    part = [frame.pts * probe(source).time_base for frame in decode(probe(source), crop)]
+    assert part == [time for time in shown if Fraction(4, 5) <= time < Fraction(6, 5)]
+    rewrite(source, tmp_path / "out.mkv")
+    assert verify(source, tmp_path / "out.mkv").passed
+
+
+@pytest.mark.parametrize(("codec", "target"), [("alac", "out.mov"), ("flac", "out.mp4")])
+def test_sound_that_does_not_tell_how_long_it_lasts_keeps_its_end(
+    codec: str, target: str, tmp_path: Path
+) -> None:
+    suffix = "mkv" if codec == "alac" else "nut"
+    source = film(tmp_path / f"film.{suffix}", [Sound(codec, clicks=(Fraction(199, 100),))])
+    rewrite(source, tmp_path / target)
+    assert clicks(tmp_path / target) == pytest.approx([1.99], abs=SYNC)
+    assert verify(source, tmp_path / target).passed

@@ -27,14 +27,15 @@ def origin_of(source: InputContainer, info: VideoInfo) -> int:
     """The tick of the source's clock that is 0 in a target of the whole film; 0 for nearly all.
 
     Transport and program streams start wherever their sender's clock was, up to a day on. No player
-    shows the time before; in an MP4, it would. A sound track in a file of its own has
-    a clock that says nothing of the picture's.
+    shows the time before; in an MP4, it would. Nor does any target have room for a picture before
+    time 0, as a film may have that was cut out of another. A sound track in a file of its own has a
+    clock that says nothing of the picture's.
     """
     if info.sound is not None:
         return 0
     start = Fraction(source.start_time or 0, av.time_base)
     own = (info.start_pts or 0) * info.time_base
-    if source.format.flags & CLOCK_FROM_ANYWHERE or abs(own) > LONGEST_GAP:
+    if source.format.flags & CLOCK_FROM_ANYWHERE or own < 0 or own > LONGEST_GAP:
         return floor((own if source.start_time is None else min(start, own)) / info.time_base)
     return 0
 

@@ -16,6 +16,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from vidcolor.frames import FieldOrder, Fields
+from vidcolor.media.damage import demuxed
 from vidcolor.media.faults import FAULTS
 from vidcolor.media.fields import FieldReader, chain, pull, shape_of
 
@@ -121,7 +122,7 @@ def _pictures(
     assert stream.time_base is not None
     try:
         source.seek((stream.start_time or 0) + int(after / stream.time_base), stream=stream)
-        for number, packet in enumerate(source.demux(stream)):
+        for number, packet in enumerate(demuxed(source, [stream])):
             if number == 0 and packet.dts in begun:
                 break
             if number == 0:

@@ -22,11 +22,11 @@ from vidcolor.frames import StreamInfo, VideoInfo, name_stream
 from vidcolor.media.chapters import part_of
 from vidcolor.media.clock import CLOCK_FROM_ANYWHERE, Resets
 from vidcolor.media.container import add_copy, find_conversion, is_timecode, refusal
-from vidcolor.media.damage import READ_FAULTS_IN_A_ROW, packets_of
+from vidcolor.media.damage import READ_FAULTS_IN_A_ROW, demuxed, packets_of
 from vidcolor.media.faults import FAULTS, on_disk, reason
 from vidcolor.media.pcm import Counted, is_pcm
 from vidcolor.media.source import has_decoder, is_cover, open_source
-from vidcolor.media.track import QUICKTIME, Audible, Still, Track, time_of
+from vidcolor.media.track import QUICKTIME, Audible, Lasting, Still, Track, time_of
 
 if TYPE_CHECKING:  # It exists in the stubs only.
     from av.container.core import Chapter
@@ -67,6 +67,8 @@ class Companions:
         self._tracks: dict[int, Track] = {}
         self._last: dict[int, int] = {}
         self._faults = 0
+        self._more = False
+        """Whether streams came to be in the middle of the file."""
         self._unreadable: str | None = None
         """Why the last try to read failed, if it did."""
         self._pending: Packet[Stream] | None = None
@@ -174,6 +176,8 @@ class Companions:
             if track is None:
                 continue
             yield from (f"{name_stream(about)}: {line}" for line in track.notes())
+        if self._more:
+            yield "streams that only begin in the middle of the file are left out"
         if self._packets is None and self._unreadable is not None:
             yield f"sound and subtitles end where the file cannot be read: {self._unreadable}"
         elif self._faults:
@@ -210,7 +214,7 @@ class Companions:
         ends = 0
         while ends < READ_FAULTS_IN_A_ROW:
             try:
-                for packet in packets_of(self.source, wanted, self._faulty):
+                for packet in packets_of(self.source, wanted, self._faulty, self._found_more):
                     if packet.size:  # An empty packet only tells decoders to flush.
                         self._faults += ends > 0
                         ends = 0
@@ -220,6 +224,9 @@ class Companions:
                 return
             # A packet said to lie behind the file's end looks like the end, but is not.
             ends += 1
+
+    def _found_more(self) -> None:
+        self._more = True
 
     def _faulty(self, fault: Exception) -> None:
         self._faults += 1
@@ -260,7 +267,7 @@ class Companions:
         codec = stream.codec_context.codec.canonical_name if has_decoder(stream) else ""
         name, kind = _COVER_NAMES.get(codec, ("cover", "application/octet-stream"))
         with open_source(self._info.others_path) as source:
-            packet = next(p for p in source.demux(source.streams[stream.index]) if p.size)
+            packet = next(p for p in demuxed(source, [source.streams[stream.index]]) if p.size)
             name = stream.metadata.get("filename", name)
             kind = stream.metadata.get("mimetype", kind)
             self.output.add_attachment(name, kind, bytes(packet))
@@ -272,7 +279,10 @@ def _track_of(source: Stream, target: Stream, container: str) -> Track:
         return Still(source, target)
     if container in QUICKTIME and is_pcm(source):
         return Counted(cast(AudioStream, source), target)
+    if source.type != "audio":
+        return Track(source, target)
+    if container in QUICKTIME:
+        return Lasting(source, target)
     track = Track(source, target)
-    if source.type == "audio" and container not in QUICKTIME:
-        track.audible = Audible()
+    track.audible = Audible()
     return track

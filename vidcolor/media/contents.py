@@ -19,6 +19,7 @@ from vidcolor.errors import TargetError
 from vidcolor.frames import StreamInfo, VideoInfo
 from vidcolor.media.clock import origin_of
 from vidcolor.media.container import lacks_setup, refusal
+from vidcolor.media.damage import demuxed
 from vidcolor.media.faults import reading
 from vidcolor.media.source import has_decoder, is_cover, open_source
 from vidcolor.media.target import container_of
@@ -153,7 +154,7 @@ def _flags(stream: Stream) -> frozenset[str]:
 
 def _first_payload(info: VideoInfo, index: int) -> bytes:
     with open_source(info.path) as source:
-        return next((bytes(p) for p in source.demux(source.streams[index]) if p.size), b"")
+        return next((bytes(p) for p in demuxed(source, [source.streams[index]]) if p.size), b"")
 
 
 def _lossless(info: VideoInfo, stream: VideoStream) -> bool:

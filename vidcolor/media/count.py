@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidcolor.frames import VideoInfo
+from vidcolor.media.damage import demuxed
 from vidcolor.media.faults import reading
 from vidcolor.media.source import open_source
 
@@ -32,7 +33,7 @@ def frames_before(info: VideoInfo, start: Fraction) -> int:
     limit = start + (0 if info.start_pts is None else info.start_pts * info.time_base)
     count = 0
     with open_source(info.path) as source, reading(info.path):
-        for packet in source.demux(source.streams[info.stream_index]):
+        for packet in demuxed(source, [source.streams[info.stream_index]]):
             time = packet.dts if packet.pts is None else packet.pts
             # What an edit list hides is decoded, but not shown.
             if time is None or packet.size == 0 or packet.is_discard:
@@ -50,7 +51,7 @@ def frame_times(info: VideoInfo) -> NDArray[np.int64]:
     """
     found = array("q")
     with open_source(info.path) as source, reading(info.path):
-        for packet in source.demux(source.streams[info.stream_index]):
+        for packet in demuxed(source, [source.streams[info.stream_index]]):
             time = packet.dts if packet.pts is None else packet.pts
             if time is not None and packet.size and not packet.is_discard:
                 found.append(time)

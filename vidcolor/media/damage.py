@@ -163,17 +163,36 @@ class DecodeReport:
             self.recent.clear()
 
 
+def demuxed(
+    source: InputContainer,
+    streams: Sequence[Stream],
+    late: Callable[[], None] = lambda: None,
+) -> Iterator[Packet[Any]]:
+    """The packets of ``streams``; ``late`` is told where others only came to be meanwhile.
+
+    So may a DVD's first subtitle, or a broadcast's second sound. PyAV gives all packets of those
+    that it knew of when it began, but then may stumble over those that it did not.
+    """
+    try:
+        yield from source.demux(streams)
+    except IndexError:
+        late()
+
+
 def packets_of(
-    source: InputContainer, streams: Sequence[Stream], skipped: Callable[[Exception], None]
+    source: InputContainer,
+    streams: Sequence[Stream],
+    skipped: Callable[[Exception], None],
+    late: Callable[[], None] = lambda: None,
 ) -> Iterator[Packet[Any]]:
     """The packets of ``streams``, over stretches of the file that cannot be read.
 
-    ``skipped`` is told of each such stretch. Raises the last fault after ten stretches in a row
-    without a packet between them.
+    ``skipped`` is told of each such stretch, ``late`` as by `demuxed`. Raises the last fault after
+    ten stretches in a row without a packet between them.
     """
     faults = 0
     while True:
-        packets = source.demux(streams)
+        packets = demuxed(source, streams, late)
         while True:
             try:
                 packet = next(packets, None)

@@ -12,10 +12,13 @@ class Length:
     """Hands the picture's packets on, the last one of all so that the decoding times add up.
 
     FFmpeg takes an MP4's length from them. Where the rate varies and frames are reordered they
-    span less than the pictures do; the last one is free to move up to its pts.
+    span less than the pictures do; the last one is free to move up to its pts, and
+    in MP4 and QuickTime to last ``longer``, where it is the last packet's span that tells how long
+    the last picture stands.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, longer: bool = False) -> None:
+        self._longer = longer
         self._held: Packet[VideoStream] | None = None
         self._first = 0, 0  # The first packet's pts and dts.
 
@@ -41,4 +44,7 @@ class Length:
         span = packet.dts + (packet.duration or 0) - first_dts
         missing = end - first_pts - span
         if missing > 0:
-            packet.dts = max(packet.dts, min(packet.pts, packet.dts + missing))
+            moved = max(0, min(packet.pts - packet.dts, missing))
+            packet.dts += moved
+            if self._longer:
+                packet.duration = (packet.duration or 0) + missing - moved

@@ -30,6 +30,7 @@ from vidcolor.media.metadata import homeless, kept_metadata
 from vidcolor.media.segments import Segment, SegmentWriter, join
 from vidcolor.media.target import Target
 from vidcolor.media.timecode import advance
+from vidcolor.media.track import QUICKTIME
 from vidcolor.settings import EncoderSettings, RangeSettings
 
 
@@ -66,7 +67,7 @@ class Writer:
         self._sign: Callable[[Path], None] | None = None
         self._begun = False
         self._end = 0
-        self._length = Length()
+        self._length = Length(longer=self._target.container in QUICKTIME)
         self._claim: int | None = None
         self._shaped = True
         self._homeless: list[str] = []

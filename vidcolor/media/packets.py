@@ -16,6 +16,7 @@ from av.stream import Discard, Stream
 
 from vidcolor.media.audio import LONGEST_FILL, TOLERANCE
 from vidcolor.media.cues import LONGEST_GUESS, Cue, Overlay
+from vidcolor.media.damage import demuxed
 from vidcolor.media.faults import FAULTS, reading
 from vidcolor.media.pcm import Count, is_pcm
 from vidcolor.media.source import has_decoder, open_source
@@ -139,7 +140,7 @@ def _picked(
 ) -> Iterator[Packet[Stream]]:
     streams = [source.streams[index] for index in indexes]
     audible = {s.index: Audible() for s in streams if heard and s.type == "audio"}
-    for packet in source.demux(streams):
+    for packet in demuxed(source, streams):
         picker = audible.get(packet.stream_index)
         yield from (packet,) if picker is None or not packet.size else picker.pick(packet)
 
@@ -150,7 +151,8 @@ def hear(path: Path, index: int, span: tuple[Fraction, Fraction] | None = None) 
     length = expected = Fraction(0)
     rate = 0
     with open_source(path) as source, reading(path):
-        for packet in source.demux(cast(AudioStream, source.streams[index])):
+        packets = demuxed(source, [source.streams[index]])
+        for packet in cast("Iterator[Packet[AudioStream]]", packets):
             try:
                 frames = packet.decode()
             except FAULTS:

@@ -21,6 +21,7 @@ from vidcolor.media.faults import FAULTS, reading
 from vidcolor.media.fields import FieldReader, deinterlaced
 from vidcolor.media.fitting import Fitting, fits
 from vidcolor.media.picture import read_luma
+from vidcolor.media.reordered import held_back, in_order
 from vidcolor.media.surface import Downloads, UnfitError
 from vidcolor.settings import LimitSettings, RangeSettings
 
@@ -83,7 +84,8 @@ class Reader:
             return
         whole = info.fields is not None and info.fields.deinterlace
         with closing(self._pictures(source, stream, seek_to)) as pictures:
-            frames = self._placed(pictures)
+            behind = held_back(info)
+            frames = self._placed(pictures if behind is None else in_order(pictures, behind))
             yield from deinterlaced(frames) if whole else frames
 
     def _sought(

@@ -193,6 +193,32 @@ class Track:
             yield f"{self.undecoded} packets could not be decoded"
 
 
+class Lasting(Track):
+    """Copies sound to where each packet must say how long it lasts: QuickTime and MP4 take the last
+    one for nothing if it does not. One that does not lasts until the next."""
+
+    def __init__(self, source: Stream, target: Stream) -> None:
+        super().__init__(source, target)
+        self._held: Packet[Stream] | None = None
+        self._lasted = 0
+
+    def take(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
+        for moved in super().take(packet):
+            if self._held is not None:
+                self._lasted = max(0, _clock(moved) - _clock(self._held))
+                self._held.duration = self._lasted
+                yield self._held
+            self._held = None if moved.duration else moved
+            if moved.duration:
+                yield moved
+
+    def finish(self, end: Fraction | None) -> Iterator[Packet[Stream]]:
+        if self._held is not None:
+            self._held.duration = self._lasted
+            yield self._held
+            self._held = None
+
+
 class Still(Track):
     """Cover art: its one picture, at time 0, whatever part of the film is written."""
 
