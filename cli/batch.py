@@ -12,7 +12,7 @@ from vidcolor.report import visible
 
 from .flags import Cluster, Config, Device, Model, Preset
 from .options import build_settings, with_rate
-from .progress import show_steps
+from .progress import say_failed, show_steps
 
 
 def batch(
@@ -61,6 +61,7 @@ def batch(
     # Imported here so that --help need not wait for OpenCV.
     from vidcolor.jobs.found import Batch
     from vidcolor.jobs.run import Clock, look, run_batch
+    from vidcolor.jobs.tally import Step
 
     asked = Batch(source, target, settings, tuple(pattern or ()), retry_failed, photos)
     with show_steps(quiet=quiet) as (tell, warn):
@@ -69,18 +70,27 @@ def batch(
                 why = f" ({film.why})" if film.why else ""
                 print(visible(f"{film.state:<7} {film.name} -> {film.output}{why}"))
             return
-        clock = Clock() if watch else None
+        clock, named = Clock() if watch else None, set[str]()
+
+        def show(step: Step) -> None:
+            tell(step)
+            if step.film.state == "failed":
+                named.add(step.film.name)
+
         summary = run_batch(
             asked,
             workers=workers,
             cluster=cluster,
             report=report,
             watch=clock,
-            tell=tell,
+            tell=show,
             warn=warn,
         )
     if as_json:
         print(summary.to_json())
     elif not quiet:
         print(summary.to_text())
+    if quiet and not as_json:
+        # What could not even be begun: the others were named when they ended.
+        say_failed(film for film in summary.films if film.name not in named)
     summary.check()

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from vidcolor.disk import real
 from vidcolor.errors import UsageError
 
 from .flags import Tiles
@@ -62,7 +63,7 @@ def evaluate(
     given = {"device": device, "short_side": short_side, "tiles": tile_flags(tiles)}
     color = build_settings("default", None, given, {}).color
     outputs = [path for path in (json, html, flicker) if path is not None]
-    if len({path.resolve() for path in outputs}) < len(outputs):
+    if len(set(map(real, outputs))) < len(outputs):
         raise UsageError("--json, --html, --flicker: two of them name one file; give two names")
     with ExitStack() as stack:
         for path in outputs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import io
 import os
@@ -10,16 +11,17 @@ from collections.abc import Sequence
 
 import typer
 
-from vidcolor.errors import VidcolorError
+from vidcolor.errors import TargetError, VidcolorError
 from vidcolor.report import visible
 
 from . import batch, colorize, evaluate, models, preview, probe, shots, studio, train, verify
-from .signals import TERMINATED, heeded
+from .signals import ENDED, heeded
 
 COMMANDS = ("batch", "eval", "models", "preview", "probe", "shots", "studio", "train", "verify")
 """A first word that is none of these is the name of a film."""
 
 _INTERRUPTED = 130
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 film = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 film.command(epilog=colorize.EPILOG)(colorize.colorize)
@@ -74,6 +76,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         with heeded():
             code = chosen(words, prog_name="vidcolor", standalone_mode=False)
+        sys.stdout.flush()
         if code == _INTERRUPTED:
             raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
@@ -81,16 +84,23 @@ def run(arguments: Sequence[str]) -> int:
         _say(f"interrupted{lost}")
         return _INTERRUPTED
     except SystemExit as ended:
-        if ended.code == TERMINATED:
+        if ended.code in ENDED:
             _say(f"terminated{lost}")
         raise
     except VidcolorError as error:
         _say(str(error))
         return error.exit_code
     except BrokenPipeError:
-        # Whoever read our output has gone; keep Python from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output has gone.
+        _close_output()
         return 1
+    except OSError as error:
+        # All that the work itself raises is an error of ours, and a file's fault has its name.
+        if error.filename is not None or error.errno not in _FULL:
+            raise
+        _close_output()
+        _say(f"standard output cannot be written: {error.strerror}")
+        return TargetError.exit_code
     except Exception as error:
         # The parser's own errors, under whichever name this version of typer keeps them.
         tell = getattr(error, "format_message", None)
@@ -98,6 +108,11 @@ def run(arguments: Sequence[str]) -> int:
             raise
         _say(f"{tell()} See vidcolor --help.")
         return 2
+
+
+def _close_output() -> None:
+    """Keep Python from complaining at exit of what it could not write."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(message: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from vidcolor.report import Progress, plural, visible
 from .signals import heed
 
 if TYPE_CHECKING:
+    from vidcolor.jobs.folder import Film
     from vidcolor.jobs.tally import Step
 
 _EVERY = 10.0
@@ -78,6 +79,13 @@ def _failure(step: Step) -> None:
     heed()
     if step.film.state == "failed":
         _say(_ending(step))
+
+
+def say_failed(films: Iterable[Film]) -> None:
+    """A line for each of those ``films`` that have failed."""
+    for film in films:
+        if film.state == "failed":
+            _say(f"{film.name}: {film.state}: {film.why}")
 
 
 def _ending(step: Step) -> str:

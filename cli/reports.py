@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+from vidcolor.disk import real
 from vidcolor.errors import TargetError, TargetExistsError
 
 _PAGE = b"<!doctype html>"
@@ -49,7 +50,7 @@ def check_place(report: Path, *films: Path) -> None:
             raise TargetError(f"{report}: this is a folder; name a file in it for the report")
         if not report.parent.is_dir():
             raise TargetError(f"{report}: its folder does not exist; create it first")
-        if report.resolve() in [film.resolve() for film in films]:
+        if real(report) in map(real, films):
             raise TargetError(f"{report}: the report would replace the film; choose another name")
         if not os.access(report if report.exists() else report.parent, os.W_OK):
             raise TargetError(f"{report}: not writable; choose another place for the report")

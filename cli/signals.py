@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, even where the exception that they raise gets lost.
+"""Ctrl-C, SIGTERM and SIGHUP, even where the exception that they raise gets lost.
 
 Compiled libraries may drop what is raised while they put together an exception of their own: PyAV
 does, as Cython runs Python code to give it a traceback. So what came is also remembered, and who
@@ -12,20 +12,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-TERMINATED = 143
+_ENDING = [
+    number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None
+]
+"""Windows knows no closed terminal."""
+ENDED = tuple(128 + number for number in _ENDING)
+"""The exit codes of a job that such a signal has ended."""
 
 _came: int | None = None
 
 
 @contextmanager
 def heeded() -> Iterator[None]:
-    """Within, a job that is told to stop cleans up after itself, by SIGTERM as by Ctrl-C.
+    """Within, a job that is told to stop cleans up after itself, by Ctrl-C, SIGTERM or the end of
+    its terminal.
 
-    Who has Ctrl-C ignored, as what runs in the background of a script has, keeps that.
+    Who has one ignored, as what runs in the background of a script or by nohup has, keeps that.
     """
     global _came
     _came = None
-    numbers = [signal.SIGTERM]
+    numbers = [number for number in _ENDING if signal.getsignal(number) != signal.SIG_IGN]
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         numbers.append(signal.SIGINT)
     before = {number: signal.signal(number, _told) for number in numbers}
@@ -51,4 +57,4 @@ def _told(number: int, frame: FrameType | None) -> None:
 def _raise(number: int) -> None:
     if number == signal.SIGINT:
         raise KeyboardInterrupt
-    raise SystemExit(TERMINATED)
+    raise SystemExit(128 + number)

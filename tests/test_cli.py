@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from networks import tiny_checkpoint
 
-from vidcolor.errors import SettingsError, UsageError
+from vidcolor.errors import SettingsError, TargetError, UsageError
 from vidcolor.media.captions import Captioner
 from vidcolor.settings import RangeSettings, Settings
 from vidcolor_cli.flags import PRESETS
@@ -569,3 +569,39 @@ def test_names_that_do_not_go_together_are_told_of_by_what_they_are(
         assert len(err.splitlines()) == 1
         assert not out
     assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
+@pytest.mark.parametrize("words", [["--help"], ["probe"], ["shots"]])
+def test_output_that_cannot_be_written_is_one_line(words: list[str], clip: Clips) -> None:
+    film = [] if words == ["--help"] else [str(clip("plain.mp4"))]
+    command = [sys.executable, "-m", "vidcolor_cli", *words, *film]
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == TargetError.exit_code
+    assert done.stderr.splitlines()[-1].startswith("vidcolor: standard output cannot be written: ")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [[], ["preview"], ["shots", "--output"], ["batch"]])
+def test_links_in_a_circle_are_one_line(
+    words: list[str],
+    clip: Clips,
+    quick: list[str],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    circle = tmp_path / ("circle.mkv" if not words else "circle.jpg")
+    circle.symlink_to(circle.name)
+    film = clip("plain.mp4")
+    match words:
+        case ["batch"]:
+            asked = ["batch", str(film.parent), str(circle / "x"), *quick[:2]]
+        case ["shots", "--output"]:
+            asked = ["shots", str(film), "--output", str(circle), "--overwrite"]
+        case _:
+            asked = [*words, str(film), str(circle), "--overwrite", *quick[:2]]
+    assert run(asked) == TargetError.exit_code
+    last = capfd.readouterr().err.splitlines()[-1]
+    assert last.startswith("vidcolor: ") and "circle" in last
+    assert circle.is_symlink()

@@ -68,6 +68,13 @@ def test_a_folder_of_films(clip: Clips, tmp_path: Path, capsys: pytest.CaptureFi
         True
     ] * 3
     assert len(list(target.rglob("*.mp4"))) == 10
+    # Also those that it does not even try again.
+    assert run([*words, "--quiet"]) == 8
+    again = capsys.readouterr().err
+    assert [line.split(":")[0] for line in again.splitlines()][:2] == [
+        "reel1/07.mp4",
+        "reel2/11.mp4",
+    ]
     changed = [path for path, at in before.items() if path.stat().st_mtime_ns != at]
     assert [path.name for path in changed] == ["00.mp4"]
 

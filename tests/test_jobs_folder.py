@@ -64,6 +64,19 @@ def test_a_link_to_a_folder_is_told_of(source: Path, tmp_path: Path) -> None:
     assert [film.name for film in plan_folder(asked, {})] == ["linked/r.mkv"]
 
 
+@pytest.mark.parametrize("patterns", [(), ("*.mkv",)])
+def test_a_link_to_nothing_is_told_of(
+    source: Path, tmp_path: Path, patterns: tuple[str, ...]
+) -> None:
+    put(source, "a.mkv")
+    (source / "gone.mkv").symlink_to(tmp_path / "drive" / "gone.mkv")
+    (source / "circle.mkv").symlink_to("circle.mkv")
+    told: list[str] = []
+    batch = Batch(source, tmp_path / "out", patterns=patterns)
+    assert [film.name for film in plan_folder(batch, {}, told.append)] == ["a.mkv"]
+    assert len(told) == 2 and all("a link to a file that is not there" in line for line in told)
+
+
 def test_patterns_choose_instead_of_suffixes(source: Path) -> None:
     put(source, "a.mkv", "b.avi", "c/d.avi", "c/raw.bin", ".h/x.avi", "out/b.avi", "c/y.part")
     found = plan(source, source / "out", patterns=("**/*.avi", "c/*"))

@@ -29,7 +29,9 @@ def test_killed_work_goes_on_and_leaves_no_trace(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="has other signals")
-@pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("how", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
+)
 def test_stopped_work_says_what_it_has_kept(tmp_path: Path, how: signal.Signals, code: int) -> None:
     film = make(Clip("film.mkv", frames=2000), tmp_path)
     model = tiny_checkpoint(tmp_path / "tiny.safetensors")

@@ -38,6 +38,12 @@ def free_name(path: Path) -> Path:
     return free
 
 
+def real(path: Path) -> Path:
+    """Where links lead; of those that lead in a circle, which the system refuses to follow, some
+    link of them. `Path.resolve` raises RuntimeError then, before Python 3.13."""
+    return Path(os.path.realpath(path))
+
+
 def put_in_place(part: Path, path: Path, *, fresh: bool = False) -> None:
     """Let the file ``part`` take the place of ``path`` in one step, so that after a power cut one
     of the two is there, whole. Raises OSError; TargetExistsError if ``path`` was to be ``fresh``

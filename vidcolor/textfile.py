@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
-from vidcolor.disk import put_in_place
+from vidcolor.disk import put_in_place, real
 from vidcolor.errors import TargetError
 
 
@@ -29,7 +29,7 @@ class TextFile:
     def __enter__(self) -> TextFile:
         with writing(self.path, self._what):
             # Of a link, what it points at is replaced; the link stays.
-            self._real = self.path.resolve()
+            self._real = real(self.path)
             self._mode = None
             with suppress(FileNotFoundError):
                 self._mode = self._real.stat().st_mode

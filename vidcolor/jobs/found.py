@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from vidcolor.disk import real
 from vidcolor.errors import SourceError, SourceNotFoundError, UsageError
 from vidcolor.jobs.files import Identity, identify
 from vidcolor.jobs.sidecars import SOUNDS
@@ -52,7 +53,7 @@ def check_folders(batch: Batch) -> None:
         raise SourceNotFoundError(f"{batch.source}: no such folder")
     if not batch.source.is_dir():
         raise SourceError(f"{batch.source}: not a folder; vidcolor SOURCE TARGET takes one film")
-    source, target = batch.source.resolve(), batch.target.resolve()
+    source, target = real(batch.source), real(batch.target)
     if source.is_relative_to(target):
         raise UsageError(
             f"{batch.target}: the films to colour are in this folder; name another target, "
@@ -65,11 +66,11 @@ def check_folders(batch: Batch) -> None:
 
 def find_films(batch: Batch, warn: Callable[[str], None]) -> Iterator[Found]:
     """The films, in no order."""
-    target = batch.target.resolve()
+    target = real(batch.target)
     numbered = batch.settings.rate is not None and not batch.photos
     if batch.patterns:
         paths = {path for pattern in batch.patterns for path in batch.source.glob(pattern)}
-        inside = batch.source.resolve()
+        inside = real(batch.source)
         skipped = target.relative_to(inside) if target.is_relative_to(inside) else None
         for path in paths:
             name = path.relative_to(batch.source)
@@ -80,7 +81,7 @@ def find_films(batch: Batch, warn: Callable[[str], None]) -> Iterator[Found]:
             if path.is_dir():
                 yield from _series(path, name, warn) if numbered else ()
             elif path.suffix not in _BESIDE and not (numbered and _of_series(path)):
-                yield from _film(path, name)
+                yield from _film(path, name, warn)
         return
 
     def unreadable(error: OSError) -> None:
@@ -89,7 +90,7 @@ def find_films(batch: Batch, warn: Callable[[str], None]) -> Iterator[Found]:
     suffixes = SUFFIXES if batch.photos else FILMS
     for folder, inner, files in os.walk(batch.source, onerror=unreadable):
         here = Path(folder)
-        inner[:] = [name for name in inner if name[0] != "." and (here / name).resolve() != target]
+        inner[:] = [name for name in inner if name[0] != "." and real(here / name) != target]
         links = [name for name in inner if (here / name).is_symlink()]
         for link in links:
             warn(f"{here / link}: a link to a folder, left out; --pattern can name what is in it")
@@ -97,11 +98,13 @@ def find_films(batch: Batch, warn: Callable[[str], None]) -> Iterator[Found]:
             yield from _series(here / reel, (here / reel).relative_to(batch.source), warn)
         for file in files:
             if file[0] != "." and os.path.splitext(file)[1].lower() in suffixes:  # noqa: PTH122
-                yield from _film(here / file, (here / file).relative_to(batch.source))
+                yield from _film(here / file, (here / file).relative_to(batch.source), warn)
 
 
-def _film(path: Path, name: Path) -> Iterator[Found]:
+def _film(path: Path, name: Path, warn: Callable[[str], None]) -> Iterator[Found]:
     identity = identify(path)  # None: it was there a moment ago.
+    if identity is None and path.is_symlink():
+        warn(f"{path}: a link to a file that is not there, left out")
     if identity is not None and path.is_file():
         yield PurePosixPath(name.as_posix()), identity, ""
 

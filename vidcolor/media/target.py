@@ -98,6 +98,8 @@ def check_target(path: Path, source: Path, overwrite: bool) -> None:
     there already."""
     folder = path.parent
     with writing(path, "cannot be used as a target"):
+        with suppress(FileNotFoundError):  # But links that lead in a circle are refused.
+            path.stat()
         if path.is_dir():
             raise TargetError(f"{path}: this is a folder; name a file in it")
         if not folder.is_dir():
