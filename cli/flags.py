@@ -10,7 +10,10 @@ from typer import Option
 PRESETS = "default, fast, quality, share, small, edit or archive."
 
 Preset = Annotated[str, Option(help=PRESETS)]
-Config = Annotated[Path | None, Option(help="A TOML file over the preset.")]
+Config = Annotated[
+    list[Path] | None,
+    Option(help="A TOML file over the preset; repeatable, the later over the first."),
+]
 Model = Annotated[str | None, Option(help="A model's name, or a checkpoint.")]
 Device = Annotated[str | None, Option(help="auto, cpu, cuda or cuda:N.")]
 Fps = Annotated[str | None, Option(metavar="RATE", help="Of numbered pictures.")]

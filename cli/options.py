@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from fractions import Fraction
 from importlib.resources import files
 from math import ceil
@@ -34,15 +35,15 @@ def load_preset(name: str) -> Settings:
 
 def build_settings(
     preset: str,
-    config: Path | None,
+    configs: Sequence[Path] | None,
     color: dict[str, Any],
     encoder: dict[str, Any],
     fields: dict[str, Any] | None = None,
     look: dict[str, Any] | None = None,
 ) -> Settings:
-    """Defaults, then the preset, then the config file, then the flags that were given."""
+    """Defaults, then the preset, the config files in their order, the flags that were given."""
     settings = load_preset(preset)
-    if config is not None:
+    for config in configs or ():
         settings = load_settings(config, settings)
     given = {name: value for name, value in encoder.items() if value is not None}
     base = settings.encoder.for_codec(given.get("codec"))

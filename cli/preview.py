@@ -92,7 +92,7 @@ def preview(
         )
     if split and not clip:
         raise UsageError("--split is for a clip; give --frames, or --start and --duration")
-    ways = [(settings.color.model if config is None else config.stem, settings)]
+    ways = [(settings.color.model if not config else config[-1].stem, settings)]
     for item in compare or ():
         if item.endswith(".toml"):
             ways.append((Path(item).stem, load_settings(Path(item), settings)))

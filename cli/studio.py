@@ -59,4 +59,9 @@ def studio(
         upload_limit=upload_limit * 10**6,
         say=lambda line: print(visible(line), file=sys.stderr, flush=True),
         opened=opened,
+        given=[
+            *(word for path in config or () for word in ("--config", str(path))),
+            *(() if model is None else ("--model", model)),
+            *(() if device is None else ("--device", device)),
+        ],
     )

@@ -446,7 +446,7 @@ def test_only_an_interrupted_film_leaves_nothing(
 def test_presets_and_flags_override_in_order(tmp_path: Path) -> None:
     config = tmp_path / "my.toml"
     config.write_text("[color]\nsaturation = 0.5\nbatch_size = 2", encoding="utf-8")
-    settings = build_settings("fast", config, {"batch_size": 3, "model": None}, {"crf": 20.0})
+    settings = build_settings("fast", [config], {"batch_size": 3, "model": None}, {"crf": 20.0})
     assert settings.color.saturation == 0.5
     assert settings.color.batch_size == 3
     assert settings.encoder.crf == 20
@@ -454,6 +454,13 @@ def test_presets_and_flags_override_in_order(tmp_path: Path) -> None:
 
 
 def test_another_codec_drops_the_options_of_the_presets_own() -> None:
+    later = tmp_path / "later.toml"
+    later.write_text("[color]\nsaturation = 0.25\n")
+    both = build_settings("fast", [config, later], {}, {})
+    assert both.color.saturation == 0.25
+    assert both.replace("color", saturation=1.0) == build_settings(
+        "fast", [config], {}, {}
+    ).replace("color", saturation=1.0)
     settings = build_settings("archive", None, {}, {"codec": "av1", "options": "preset=9"})
     assert settings.encoder.options == {"preset": "9"}
     assert build_settings("archive", None, {}, {"codec": "h264"}).encoder.container is None

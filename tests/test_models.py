@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import pickle
 import stat
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -214,3 +215,19 @@ def test_a_checkpoint_may_be_read_by_whom_the_umask_lets(tmp_path: Path) -> None
         os.umask(before)
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     assert [item.name for item in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_arrays_that_are_read_backwards_or_only_read_are_taken(tiny: Path, engine: str) -> None:
+    rng = np.random.default_rng(3)
+    light = rng.uniform(0, 100, (2, 64, 96)).astype(np.float32)
+    hints = np.zeros((2, 3, 64, 96), np.float32)
+    net = Colorizer(str(tiny), "cpu", engine=engine)
+    wanted = net.colors(light[::-1].copy(), hints[::-1].copy())
+    assert np.array_equal(net.colors(light[::-1], hints[::-1]), wanted)
+    single = net.colors(light[:1].copy())
+    assert np.array_equal(net.colors(light[:1][::-1]), single)
+    light.setflags(write=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.array_equal(net.colors(light[:1]), single)

@@ -321,3 +321,14 @@ def test_a_mark_of_byte_order_is_no_fault(tmp_path: Path) -> None:
     path = tmp_path / "own.toml"
     path.write_bytes(b"\xef\xbb\xbf[color]\nsaturation = 0.5\n")
     assert load_settings(path).color.saturation == 0.5
+
+
+def test_settings_that_are_made_directly_are_checked_as_those_that_are_changed() -> None:
+    made = Settings(shots=[0, 5], keep_color=[(0, 5)], work_dir="wd", rate=25)  # type: ignore[arg-type]
+    assert (made.shots, made.keep_color, made.work_dir) == ((0, 5), ((0, 5),), Path("wd"))
+    assert made.rate == Fraction(25)
+    assert made == Settings().replace(shots=[0, 5], keep_color=[(0, 5)], work_dir="wd", rate=25)
+    with pytest.raises(SettingsError, match="overwrite must be bool"):
+        Settings(overwrite="yes")  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match="color must be ColorSettings"):
+        Settings(color={"saturation": 1})  # type: ignore[arg-type]

@@ -86,7 +86,9 @@ def session(
 ) -> Iterator[Session]:
     monkeypatch.setattr("vidcolor.studio.session.Networks", lambda settings: networks)
     other = settings.replace("encoder", codec="ffv1", container="mkv")
-    with Session(Folder(folder), {"default": settings, "archive": other}) as begun:
+    with Session(
+        Folder(folder), {"default": settings, "archive": other}, ["--model", "mine"]
+    ) as begun:
         yield begun
 
 
@@ -228,6 +230,7 @@ def test_what_is_saved_is_what_the_command_line_reads(
     state = page.post("/api/steps", json={"do": "undo"}).json()["state"]
     step(page, do="look", look={"vibrance": -0.5}, shot=7)
     assert state["command"][1].split() == [
+        *("--model", "mine"),
         *("--config", "film.look.toml", "--shots", "film.shots.json"),
         *("--hints", "film.hints.json", "--reference", "film.references"),
     ]

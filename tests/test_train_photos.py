@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import tarfile
 from pathlib import Path
 from types import ModuleType
@@ -34,6 +35,9 @@ def test_photos_come_from_folders_tars_and_lists(photos: Path, tmp_path: Path) -
             archive.add(path, path.name)
     listed = tmp_path / "list.txt"
     listed.write_text("photos/0.png\nphotos/inner/1.png\n", encoding="utf-8")
+    for hidden in (photos / ".thumbs" / "0.png", photos / "._0.png"):
+        hidden.parent.mkdir(exist_ok=True)
+        shutil.copy(photos / "0.png", hidden)
     assert len(load_photos([photos], 64).images) == 5
     assert len(load_photos([shard], 64).images) == 5
     assert load_photos([listed], 64).names == ("0.png", "1.png")

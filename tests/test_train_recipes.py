@@ -209,8 +209,27 @@ def test_only_photos_that_are_included_are_trained_on(toy: Callable[..., Recipe]
     )
     assert lines[0].startswith("2 photos, 0 held out; left out 0 unreadable, 0 grey, 3 excluded")
     lines.clear()
+    held = Path(toy("palette").photos[0])
+    listed = toy("palette", steps=1, include=("inner/*",), exclude=("*/1.png",))
+    listed = replace(listed, val=(str(held),), val_every=1)
+    loop.train(listed, lines.append)
+    assert lines[0].startswith("1 photos, 4 held out")
+    lines.clear()
     loop.train(toy("palette", steps=1, limit=3), lines.append)
     assert lines[0].startswith("3 photos")
+
+
+def test_scores_of_another_kind_are_not_compared_with(
+    toy: Callable[..., Recipe], photos: Path
+) -> None:
+    recipe = toy("regression", steps=2, val=(str(photos),), val_every=2, best_by="score")
+    loop.train(recipe, quiet)
+    by_score = torch.load(Path(recipe.run) / "last.pt", weights_only=True)["state"]
+    loop.train(replace(recipe, steps=4, best_by="rmse"), quiet)
+    by_rmse = torch.load(Path(recipe.run) / "last.pt", weights_only=True)["state"]
+    assert (by_score["best_by"], by_rmse["best_by"]) == ("score", "rmse")
+    # The distance is far below any score, but the latest one is the only one of its kind.
+    assert by_rmse["best"] < by_score["best"] and by_rmse["best_step"] == 4
 
 
 def test_early_stopping_may_go_by_the_distance_alone(

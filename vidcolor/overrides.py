@@ -43,6 +43,15 @@ def override(part: Any, values: Mapping[str, Any], prefix: str, where: str) -> A
     return dataclasses.replace(part, **checked)
 
 
+def as_declared(part: Any, where: str) -> dict[str, Any]:
+    """The fields of ``part``, a dataclass, that were given as another type than is declared, as the
+    declared one. Raises SettingsError, as `override`."""
+    hints = get_type_hints(type(part))
+    values = {key: (getattr(part, key), hint) for key, hint in hints.items()}
+    made = {key: _coerce(value, hint, f"{where}: {key}") for key, (value, hint) in values.items()}
+    return {key: value for key, value in made.items() if value is not values[key][0]}
+
+
 def beside(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     """``values`` from the file ``path``, with the LUT and the checkpoint that they name as they lie
     beside it, where they do."""

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from vidcolor.errors import SettingsError, UsageError
 from vidcolor.hintlist import Hint
-from vidcolor.overrides import beside, override
+from vidcolor.overrides import as_declared, beside, override
 from vidcolor.references import Reference
 from vidcolor.tiling import WHOLE, parse_tiles
 from vidcolor.tomlfile import read_toml
@@ -221,6 +221,8 @@ class Settings:
     """Colour stills to go by, as `vidcolor.references.find_references` finds them."""
 
     def __post_init__(self) -> None:
+        for key, value in as_declared(self, "the settings").items():
+            object.__setattr__(self, key, value)
         _check(self)
 
     def replace(self, group: str | None = None, **changes: Any) -> Settings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +37,7 @@ def color_frames(
     *,
     colorizer: Colorizer | None = None,
     warn: Callable[[str], None] | None = None,
-) -> Iterator[Picture]:
+) -> Generator[Picture]:
     """The coloured frames of a film, or of the range in ``settings``, as RGB pictures.
 
     Made for notebooks: nothing is written. Pictures have the film's stored size, before rotation

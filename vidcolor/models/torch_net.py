@@ -95,8 +95,8 @@ class TorchNet:
 
     @torch.inference_mode()
     def _infer(self, lightness: Float32, hints: Float32 | None) -> Float32:
-        light = torch.from_numpy(np.ascontiguousarray(lightness))[:, None]
-        given = None if hints is None else torch.from_numpy(hints)
+        light = _tensor(lightness)[:, None]
+        given = None if hints is None else _tensor(hints)
         return np.asarray(self._work(light, given).numpy())
 
     def _work(self, light: Tensor, hints: Tensor | None) -> Tensor:
@@ -111,3 +111,10 @@ class TorchNet:
             logits = self._net(light, hints)
         ab: Tensor = self._net.decode(logits).float()
         return ab
+
+
+def _tensor(array: Float32) -> Tensor:
+    """The array itself where torch takes it, which it does not read-only or read backwards."""
+    fit = np.require(array, requirements=("C", "W"))
+    # Of a side of one, any direction counts as forwards to NumPy.
+    return torch.from_numpy(fit if min(fit.strides) >= 0 else fit.copy())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,16 +40,18 @@ def serve(
     upload_limit: int,
     say: Callable[[str], None],
     opened: Callable[[str], None] = lambda address: None,
+    given: Sequence[str] = (),
 ) -> None:
     """Serve the studio until Ctrl-C. ``say`` is told, one line each, where it is and what else is
-    to be known; ``opened``, when it can be reached, its address.
+    to be known; ``opened``, when it can be reached, its address. ``presets`` are settings by name,
+    with what was ``given`` on the command line.
 
     Raises KeyboardInterrupt in the end, UsageError for a port that is in use, and what opening
     ``film`` raises.
     """
     inside = Folder(folder)
     name = None if film is None else inside.name(film)
-    with listening(place) as listener, Session(inside, presets) as session:
+    with listening(place) as listener, Session(inside, presets, given) as session:
         if name is not None:
             session.open(name)
         host, port = listener.getsockname()[:2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -43,15 +43,19 @@ class Opened:
 
 
 class Session:
-    """One film at a time from ``folder``; ``presets`` are the settings by the presets' names.
+    """One film at a time from ``folder``; ``presets`` are the settings by the presets' names,
+    with what was ``given`` on the command line.
 
     A context manager. Pictures are made by one thread, one after the other, and long work by
     another; while a film is opened, changes are refused; all else is quick, and one at a time.
     """
 
-    def __init__(self, folder: Folder, presets: Mapping[str, Settings]) -> None:
+    def __init__(
+        self, folder: Folder, presets: Mapping[str, Settings], given: Sequence[str] = ()
+    ) -> None:
         self.folder = folder
         self.presets = presets
+        self.given = given
         self.name = secrets.token_hex(8)
         """Tells this session from one before it, whose pages may still be open."""
         self.worker = Worker()

@@ -81,7 +81,7 @@ def _film(session: Session, opened: Opened) -> dict[str, Any]:
         "references": stills,
         "command": [
             shlex.quote(film.path.name),
-            shlex.join(opened.kept.options(now, stills=bool(stills))),
+            shlex.join([*session.given, *opened.kept.options(now, stills=bool(stills))]),
         ],
         "targets": {
             name: f"{film.path.stem}-colour{target_suffix(film.path.suffix, settings)}"

@@ -165,9 +165,11 @@ def _encoded(source: Path, lists: tuple[Path, ...]) -> Iterator[tuple[str, str, 
     """The photos of one source, which stands in ``lists``."""
     if source.is_dir():
         for path in sorted(source.rglob("*")):
-            if path.suffix.lower() in SUFFIXES:
+            name = path.relative_to(source)
+            # Thumbnails, and what a Mac leaves beside files on other disks.
+            if path.suffix.lower() in SUFFIXES and not any(it[0] == "." for it in name.parts):
                 with suppress(IsADirectoryError):
-                    yield path.relative_to(source).as_posix(), source.name, _bytes(path)
+                    yield name.as_posix(), source.name, _bytes(path)
     elif source.name.lower().endswith(_TARS):
         with tarfile.open(source) as archive:
             for member in archive:

@@ -19,8 +19,8 @@ class Recipe:
     photos: tuple[str, ...] = ()
     """Folders, tar shards, list files or single photos to train on."""
     include: tuple[str, ...] = ()
-    """Where not empty, only these of the photos: list files of names, and patterns, as for
-    ``exclude``."""
+    """Where not empty, only these of the photos to train on: list files of names, and patterns, as
+    for ``exclude``, which also leaves out of ``val``."""
     limit: int = 0
     """Where above 0, at most so many of the photos."""
     run: str = "runs/train"

@@ -71,6 +71,10 @@ class Results:
         state.validated = state.step
         begun = time.monotonic()
         score = 0.0
+        if state.best_by not in ("", self._recipe.best_by):
+            # The recipe was changed since: scores of two kinds say nothing of each other.
+            state.best, state.stale = float("-inf"), 0
+        state.best_by = self._recipe.best_by
         if self._journal is not None:
             found = judge.measure(self._average, self._ranks.device, self._dtype)
             score = found.rank(self._recipe.best_by)

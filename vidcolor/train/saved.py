@@ -58,6 +58,8 @@ class State:
     """Crops seen."""
     best: float = float("-inf")
     """The highest score of a validation so far."""
+    best_by: str = ""
+    """What it was a score of, see `Recipe.best_by`; empty: of an earlier version, or of none."""
     best_step: int = 0
     stale: int = 0
     """Validations since then."""

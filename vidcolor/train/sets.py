@@ -25,8 +25,11 @@ def photo_sets(recipe: Recipe, threads: int) -> tuple[PhotoSet, PhotoSet | None]
     outside = Listing(recipe.exclude, "exclude")
     inside = Listing(recipe.include, "include") if recipe.include else None
 
+    def allowed(name: str, source: str) -> bool:
+        return not outside.holds(name, source)
+
     def wanted(name: str, source: str) -> bool:
-        return not outside.holds(name, source) and (inside is None or inside.holds(name, source))
+        return allowed(name, source) and (inside is None or inside.holds(name, source))
 
     photos = load_photos(
         map(Path, recipe.photos),
@@ -45,7 +48,7 @@ def photo_sets(recipe: Recipe, threads: int) -> tuple[PhotoSet, PhotoSet | None]
         _SHORT_SIDE,
         limit=recipe.val_photos,
         grey_chroma=0.0,
-        wanted=wanted,
+        wanted=allowed,
         threads=threads,
     )
     return photos, held
