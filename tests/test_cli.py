@@ -451,9 +451,6 @@ def test_presets_and_flags_override_in_order(tmp_path: Path) -> None:
     assert settings.color.batch_size == 3
     assert settings.encoder.crf == 20
     assert settings.encoder.effort == "fast"
-
-
-def test_another_codec_drops_the_options_of_the_presets_own() -> None:
     later = tmp_path / "later.toml"
     later.write_text("[color]\nsaturation = 0.25\n")
     both = build_settings("fast", [config, later], {}, {})
@@ -461,6 +458,9 @@ def test_another_codec_drops_the_options_of_the_presets_own() -> None:
     assert both.replace("color", saturation=1.0) == build_settings(
         "fast", [config], {}, {}
     ).replace("color", saturation=1.0)
+
+
+def test_another_codec_drops_the_options_of_the_presets_own() -> None:
     settings = build_settings("archive", None, {}, {"codec": "av1", "options": "preset=9"})
     assert settings.encoder.options == {"preset": "9"}
     assert build_settings("archive", None, {}, {"codec": "h264"}).encoder.container is None

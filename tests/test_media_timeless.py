@@ -133,6 +133,20 @@ def test_a_language_that_is_not_told_is_no_other(tmp_path: Path) -> None:
     assert verify(source, made).passed
 
 
+@pytest.mark.parametrize("target", ["out.mp4", "out.mov", "out.mkv"])
+def test_languages_of_the_web_are_told_as_the_container_can(target: str, tmp_path: Path) -> None:
+    told = {"en": "eng", "fr-CA": "fra", "sv": "swe", "ger": "ger"}
+    sounds = [Sound("aac", metadata={"language": code}) for code in told]
+    source, made = film(tmp_path / "film.mkv", sounds), tmp_path / target
+    rewrite(source, made)
+    assert verify(source, made).passed
+    with av.open(str(made)) as opened:
+        found = [stream.language for stream in opened.streams.audio]
+    # FFmpeg's list of QuickTime's languages has its own code for Swedish.
+    three = [{"swe": "sve"}.get(it, it) if target == "out.mov" else it for it in told.values()]
+    assert found == (list(told) if target == "out.mkv" else three)
+
+
 def test_texts_that_overlap_are_the_same_in_a_row(tmp_path: Path) -> None:
     lines = [(100, 1500, b"One"), (500, 1000, b"Two"), (1600, 1800, b"Three")]
     source, made = film(tmp_path / "film.mkv", [Text("subrip", lines)]), tmp_path / "out.mp4"
@@ -300,3 +314,35 @@ def test_sound_that_does_not_tell_how_long_it_lasts_keeps_its_end(
     rewrite(source, tmp_path / target)
     assert clicks(tmp_path / target) == pytest.approx([1.99], abs=SYNC)
     assert verify(source, tmp_path / target).passed
+
+
+@pytest.mark.parametrize("target", ["out.mkv", "out.mp4"])
+@pytest.mark.parametrize("starts", [[9000, 1000, 3000], list(range(0, 9600, 400))])
+def test_texts_ahead_of_their_place_keep_no_sound_waiting(
+    starts: list[int], target: str, tmp_path: Path
+) -> None:
+    plain = film(tmp_path / "plain.mkv", [Sound("aac", seconds=Fraction(10))], seconds=10)
+    source = tmp_path / "film.mkv"
+    with av.open(str(plain)) as opened, av.open(str(source), "w") as output:
+        streams = [output.add_stream_from_template(s, opaque=True) for s in opened.streams]
+        text: Any = output.add_mux_stream("subrip")
+        text.time_base = Fraction(1, 1000)
+        output.start_encoding()
+        for number, start in enumerate(starts):
+            line = av.Packet(b"line")
+            line.stream, line.time_base, line.duration = text, text.time_base, 300
+            line.pts, line.dts = start, number  # Stored in front of all else.
+            output.mux(line)
+        for packet in opened.demux():
+            if packet.size:
+                packet.stream = streams[packet.stream_index]
+                output.mux(packet)
+    rewrite(source, tmp_path / target)
+    place = Fraction(0)
+    with av.open(str(tmp_path / target)) as made:
+        for packet in made.demux():
+            if packet.size and packet.stream.type != "subtitle" and packet.pts is not None:
+                assert packet.pts * packet.time_base > place - 2
+                place = max(place, packet.pts * packet.time_base)
+    shown = [start for start, _, line in cues(tmp_path / target) if line.strip(b"\0")]
+    assert [round(start * 1000) for start in shown] == sorted(starts)

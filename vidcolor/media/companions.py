@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from fractions import Fraction
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, cast
 
 import av
@@ -72,6 +73,10 @@ class Companions:
         self._unreadable: str | None = None
         """Why the last try to read failed, if it did."""
         self._pending: Packet[Stream] | None = None
+        self._ahead: list[tuple[Fraction, int, Packet[Stream]]] = []
+        """Texts that are not due yet, the first on top, each with its number of all."""
+        self._set_aside = 0
+        self._texts: set[int] = set()
         self._mended = False
         """Whether the times of the packet that waits are known."""
         self.resets = Resets()
@@ -82,6 +87,7 @@ class Companions:
     def close(self) -> None:
         """Close the handle on the source."""
         self._packets = self._pending = None
+        self._ahead.clear()
         self._stack.close()
 
     def add(self, index: int) -> None:
@@ -139,8 +145,8 @@ class Companions:
             if stream.index not in self._tracks:
                 stream.discard = Discard.all
         # Where the clock was set anew before, the file's own says nothing of the place.
-        text = any(self.source.streams[index].type == "subtitle" for index in self._tracks)
-        before = _LONGEST_TEXT if text else _STORED_APART
+        self._texts = {it for it in self._tracks if self.source.streams[it].type == "subtitle"}
+        before = _LONGEST_TEXT if self._texts else _STORED_APART
         if start is not None and start > before and not self.resets:
             with suppress(*FAULTS):  # Reading from the start finds the same, only later.
                 self.source.seek(int((start - before) * av.time_base))
@@ -187,7 +193,10 @@ class Companions:
             )
 
     def _due(self, until: Fraction | None) -> Iterator[Packet[Stream]]:
-        """The packets up to the first at or after ``until``, which waits."""
+        """The packets up to the first at or after ``until``, which waits. Others do not wait with a
+        text: some files have all of these in front, or one of them far ahead of its place."""
+        while self._ahead and (until is None or self._ahead[0][0] < until):
+            yield heappop(self._ahead)[-1]
         while self._packets is not None:
             if self._pending is None:
                 self._pending, self._mended = next(self._packets, None), False
@@ -204,7 +213,12 @@ class Companions:
                     continue
                 self._mended = True
             if until is not None and time_of(packet) >= until:
-                return
+                if packet.stream_index not in self._texts or len(self._texts) == len(self._tracks):
+                    return
+                self._set_aside += 1
+                heappush(self._ahead, (time_of(packet), self._set_aside, packet))
+                self._pending = None
+                continue
             self._pending = None
             yield packet
 

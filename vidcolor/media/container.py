@@ -21,11 +21,12 @@ from vidcolor.frames import VideoInfo
 from vidcolor.media.audio import Transcoder
 from vidcolor.media.damage import packets_of
 from vidcolor.media.faults import FAULTS
+from vidcolor.media.languages import of_three
 from vidcolor.media.metadata import kept_metadata
 from vidcolor.media.recipes import Recipe, named_layout, recipes
 from vidcolor.media.source import has_decoder, is_cover, open_source
 from vidcolor.media.subtitles import TEXT_CODECS, TEXT_SOURCES, Rewriter, add_text
-from vidcolor.media.track import Track
+from vidcolor.media.track import QUICKTIME, Track
 
 QUICKTIME_LANGUAGES: Mapping[str, str] = MappingProxyType(
     {
@@ -210,6 +211,8 @@ def label(output: OutputContainer, stream: Stream, target: Stream) -> None:
     target.metadata.update(metadata)
     language = target.metadata.get("language")
     if language is not None:
+        if output.format.name in QUICKTIME:
+            language = of_three(language) or language
         known = QUICKTIME_LANGUAGES if output.format.name == "mov" else _OF_ITS_OWN
         target.metadata["language"] = known.get(language, language)
     target.disposition = stream.disposition

@@ -9,6 +9,7 @@ from fractions import Fraction
 from vidcolor.frames import VideoInfo, name_stream
 from vidcolor.media.container import QUICKTIME_LANGUAGES
 from vidcolor.media.contents import Contents, Track, has_place
+from vidcolor.media.languages import of_three
 from vidcolor.media.packets import hear, parcels
 from vidcolor.media.probe import UNKNOWN
 from vidcolor.settings import RangeSettings
@@ -71,8 +72,9 @@ def _said(track: Track) -> str:
 
 
 def language_of(code: str | None) -> str:
-    """The usual code of a language; ``und`` where none is told."""
-    return QUICKTIME_LANGUAGES.get(code or "und", code or "und")
+    """The usual code of a language, whatever its region; ``und`` where none is told."""
+    known = of_three(code or "und") or code or "und"
+    return QUICKTIME_LANGUAGES.get(known, known)
 
 
 def track_checks(
