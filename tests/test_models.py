@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 import pickle
 import stat
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -231,3 +233,27 @@ def test_arrays_that_are_read_backwards_or_only_read_are_taken(tiny: Path, engin
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert np.array_equal(net.colors(light[:1]), single)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are never forked here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_is_told_that_it_has_no_threads(tiny: Path) -> None:
+    code = (
+        "import os, sys, numpy as np\n"
+        "from vidcolor.errors import DeviceError\n"
+        "from vidcolor.models.colorizer import Colorizer\n"
+        "net = Colorizer(sys.argv[1], 'cpu', engine='torch')\n"
+        "light = np.zeros((2, 64, 64), np.float32)\n"
+        "net.colors(light)\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    try:\n"
+        "        net.colors(light)\n"
+        "    except DeviceError as error:\n"
+        "        os._exit(7 if 'forked' in str(error) else 8)\n"
+        "    os._exit(9)\n"
+        "_, status = os.waitpid(child, 0)\n"
+        "assert os.waitstatus_to_exitcode(status) == 7, status\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tiny)], check=False, timeout=120)
+    assert done.returncode == 0

@@ -293,6 +293,16 @@ def test_a_variety_that_is_not_read_is_told_as_that(
         colorize_photo(path, tmp_path / "out.png", settings, colorizer=colorizer)
 
 
+def test_a_deep_bigtiff_is_told_as_that(tmp_path: Path) -> None:
+    for codes in (scene(), scene(16)):
+        path = tmp_path / f"{codes.dtype}.tif"
+        Image.fromarray(codes).save(path, big_tiff=True)
+        assert path.read_bytes()[2] == 43
+    assert read_photo(tmp_path / "uint8.tif").frame.luma.shape == (HEIGHT, WIDTH)
+    with pytest.raises(SourceError, match="a BigTIFF of 16 bits"):
+        read_photo(tmp_path / "uint16.tif")
+
+
 @pytest.mark.parametrize("mode", ["1", "P", "RGB", "RGBA", "LA"])
 def test_every_mode_is_read(
     mode: str, colorizer: Colorizer, settings: Settings, tmp_path: Path

@@ -159,6 +159,8 @@ def test_a_hint_changes_the_picture_there_and_undo_takes_it_back(
     # Beside the place itself, which is too bright for much more colour than it has.
     assert red[16:24, 24:32].mean() > 5
     step(page, do="change hint", id=added["result"], hint={"color": "#2020c0"})
+    # Those of it that change alone, its place among them.
+    step(page, do="change hint", id=added["result"], hint={"x": HINT["x"], "y": HINT["y"]})
     blue = pixels(page, 3)
     assert (blue[16:24, 24:32, 2] - after[16:24, 24:32, 2]).mean() > 5
     step(page, do="undo")

@@ -158,6 +158,7 @@ class Session:
         """Take a copy of a still as the reference for the shot of ``frame``. Returns its name."""
 
         def add(opened: Opened) -> str:
+            opened.film.check_number(frame)
             shots = opened.history.now.shots
             first = max(it for it in (shots.starts if shots else (0,)) if it <= frame)
             return opened.kept.add_still(picture, first, self.base.color.short_side)

@@ -67,7 +67,7 @@ def _hint(film: OpenFilm, asked: Mapping[str, Any], before: Mapping[str, Any]) -
     if isinstance(item.get("color"), str) and not item["color"].startswith("#"):
         raise UsageError(f'a color is "#rrggbb", not {item["color"]!r}')
     if not before or {"frame", "x", "y"} & set(item):
-        file = {"format": FORMAT, "hints": [{**item}]}
+        file = {"format": FORMAT, "hints": [{**before, **item}]}
         (hint,) = parse_hints(file)
         if not hint.inside:
             raise UsageError("this place is outside the picture, whose sides go from 0 to 1")
