@@ -8,6 +8,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import typer
 
@@ -116,4 +117,5 @@ def _close_output() -> None:
 
 
 def _say(message: str) -> None:
-    print("vidcolor:", visible(" ".join(message.split())), file=sys.stderr)
+    with suppress(OSError):  # The terminal may be gone.
+        print("vidcolor:", visible(" ".join(message.split())), file=sys.stderr)
