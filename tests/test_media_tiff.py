@@ -121,3 +121,11 @@ def test_broken_ones_are_for_others_to_tell_of(tmp_path: Path, content: bytes) -
     path = tmp_path / "a.tif"
     path.write_bytes(content)
     assert directories(path) == []
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_bigtiffs_are_refused_as_films(tmp_path: Path, kind: Any) -> None:
+    folder = series(tmp_path / "scan", data=ramp(kind), bigtiff=True)
+    for path in (folder, folder / "f_0001.tif"):
+        with pytest.raises(SourceError, match="a BigTIFF, which cannot be read here"):
+            probe(path)

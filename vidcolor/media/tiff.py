@@ -37,6 +37,8 @@ class Directory:
     """It is another one once more, with fewer pixels."""
     premultiplied: bool
     """Its colours were multiplied by its transparency."""
+    big: bool
+    """Its places have 64 bits."""
 
 
 def directories(path: Path) -> list[Directory]:
@@ -77,7 +79,7 @@ def check_tiff(path: Path) -> None:
 
 
 def check_layout(path: Path, page: Directory) -> None:
-    """Raises SourceError for a page that FFmpeg reads as black."""
+    """Raises SourceError for a page that FFmpeg reads as black, or not at all."""
     if page.tiled:
         raise SourceError(
             f"{path}: its pixels lie in tiles, which cannot be read here; save it in strips, as "
@@ -88,6 +90,8 @@ def check_layout(path: Path, page: Directory) -> None:
             f"{path}: it is compressed as JPEG within TIFF, which cannot be read; save it as JPEG, "
             "or without this compression"
         )
+    if page.big:
+        raise SourceError(f"{path}: a BigTIFF, which cannot be read here; save it as plain TIFF")
 
 
 def check_series(pictures: Iterable[Path], count: int) -> None:
@@ -119,5 +123,6 @@ def _read(
         tiled=_TILE_WIDTH in values or _TILE_OFFSETS in values,
         smaller=bool(values.get(_KIND, 0) & _SMALLER),
         premultiplied=values.get(_EXTRA) == _PREMULTIPLIED,
+        big=place == _LAYOUTS[43][0],
     )
     return directory, following

@@ -125,16 +125,8 @@ def _is_deep(path: Path, image: Image.Image) -> bool:
                 f"{path}: samples of {max(bits)} bits, or other than whole numbers from 0; "
                 "save it with 8 or 16 bits, unsigned"
             )
-        if max(bits) == 16 and _is_big(path):
-            raise SourceError(f"{path}: a BigTIFF of 16 bits; save it as a plain TIFF, or as PNG")
         return bool(max(bits) == 16)
     return False
-
-
-def _is_big(path: Path) -> bool:
-    """Whether a TIFF has places of 64 bits, for which FFmpeg has no reader."""
-    with path.open("rb") as file:
-        return 43 in file.read(4)[2:]
 
 
 def _tag(image: Image.Image, number: int) -> Any:
