@@ -15,6 +15,11 @@ from .flags import Config, Device, Model
 from .options import build_settings, presets
 
 
+def _from_anywhere(model: str) -> str:
+    """A model's name; a checkpoint's as other folders know it too."""
+    return str(Path(model).absolute()) if Path(model).is_file() else model
+
+
 def studio(
     file: Annotated[Path | None, Argument(help="The film to begin with.", metavar="FILE")] = None,
     folder: Annotated[
@@ -60,8 +65,8 @@ def studio(
         say=lambda line: print(visible(line), file=sys.stderr, flush=True),
         opened=opened,
         given=[
-            *(word for path in config or () for word in ("--config", str(path))),
-            *(() if model is None else ("--model", model)),
+            *(word for path in config or () for word in ("--config", str(path.absolute()))),
+            *(() if model is None else ("--model", _from_anywhere(model))),
             *(() if device is None else ("--device", device)),
         ],
     )

@@ -29,10 +29,11 @@ def test_killed_work_goes_on_and_leaves_no_trace(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="has other signals")
-@pytest.mark.parametrize(
-    ("how", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
-)
-def test_stopped_work_says_what_it_has_kept(tmp_path: Path, how: signal.Signals, code: int) -> None:
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130), ("SIGHUP", 129)])
+def test_stopped_work_says_what_it_has_kept(tmp_path: Path, name: str, code: int) -> None:
+    how = getattr(signal, name)
+    if name == "SIGHUP" and signal.getsignal(how) == signal.SIG_IGN:
+        pytest.skip("run by nohup, whose work goes on")
     film = make(Clip("film.mkv", frames=2000), tmp_path)
     model = tiny_checkpoint(tmp_path / "tiny.safetensors")
     case = Case(film, tmp_path / "out.mkv", model, ChunkLength(10, 60))

@@ -19,6 +19,7 @@ from vidcolor.media.decode import decode
 from vidcolor.media.matroska import cropping
 from vidcolor.media.pcm import Count
 from vidcolor.media.probe import probe
+from vidcolor.media.reordered import held_back
 from vidcolor.settings import EncoderSettings, RangeSettings
 from vidcolor.verify import verify
 
@@ -346,3 +347,49 @@ def test_texts_ahead_of_their_place_keep_no_sound_waiting(
                 place = max(place, packet.pts * packet.time_base)
     shown = [start for start, _, line in cues(tmp_path / target) if line.strip(b"\0")]
     assert [round(start * 1000) for start in shown] == sorted(starts)
+
+
+@pytest.mark.parametrize("target", ["out.mkv", "out.mp4"])
+def test_texts_behind_the_pictures_end_are_where_they_were(target: str, tmp_path: Path) -> None:
+    lines = [(start, start + 300, b"line") for start in (500, 4000, 6000, 9000)]
+    sound = Sound("aac", seconds=Fraction(10))
+    source = film(tmp_path / "film.mkv", [sound, Text("subrip", lines)], seconds=2)
+    rewrite(source, tmp_path / target)
+    shown = [start for start, _, line in cues(tmp_path / target) if line.strip(b"\0")]
+    assert [round(start * 1000) for start in shown] == [500, 4000, 6000, 9000]
+
+
+@pytest.mark.parametrize("target", ["out.mkv", "out.mp4"])
+def test_a_part_ends_while_a_picture_stands_long(target: str, tmp_path: Path) -> None:
+    clip = Clip("film.mkv", 3, codec="ffv1", time_base=Fraction(1, 1000), pts=(0, 400, 5000))
+    source = make(clip, tmp_path)
+    crop = RangeSettings(start=Fraction(2, 5), duration=Fraction(1))
+    writer = rewrite(source, tmp_path / target, crop=crop)
+    assert not writer.warnings or "metadata" in writer.warnings[0]
+    assert verify(source, tmp_path / target, crop).passed
+    with av.open(str(tmp_path / target)) as made:
+        assert made.duration == pytest.approx(1.0 * av.time_base, abs=2000)
+
+
+def test_a_broken_packet_does_not_hide_that_pictures_are_reordered(tmp_path: Path) -> None:
+    options = {"preset": "medium", "qp": "10", "bf": "3"}
+    source = make(Clip("film.avi", 40, options=options), tmp_path)
+    info = probe(source)
+    behind = held_back(info)
+    assert behind is not None
+    data = bytearray(source.read_bytes())
+    at = -1
+    for _ in range(11):
+        at = data.index(b"00dc", at + 1)
+    data[at + 8 : at + 40] = bytes(32)
+    broken = tmp_path / "broken.avi"
+    broken.write_bytes(data)
+    assert held_back(probe(broken)) == behind
+
+
+def test_a_first_chapter_that_begins_later_is_no_change(tmp_path: Path) -> None:
+    chapters = ((Fraction(1, 5), Fraction(1), "One"), (Fraction(1), Fraction(2), "Two"))
+    source = make(Clip("film.mkv", 50, codec="ffv1", chapters=chapters), tmp_path)
+    rewrite(source, tmp_path / "out.mp4")
+    found = verify(source, tmp_path / "out.mp4")
+    assert found.passed and named(found, "chapters").outcome == "note"

@@ -477,13 +477,16 @@ RECORD = b"\x1c\x02\x78\x00\x0cGrandfather!"
 """A caption in IPTC."""
 
 
-@pytest.mark.parametrize("kind", ["jpg", "tif"])
+@pytest.mark.parametrize("kind", ["jpg", "tif", "resources"])
 def test_captions_in_iptc_are_kept_or_told_of(
     kind: str, colorizer: Colorizer, settings: Settings, tmp_path: Path
 ) -> None:
-    source = tmp_path / f"in.{kind}"
+    source = tmp_path / f"in.{'jpg' if kind == 'jpg' else 'tif'}"
     if kind == "jpg":
         save(source, scene(), extra=jpeg_iptc(Tags(iptc=RECORD)))
+    elif kind == "resources":
+        block = struct.pack(">4sH2xI", b"8BIM", 0x0404, len(RECORD)) + RECORD + b"\0"
+        save(source, scene(), tiffinfo={34377: block})
     else:
         save(source, scene(), tiffinfo={33723: RECORD})
     for suffix in ("jpg", "tif", "png", "webp"):

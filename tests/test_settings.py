@@ -12,7 +12,13 @@ import numpy as np
 import pytest
 
 from vidcolor.errors import SettingsError, UsageError
-from vidcolor.settings import RangeSettings, Settings, load_settings
+from vidcolor.settings import (
+    ColorSettings,
+    LookSettings,
+    RangeSettings,
+    Settings,
+    load_settings,
+)
 
 PRESETS = {
     item.name.removesuffix(".toml")
@@ -330,5 +336,13 @@ def test_settings_that_are_made_directly_are_checked_as_those_that_are_changed()
     assert made == Settings().replace(shots=[0, 5], keep_color=[(0, 5)], work_dir="wd", rate=25)
     with pytest.raises(SettingsError, match="overwrite must be bool"):
         Settings(overwrite="yes")  # type: ignore[arg-type]
+    parts = Settings(look=LookSettings(lut=Path("a.cube")))  # type: ignore[arg-type]
+    assert parts == Settings().replace("look", lut=Path("a.cube"))
+    with pytest.raises(SettingsError, match="color: batch_size must be int"):
+        Settings(color=ColorSettings(batch_size=2.5))  # type: ignore[arg-type]
+    looks = Settings(
+        shots=(0,), looks={0: {"lut": Path("a.cube"), "warmth": np.float32(0.5)}}
+    ).looks
+    assert looks == {0: {"lut": "a.cube", "warmth": 0.5}}
     with pytest.raises(SettingsError, match="color must be ColorSettings"):
         Settings(color={"saturation": 1})  # type: ignore[arg-type]

@@ -33,6 +33,7 @@ def test_photos_come_from_folders_tars_and_lists(photos: Path, tmp_path: Path) -
     with tarfile.open(shard, "w") as archive:
         for path in sorted(photos.rglob("*.png")):
             archive.add(path, path.name)
+            archive.add(path, f"./._{path.name}")
     listed = tmp_path / "list.txt"
     listed.write_text("photos/0.png\nphotos/inner/1.png\n", encoding="utf-8")
     for hidden in (photos / ".thumbs" / "0.png", photos / "._0.png"):

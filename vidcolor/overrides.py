@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from fractions import Fraction
+from functools import cache
 from numbers import Integral, Real
 from pathlib import Path
 from types import MappingProxyType, UnionType
@@ -27,34 +28,51 @@ _ALIKE: Mapping[type, tuple[tuple[type, ...], Callable[[Any], Any]]] = MappingPr
 """Of a type, those whose values it can take, and how."""
 
 
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
 def override(part: Any, values: Mapping[str, Any], prefix: str, where: str) -> Any:
     """A copy of the dataclass ``part`` with ``values`` by name; ``where`` and ``prefix`` are what a
     message says of where they are from, and of which group.
 
     Raises SettingsError for an unknown name or a value of the wrong type.
     """
-    hints = get_type_hints(type(part))
-    checked = {}
+    return dataclasses.replace(part, **checked(type(part), values, prefix, where))
+
+
+def checked(kind: type, values: Mapping[str, Any], prefix: str, where: str) -> dict[str, Any]:
+    """``values`` as the fields of the dataclass ``kind`` are declared; otherwise as `override`."""
+    hints = _hints(kind)
+    found = {}
     for key, value in values.items():
         if key not in hints:
             names = ", ".join(sorted(hints))
             raise SettingsError(f"{where}: unknown key {prefix + key!r}; valid keys are {names}")
-        checked[key] = _coerce(value, hints[key], f"{where}: {prefix}{key}")
-    return dataclasses.replace(part, **checked)
+        found[key] = _coerce(value, hints[key], f"{where}: {prefix}{key}")
+    return found
 
 
 def as_declared(part: Any, where: str) -> dict[str, Any]:
     """The fields of ``part``, a dataclass, that were given as another type than is declared, as the
-    declared one. Raises SettingsError, as `override`."""
-    hints = get_type_hints(type(part))
-    values = {key: (getattr(part, key), hint) for key, hint in hints.items()}
-    made = {key: _coerce(value, hint, f"{where}: {key}") for key, (value, hint) in values.items()}
-    return {key: value for key, value in made.items() if value is not values[key][0]}
+    declared one; of fields that are dataclasses, too. Raises SettingsError, as `override`."""
+    found: dict[str, Any] = {}
+    kind: Any = type(part)
+    for key, hint in _hints(kind).items():
+        given = getattr(part, key)
+        value = _coerce(given, hint, f"{where}: {key}")
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            inner = as_declared(value, f"{where}: {key}")
+            value = dataclasses.replace(value, **inner) if inner else value
+        if value is not given:
+            found[key] = value
+    return found
 
 
 def beside(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     """``values`` from the file ``path``, with the LUT and the checkpoint that they name as they lie
-    beside it, where they do."""
+    beside it, where they do. The names of two models that are mixed stay as they are."""
     found = dict(values)
     for key in ("lut", "model"):
         name = found.get(key)

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from vidcolor.errors import SettingsError, UsageError
 from vidcolor.hintlist import Hint
-from vidcolor.overrides import as_declared, beside, override
+from vidcolor.overrides import as_declared, beside, checked, override
 from vidcolor.references import Reference
 from vidcolor.tiling import WHOLE, parse_tiles
 from vidcolor.tomlfile import read_toml
@@ -223,6 +223,12 @@ class Settings:
     def __post_init__(self) -> None:
         for key, value in as_declared(self, "the settings").items():
             object.__setattr__(self, key, value)
+        if self.looks is not None:
+            looks = {
+                shot: checked(ShotLook, look, "", f"the look of the shot at frame {shot}")
+                for shot, look in self.looks.items()
+            }
+            object.__setattr__(self, "looks", looks)
         _check(self)
 
     def replace(self, group: str | None = None, **changes: Any) -> Settings:

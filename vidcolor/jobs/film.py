@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from vidcolor.chunkwork import Hands
-from vidcolor.errors import VidcolorError
+from vidcolor.errors import ModelError, VidcolorError
 from vidcolor.job import colorize_video
 from vidcolor.jobs.files import note
 from vidcolor.media.decode import decode
 from vidcolor.media.probe import probe
 from vidcolor.models.blend import members, open_colorizer
 from vidcolor.models.colorizer import Colorizer
+from vidcolor.models.registry import files_beside
 from vidcolor.photos.job import colorize_photo
 from vidcolor.photos.kinds import is_photo_job, kind_of
 from vidcolor.report import Progress
@@ -87,13 +88,15 @@ class Loaded:
         return self._colorizer
 
 
-def _stamp(model: str) -> tuple[int, int] | None:
-    """When a model's file was written, and its size; None for what is no file."""
+def _stamp(model: str) -> tuple[tuple[int, int], ...]:
+    """When a model's file, and those it goes with, were written, and their sizes; nothing for what
+    is no file."""
+    path = Path(model)
     try:
-        stat = Path(model).stat()
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_size
+        files = [path.stat(), *(file.stat() for file in files_beside(path))]
+    except (OSError, ModelError):
+        return ()
+    return tuple((stat.st_mtime_ns, stat.st_size) for stat in files)
 
 
 class Colorist:

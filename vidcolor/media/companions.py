@@ -44,6 +44,8 @@ _STORED_APART = Fraction(10)
 """Seconds by which packets of one moment may lie apart in a file."""
 _LONGEST_TEXT = Fraction(300)
 """Seconds before a part of a film to read from for texts that are on screen where it begins."""
+_MOST_HELD = 16 << 20
+"""Bytes of texts, pictures of them among these, that may be set aside."""
 
 
 class Companions:
@@ -75,8 +77,10 @@ class Companions:
         self._pending: Packet[Stream] | None = None
         self._ahead: list[tuple[Fraction, int, Packet[Stream]]] = []
         """Texts that are not due yet, the first on top, each with its number of all."""
-        self._set_aside = 0
+        self._set_aside = self._held = 0
+        """How many there were, and the bytes of those that are there."""
         self._texts: set[int] = set()
+        """The tracks whose packets may be set aside."""
         self._mended = False
         """Whether the times of the packet that waits are known."""
         self.resets = Resets()
@@ -145,8 +149,11 @@ class Companions:
             if stream.index not in self._tracks:
                 stream.discard = Discard.all
         # Where the clock was set anew before, the file's own says nothing of the place.
-        self._texts = {it for it in self._tracks if self.source.streams[it].type == "subtitle"}
-        before = _LONGEST_TEXT if self._texts else _STORED_APART
+        texts = {it for it in self._tracks if self.source.streams[it].type == "subtitle"}
+        lasting = {it for it, track in self._tracks.items() if not isinstance(track, Still)}
+        # With nothing beside them, they would be read to the end before the first is due.
+        self._texts = texts if texts != lasting else set()
+        before = _LONGEST_TEXT if texts else _STORED_APART
         if start is not None and start > before and not self.resets:
             with suppress(*FAULTS):  # Reading from the start finds the same, only later.
                 self.source.seek(int((start - before) * av.time_base))
@@ -195,31 +202,37 @@ class Companions:
     def _due(self, until: Fraction | None) -> Iterator[Packet[Stream]]:
         """The packets up to the first at or after ``until``, which waits. Others do not wait with a
         text: some files have all of these in front, or one of them far ahead of its place."""
-        while self._ahead and (until is None or self._ahead[0][0] < until):
-            yield heappop(self._ahead)[-1]
         while self._packets is not None:
             if self._pending is None:
                 self._pending, self._mended = next(self._packets, None), False
             packet = self._pending
             if packet is None:
                 self._packets = None
-                return
+                break
             if not self._mended:
                 due = self._tracks[packet.stream_index].mend(packet, until)
                 if due == "wait":
-                    return
+                    break
                 if due == "past":
                     self._pending = None
                     continue
                 self._mended = True
-            if until is not None and time_of(packet) >= until:
-                if packet.stream_index not in self._texts or len(self._texts) == len(self._tracks):
-                    return
+            if packet.stream_index in self._texts and self._held < _MOST_HELD:
+                self._held += packet.size
                 self._set_aside += 1
                 heappush(self._ahead, (time_of(packet), self._set_aside, packet))
-                self._pending = None
-                continue
+            elif until is not None and time_of(packet) >= until:
+                break
+            else:
+                yield from self._texts_before(time_of(packet))
+                yield packet
             self._pending = None
+        yield from self._texts_before(until)
+
+    def _texts_before(self, time: Fraction | None) -> Iterator[Packet[Stream]]:
+        while self._ahead and (time is None or self._ahead[0][0] < time):
+            packet = heappop(self._ahead)[-1]
+            self._held -= packet.size
             yield packet
 
     def _demux(self) -> Iterator[Packet[Stream]]:

@@ -171,7 +171,8 @@ def demuxed(
     """The packets of ``streams``; ``late`` is told where others only came to be meanwhile.
 
     So may a DVD's first subtitle, or a broadcast's second sound. PyAV gives all packets of those
-    that it knew of when it began, but then may stumble over those that it did not.
+    that it knew of when it began, but then may stumble over those that it did not; where it does
+    not stumble, nothing tells of them.
     """
     try:
         yield from source.demux(streams)

@@ -7,9 +7,11 @@ from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from itertools import dropwhile, islice
+from math import ceil
 
 from vidcolor.errors import NoVideoError, UsageError
 from vidcolor.frames import Frame, Place, VideoInfo
+from vidcolor.media.clock import plausible_rate
 from vidcolor.media.damage import DecodeReport
 from vidcolor.media.reader import Reader
 from vidcolor.settings import LimitSettings, RangeSettings
@@ -66,7 +68,8 @@ def decode(
                 report.frames += 1
                 if frame.damaged:
                     report.count("damaged", frame.pts)
-                yield replace(frame, index=number)
+                lasts = frame.duration if end is None else _within(frame, info, end)
+                yield replace(frame, index=number, duration=lasts)
             last = frame
         else:
             if last is not None:
@@ -75,6 +78,13 @@ def decode(
         if crop.whole:
             raise NoVideoError(f"{info.path}: not one picture of its video can be decoded")
         raise UsageError(f"{info.path}: the chosen range holds no frame of this film")
+
+
+def _within(frame: Frame, info: VideoInfo, end: Fraction) -> int:
+    """How long a frame lasts in a part that ends at ``end`` seconds: one that stands long, as end
+    titles do, no longer than the part; any other as it is."""
+    usual = 1 / (plausible_rate(info.average_rate) * info.time_base)
+    return min(frame.duration, max(ceil(usual), int(end / info.time_base) - frame.pts))
 
 
 def _from_time(reader: Reader, start: Fraction | None) -> Generator[Frame]:

@@ -19,9 +19,9 @@ pa pan pi pli pl pol ps pus pt por qu que rm roh rn run ro ron ru rus rw kin sa 
 se sme sg sag si sin sk slk sl slv sm smo sn sna so som sq sqi sr srp ss ssw st sot su sun sv swe
 sw swa ta tam te tel tg tgk th tha ti tir tk tuk tl tgl tn tsn to ton tr tur ts tso tt tat tw twi
 ty tah ug uig uk ukr ur urd uz uzb ve ven vi vie vo vol wa wln wo wol xh xho yi yid yo yor za zha
-zh zho zu zul iw heb in ind ji yid mo ron
+zh zho zu zul iw heb in ind ji yid mo ron sh hbs jw jav
 """
-"""ISO 639-1, each with its code of ISO 639-2/T, and last the four that were withdrawn."""
+"""ISO 639-1, each with its code of ISO 639-2/T, and last those that were withdrawn."""
 _WORDS = _TABLE.split()
 _OF_THREE: Mapping[str, str] = MappingProxyType(dict(zip(_WORDS[::2], _WORDS[1::2], strict=True)))
 

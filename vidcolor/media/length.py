@@ -13,8 +13,8 @@ class Length:
 
     FFmpeg takes an MP4's length from them. Where the rate varies and frames are reordered they
     span less than the pictures do; the last one is free to move up to its pts, and
-    in MP4 and QuickTime to last ``longer``, where it is the last packet's span that tells how long
-    the last picture stands.
+    in MP4 and QuickTime to last ``longer``, as they have no other length than that of all packets:
+    players show the last picture up to there, whichever packet it is in.
     """
 
     def __init__(self, *, longer: bool = False) -> None:

@@ -23,23 +23,24 @@ Beside = TypeVar("Beside")
 
 _CODECS = frozenset({"h264", "hevc"})
 _LOOKED_AT = 32
-"""Pictures, of which some come in another order than they are decoded in if any do."""
+"""Pictures, one of which has the first pts."""
 
 
 def held_back(info: VideoInfo) -> int | None:
     """How many ticks behind the film's first pts its first picture comes out of the decoder; None
-    where the pts of its first pictures rise, so that all can be believed."""
+    where none are decoded in another order than shown, so that pts can be believed."""
     if info.container != "avi" or info.codec not in _CODECS:
         return None
-    found: list[av.VideoFrame] = []
+    told: list[int] = []
+    first: int | None = None
     with suppress(*FAULTS), open_source(info.path) as source:
         stream = cast(VideoStream, source.streams[info.stream_index])
-        found = list(islice(source.decode(stream), _LOOKED_AT))
-    told = [picture.pts for picture in found if picture.pts is not None]
-    first = found[0].dts if found else None
-    if first is None or told == sorted(told):
-        return None
-    return first - min(told)
+        for picture in islice(source.decode(stream), _LOOKED_AT):
+            first = picture.dts if first is None else first
+            told += [] if picture.pts is None else [picture.pts]
+        if not stream.codec_context.has_b_frames:
+            return None
+    return None if first is None or not told else first - min(told)
 
 
 def in_order(

@@ -210,6 +210,7 @@ class Lasting(Track):
                 yield self._held
             self._held = None if moved.duration else moved
             if moved.duration:
+                self._lasted = moved.duration
                 yield moved
 
     def finish(self, end: Fraction | None) -> Iterator[Packet[Stream]]:

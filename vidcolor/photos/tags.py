@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from PIL import Image, JpegImagePlugin
+from PIL import Image, JpegImagePlugin, TiffImagePlugin
 
 Bytes = TypeVar("Bytes", bytes, memoryview)
 
@@ -123,7 +123,7 @@ def read_tags(path: Path, image: Image.Image, orientation: int) -> tuple[Tags, b
 
 
 def _iptc(image: Image.Image, stored: Any) -> bytes:
-    """The IPTC record: of a TIFF ``stored`` in its tag, of a JPEG among Photoshop's resources."""
+    """The IPTC record: ``stored`` in a TIFF's tag, else among Photoshop's resources."""
     if image.format == "TIFF" and stored:
         # By an old custom it is called whole numbers, of which Pillow gives the first alone; but it
         # has the bytes too, for its own reader of IPTC.
@@ -131,6 +131,8 @@ def _iptc(image: Image.Image, stored: Any) -> bytes:
     if isinstance(stored, bytes) and stored:
         return stored
     resources = image.info.get("photoshop")
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        resources = {key: block.get("data") for key, block in image.get_photoshop_blocks().items()}
     found = resources.get(_IPTC_RESOURCE) if isinstance(resources, dict) else None
     return found if isinstance(found, bytes) else b""
 

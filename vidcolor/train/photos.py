@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 
 import cv2
 import numpy as np
@@ -166,14 +166,13 @@ def _encoded(source: Path, lists: tuple[Path, ...]) -> Iterator[tuple[str, str, 
     if source.is_dir():
         for path in sorted(source.rglob("*")):
             name = path.relative_to(source)
-            # Thumbnails, and what a Mac leaves beside files on other disks.
-            if path.suffix.lower() in SUFFIXES and not any(it[0] == "." for it in name.parts):
+            if _called_photo(name):
                 with suppress(IsADirectoryError):
                     yield name.as_posix(), source.name, _bytes(path)
     elif source.name.lower().endswith(_TARS):
         with tarfile.open(source) as archive:
             for member in archive:
-                if Path(member.name).suffix.lower() not in SUFFIXES:
+                if not _called_photo(PurePosixPath(member.name)):
                     continue
                 try:
                     handle = archive.extractfile(member)
@@ -189,6 +188,13 @@ def _encoded(source: Path, lists: tuple[Path, ...]) -> Iterator[tuple[str, str, 
         yield from _photos(entries, (*lists, source.resolve()))
     else:
         yield source.name, source.parent.name, _bytes(source)
+
+
+def _called_photo(name: PurePath) -> bool:
+    """Whether a file of a folder or tar is a photo by its name: hidden ones are thumbnails, and
+    what a Mac leaves beside others."""
+    hidden = any(part[0] == "." and part not in (".", "..") for part in name.parts)
+    return name.suffix.lower() in SUFFIXES and not hidden
 
 
 def _bytes(path: Path) -> bytes:
