@@ -90,7 +90,7 @@ def batch(
         print(summary.to_json())
     elif not quiet:
         print(summary.to_text())
-    if quiet and not as_json:
+    else:
         # What could not even be begun: the others were named when they ended.
         say_failed(film for film in summary.films if film.name not in named)
     summary.check()

@@ -85,14 +85,18 @@ def say_failed(films: Iterable[Film]) -> None:
     """A line for each of those ``films`` that have failed."""
     for film in films:
         if film.state == "failed":
-            _say(f"{film.name}: {film.state}: {film.why}")
+            _say(_state(film))
+
+
+def _state(film: Film) -> str:
+    return f"{film.name}: {film.state}: {film.why}"
 
 
 def _ending(step: Step) -> str:
     """What came of a film, in a line."""
     film, outcome = step.film, step.outcome
     if outcome is None or outcome.error is not None:
-        return f"{film.name}: {film.state}: {film.why}"
+        return _state(film)
     count = len(outcome.warnings)
     warned = f", {plural(count, 'warning')}" if count else ""
     speed = outcome.frames_per_second

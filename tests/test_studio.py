@@ -31,7 +31,7 @@ pytest.importorskip("starlette", reason="the extra vidcolor[studio] is not insta
 pytest.importorskip("uvicorn", reason="the extra vidcolor[studio] is not installed")
 from starlette.testclient import TestClient
 
-from vidcolor.errors import UsageError
+from vidcolor.errors import SourceNotFoundError, UsageError
 from vidcolor.hintlist import read_hints
 from vidcolor.references import find_references
 from vidcolor.settings import Settings, load_settings
@@ -1031,3 +1031,11 @@ def test_help_does_not_wait_for_the_server() -> None:
         "assert not {'starlette', 'uvicorn', 'numpy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True)
+
+
+def test_a_film_that_links_to_itself_is_no_film(folder: Path) -> None:
+    circle = folder / "circle.mp4"
+    circle.symlink_to(circle.name)
+    inside = Folder(folder)
+    with pytest.raises(SourceNotFoundError):
+        inside.path(inside.name(circle))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,18 +36,12 @@ def identity(
     # Imported here, while the network is being compiled: it is slow for what it does.
     from importlib.metadata import version
 
-    chosen = dataclasses.asdict(settings)
+    luts = lut_paths(settings)
+    chosen = by_content(settings, luts.index)
     # Whatever decodes the film, and whatever is heard, its frames are the same.
     for key in ("overwrite", "resume", "work_dir", "decoder", "sound"):
         del chosen[key]
     del chosen["encoder"]["audio"]
-    luts = lut_paths(settings)
-    for look in (chosen["look"], *(chosen["looks"] or {}).values()):
-        if look.get("lut") is not None:
-            look["lut"] = luts.index(look["lut"])
-    # By what is in them, wherever they lie.
-    for reference in chosen["references"]:
-        del reference["path"]
     return {
         "source": source_digest(info.path),
         "settings": repr(chosen),
@@ -63,6 +57,18 @@ def identity(
             RUN_OUT,
         ],
     }
+
+
+def by_content(settings: Settings, lut: Callable[[str], object]) -> dict[str, Any]:
+    """All values of the settings, the same wherever the files lie that they name: of stills their
+    digests alone, of each LUT what ``lut`` makes of its path."""
+    values = dataclasses.asdict(settings)
+    for look in (values["look"], *(values["looks"] or {}).values()):
+        if look.get("lut") is not None:
+            look["lut"] = lut(look["lut"])
+    for still in values["references"]:
+        del still["path"]
+    return values
 
 
 def source_digest(path: Path) -> str:

@@ -253,11 +253,10 @@ class Settings:
 
     def look_in(self, shot: int | None = None) -> ShotLook:
         """The look of the film or, with what is set for it, of the shot that begins at frame
-        ``shot``. Raises SettingsError as ``replace`` does."""
+        ``shot``."""
         film = ShotLook(**dataclasses.asdict(self.look), saturation=self.color.saturation)
         own = {} if self.looks is None or shot is None else self.looks.get(shot, {})
-        look: ShotLook = override(film, own, "", f"the look of the shot at frame {shot}")
-        return look
+        return dataclasses.replace(film, **own)
 
 
 def _check(settings: Settings) -> None:

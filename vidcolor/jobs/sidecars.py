@@ -15,7 +15,7 @@ from typing import Any
 
 from vidcolor.errors import ModelError, SettingsError, UsageError
 from vidcolor.hintlist import read_hints
-from vidcolor.identity import sample_digest
+from vidcolor.identity import by_content, sample_digest
 from vidcolor.models.blend import members
 from vidcolor.models.catalog import CATALOG
 from vidcolor.models.checkpoint import digest
@@ -113,22 +113,11 @@ class Digests:
     def __init__(self) -> None:
         self._model = cache(_model)
         self._file = cache(_content)
-        self._usual = _flat(Settings())
+        self._usual = self._flat(Settings())
 
     def of(self, settings: Settings) -> str:
         """SHA-256, in hex."""
-        values = {**_flat(settings), "color.model": self._models(settings.color.model)}
-        if settings.look.lut is not None:
-            values["look.lut"] = self._file(settings.look.lut)
-        if settings.looks is not None:
-            values["looks"] = {
-                shot: {**look, "lut": self._file(look["lut"])} if look.get("lut") else look
-                for shot, look in settings.looks.items()
-            }
-        # Wherever the stills lie.
-        values["references"] = [
-            (still.sha256, still.shot, still.frame) for still in settings.references
-        ] or self._usual["references"]
+        values = {**self._flat(settings), "color.model": self._models(settings.color.model)}
         if settings.sound is not None:
             values["sound"] = self._file(str(settings.sound), sample_digest)
         differs = {
@@ -147,15 +136,14 @@ class Digests:
         share = name[len("+".join(found)) :]
         return "+".join(map(self._model, found)) + share
 
-
-def _flat(settings: Settings) -> dict[str, Any]:
-    """The values by ``group.key``."""
-    flat = {}
-    for group, part in dataclasses.asdict(settings).items():
-        grouped = dataclasses.is_dataclass(getattr(settings, group))
-        for key, value in part.items() if grouped else [("", part)]:
-            flat[f"{group}.{key}".removesuffix(".")] = value
-    return flat
+    def _flat(self, settings: Settings) -> dict[str, Any]:
+        """The values by ``group.key``."""
+        flat = {}
+        for group, part in by_content(settings, self._file).items():
+            grouped = dataclasses.is_dataclass(getattr(settings, group))
+            for key, value in part.items() if grouped else [("", part)]:
+                flat[f"{group}.{key}".removesuffix(".")] = value
+        return flat
 
 
 def _model(name: str) -> str:

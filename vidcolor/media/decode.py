@@ -50,6 +50,8 @@ def decode(
     origin = Fraction(0) if info.start_pts is None else info.start_pts * info.time_base
     start = None if crop.start in (None, 0) else origin + crop.start
     end = None if crop.duration is None else origin + (crop.start or 0) + crop.duration
+    last_tick = None if end is None else int(end / info.time_base)
+    usual = ceil(1 / (plausible_rate(info.average_rate) * info.time_base))
     first, stop = crop.first_frame or 0, crop.end_frame
     reader = Reader(info, report, limits)
     last: Frame | None = None
@@ -68,7 +70,10 @@ def decode(
                 report.frames += 1
                 if frame.damaged:
                     report.count("damaged", frame.pts)
-                lasts = frame.duration if end is None else _within(frame, info, end)
+                lasts = frame.duration
+                if last_tick is not None:
+                    # One that stands long, as end titles do, stands no longer than the part.
+                    lasts = min(lasts, max(usual, last_tick - frame.pts))
                 yield replace(frame, index=number, duration=lasts)
             last = frame
         else:
@@ -78,13 +83,6 @@ def decode(
         if crop.whole:
             raise NoVideoError(f"{info.path}: not one picture of its video can be decoded")
         raise UsageError(f"{info.path}: the chosen range holds no frame of this film")
-
-
-def _within(frame: Frame, info: VideoInfo, end: Fraction) -> int:
-    """How long a frame lasts in a part that ends at ``end`` seconds: one that stands long, as end
-    titles do, no longer than the part; any other as it is."""
-    usual = 1 / (plausible_rate(info.average_rate) * info.time_base)
-    return min(frame.duration, max(ceil(usual), int(end / info.time_base) - frame.pts))
 
 
 def _from_time(reader: Reader, start: Fraction | None) -> Generator[Frame]:

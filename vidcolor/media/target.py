@@ -9,7 +9,7 @@ from pathlib import Path
 
 import av
 
-from vidcolor.disk import Claim, check_room, least_room, name_for, put_in_place
+from vidcolor.disk import Claim, check_room, least_room, name_for, put_in_place, real
 from vidcolor.errors import TargetError, TargetExistsError
 from vidcolor.media.faults import writing
 
@@ -42,7 +42,7 @@ class Target:
         self._fresh = not overwrite
         check_room(self.path.parent, least_room(source), self.path)
         # Of a link, what it points at is replaced; the link stays.
-        self._real = self.path.resolve() if self.path.is_symlink() else self.path
+        self._real = real(self.path) if self.path.is_symlink() else self.path
         self.part = self._real.with_name(f".{name_for(self._real)}.part{self.path.suffix}")
         with writing(self.path, "cannot create a file in its folder"):
             try:

@@ -208,10 +208,12 @@ class Lasting(Track):
                 self._lasted = max(0, _clock(moved) - _clock(self._held))
                 self._held.duration = self._lasted
                 yield self._held
-            self._held = None if moved.duration else moved
+                self._held = None
             if moved.duration:
                 self._lasted = moved.duration
                 yield moved
+            else:
+                self._held = moved
 
     def finish(self, end: Fraction | None) -> Iterator[Packet[Stream]]:
         if self._held is not None:

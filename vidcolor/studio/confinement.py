@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from vidcolor.disk import real
 from vidcolor.errors import SourceNotFoundError, UsageError
 from vidcolor.jobs.found import FILMS
 from vidcolor.studio.faults import ForbiddenError
@@ -57,7 +58,7 @@ class Folder:
 
     def name(self, path: Path) -> str:
         """The inverse of `path`. Raises ForbiddenError for what lies outside."""
-        found = path.resolve()
+        found = real(path)
         if not found.is_relative_to(self.root):
             raise ForbiddenError(f"{path}: lies outside {self.root}; see --folder")
         return found.relative_to(self.root).as_posix()

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vidcolor.disk import real
 from vidcolor.errors import ModelError
 
 _NEWEST = 26
@@ -68,7 +69,7 @@ def _inside(path: Path, name: str) -> Path:
     """The file ``name`` beside ``path``, links resolved."""
     folder = path.resolve().parent
     try:
-        file = (folder / name).resolve()
+        file = real(folder / name)
         there = file.is_file()
     except (OSError, ValueError):
         there, file = False, folder
