@@ -14,6 +14,7 @@ from vidcolor.media.decode import decode
 from vidcolor.media.probe import probe
 from vidcolor.media.samples import read_samples
 from vidcolor.media.tiff import directories
+from vidcolor.photos.deep import read_deep
 from vidcolor.photos.read import read_photo
 
 
@@ -56,7 +57,9 @@ def test_what_is_taken_is_read_exactly(tmp_path: Path, how: dict[str, Any], kind
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("big", [False, True])
-def test_tiles_are_refused(tmp_path: Path, kind: Any, order: str, big: bool) -> None:
+def test_tiles_are_refused_in_films_and_read_in_photos(
+    tmp_path: Path, kind: Any, order: str, big: bool
+) -> None:
     how: dict[str, Any] = {"tile": (16, 16), "byteorder": order, "bigtiff": big}
     folder = series(tmp_path / "scan", data=ramp(kind), **how)
     for path in (folder, folder / "f_%04d.tif", folder / "f_0001.tif"):
@@ -66,11 +69,72 @@ def test_tiles_are_refused(tmp_path: Path, kind: Any, order: str, big: bool) -> 
     if big and order == ">":
         with pytest.raises(SourceError):  # Pillow knows no such ones.
             read_photo(photo)
-    elif kind is np.uint16:
-        with pytest.raises(SourceError, match=r"its pixels lie in tiles"):
-            read_photo(photo)
     else:
         assert np.array_equal(read_photo(photo).frame.luma, ramp(kind))
+
+
+@pytest.mark.parametrize("how", [{"tile": (16, 16)}, {"bigtiff": True}])
+@pytest.mark.parametrize("compression", [None, "deflate"])
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+@pytest.mark.parametrize(
+    ("channels", "photometric", "extra"),
+    [
+        (1, "minisblack", []),
+        (1, "miniswhite", []),
+        (3, "rgb", []),
+        (4, "rgb", ["unassalpha"]),
+        (4, "rgb", ["assocalpha"]),
+        (4, "rgb", ["unspecified"]),
+    ],
+)
+def test_photos_in_tiles_and_bigtiffs_are_read_as_those_in_strips(
+    tmp_path: Path,
+    how: dict[str, Any],
+    compression: str | None,
+    orientation: int,
+    channels: int,
+    photometric: str,
+    extra: list[str],
+) -> None:
+    codes = ramp(np.uint16, channels)
+    if extra == ["assocalpha"]:
+        codes[..., :3] //= 2
+        codes[..., 3] |= 0x8000
+    turned = [(274, "H", 1, orientation, True)]
+    photos = []
+    for name, ways in (("strips", {}), ("other", how)):
+        path = tmp_path / f"{name}.tif"
+        tifffile.imwrite(
+            path,
+            codes,
+            photometric=photometric,  # type: ignore[arg-type]
+            extrasamples=extra or None,
+            compression=compression,
+            extratags=turned,
+            **ways,
+        )
+        photos.append(read_photo(path))
+    plain, other = photos
+    assert np.array_equal(other.frame.luma, plain.frame.luma)
+    assert other.info.rotation == plain.info.rotation
+    for mine, theirs in ((other.rgb, plain.rgb), (other.alpha, plain.alpha)):
+        assert (mine is None) == (theirs is None)
+        assert mine is None or theirs is None or np.array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("how", [{"tile": (16, 16)}, {"bigtiff": True}])
+def test_what_opencv_would_garble_is_refused(tmp_path: Path, how: dict[str, Any]) -> None:
+    path = tmp_path / "a.tif"
+    apart = np.moveaxis(ramp(np.uint16, 3), -1, 0)
+    tifffile.imwrite(path, apart, photometric="rgb", planarconfig="separate", **how)
+    with pytest.raises(SourceError):
+        read_deep(path)
+    with pytest.raises(SourceError):
+        read_photo(path)
+    extra: dict[str, Any] = {"photometric": "minisblack", "extrasamples": ["unassalpha"]}
+    tifffile.imwrite(path, ramp(np.uint16, 2), planarconfig="contig", **extra, **how)
+    with pytest.raises(SourceError):
+        read_deep(path)
 
 
 def test_one_picture_in_tiles_is_found_among_others(tmp_path: Path) -> None:

@@ -28,12 +28,15 @@ def read_samples(path: Path, limits: LimitSettings = LimitSettings()) -> NDArray
         for page in pages[:1]:
             check_layout(path, page)
     codes = _decoded(path, limits)
-    if pages and pages[0].premultiplied and codes.shape[2] in (2, 4):
-        return _divided(codes)
+    if pages and pages[0].premultiplied:
+        return divided(codes)
     return codes
 
 
-def _divided(codes: NDArray[np.uint16]) -> NDArray[np.uint16]:
+def divided(codes: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Codes whose last samples are alpha, which the others were multiplied by."""
+    if codes.shape[2] not in (2, 4):
+        return codes
     alpha = np.maximum(codes[..., -1:], 1).astype(np.float64)
     colors = np.minimum(np.rint(codes[..., :-1] * (65535 / alpha)), 65535)
     return np.concatenate([colors.astype(np.uint16), codes[..., -1:]], 2)

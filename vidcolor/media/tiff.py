@@ -11,11 +11,14 @@ from typing import BinaryIO
 from vidcolor.errors import SourceError
 
 _SUFFIXES = (".tif", ".tiff")
-_KIND, _COMPRESSION, _TILE_WIDTH, _TILE_OFFSETS, _EXTRA = 254, 259, 322, 324, 338
+_KIND, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR = 254, 259, 262, 277, 284
+_TILE_WIDTH, _TILE_OFFSETS, _EXTRA = 322, 324, 338
 _JPEG = frozenset({6, 7})
 _SMALLER = 1
 """A bit of the kind: the same picture once more, with fewer pixels."""
 _PREMULTIPLIED = 1
+_WHITE_IS_ZERO = 0
+_SEPARATE = 2
 _LAYOUTS = {42: ("I", "H", "HHI4s"), 43: ("Q", "Q", "HHQ8s")}
 """Of TIFF and of BigTIFF: the types of a directory's place, of its number of entries, and of an
 entry: tag, type, count, and its value or where that is."""
@@ -39,6 +42,9 @@ class Directory:
     """Its colours were multiplied by its transparency."""
     big: bool
     """Its places have 64 bits."""
+    white_is_zero: bool
+    planes: bool
+    """Each colour's samples lie apart from the others'."""
 
 
 def directories(path: Path) -> list[Directory]:
@@ -124,5 +130,7 @@ def _read(
         smaller=bool(values.get(_KIND, 0) & _SMALLER),
         premultiplied=values.get(_EXTRA) == _PREMULTIPLIED,
         big=place == _LAYOUTS[43][0],
+        white_is_zero=values.get(_PHOTOMETRIC) == _WHITE_IS_ZERO,
+        planes=values.get(_PLANAR) == _SEPARATE and values.get(_SAMPLES, 1) > 1,
     )
     return directory, following

@@ -52,7 +52,7 @@ def opened(path: Path) -> Iterator[tuple[Image.Image, int | None]]:
                 yield image, None
             return
         with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_COPY) as data:
-            turned = _unturn(data)
+            turned = unturn(data)
             with Image.open(data, formats=_FORMATS) as image:  # type: ignore[arg-type]
                 yield image, turned
 
@@ -90,8 +90,8 @@ def _usual_limit(usual: int | None) -> None:
 _pixels = Aside(_no_limit, _usual_limit)
 
 
-def _unturn(data: mmap) -> int:
-    """The orientation in a TIFF's first directory, which is then 1 there."""
+def unturn(data: mmap) -> int:
+    """The orientation in a TIFF's first directory, which is then 1 there. Raises struct.error."""
     order = "<" if data[:2] == b"II" else ">"
     (version,) = struct.unpack_from(f"{order}H", data, 2)
     start, place, counted, size, inside = _LAYOUTS.get(version, _LAYOUTS[42])

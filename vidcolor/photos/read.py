@@ -24,7 +24,7 @@ from vidcolor.media.faults import reading
 from vidcolor.media.picture import as_frame, grey, read_luma
 from vidcolor.media.picture import planar as planar_format
 from vidcolor.media.safety import check_pixels, check_source
-from vidcolor.media.samples import read_samples
+from vidcolor.photos.deep import read_deep
 from vidcolor.photos.opening import opened
 from vidcolor.photos.rgb import split_rgb
 from vidcolor.photos.tags import ORIENTATION, Tags, read_tags
@@ -90,7 +90,7 @@ def read_photo(
         unnamed = image.format == "TIFF" and _tag(image, 338) == (0,)
         kind, planar = str(image.format), planar and image.mode == "YCbCr"
     if planes is None:
-        planes = read_samples(path, limits)
+        planes = read_deep(path, limits)
         planes = planes[..., :-1] if unnamed else planes
         if depth == 8:
             warn(f"{path}: its 16 bits are rounded to 8; a PNG or TIFF would keep them")
