@@ -47,6 +47,7 @@ def _by_opencv(path: Path, page: Directory) -> NDArray[np.uint16]:
         check_layout(path, page)
         raise SourceError(f"{path}: its samples cannot be read; save it in strips, as plain TIFF")
     if codes.ndim == 2:
-        return (~codes if page.white_is_zero else codes)[..., None]
+        grey = codes[..., None].astype(np.uint16, copy=False)
+        return ~grey if page.white_is_zero else grey
     order = cv2.COLOR_BGRA2RGBA if codes.shape[2] == 4 else cv2.COLOR_BGR2RGB
     return np.asarray(cv2.cvtColor(codes, order), np.uint16)
