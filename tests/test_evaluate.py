@@ -80,6 +80,14 @@ def test_true_colours_score_high_and_none_score_as_grey(photos: Path) -> None:
         assert best.ab_rmse < 3
 
 
+def test_what_the_network_sees_is_not_made_of_blocks() -> None:
+    picture = (_picture(3, 64, 96) * 255).round().astype(np.uint8)
+    seen = make_case("a", picture, (192, 288)).lightness
+    steps = np.abs(np.diff(seen, axis=1))
+    assert seen.shape == (192, 288)
+    assert (steps < 1e-6).mean() < 0.1
+
+
 def test_ssim_is_that_of_the_paper() -> None:
     one, other = _picture(0), np.clip(_picture(0) * 0.7 + 0.3 * _picture(1), 0, 1)
     expected = structural_similarity(

@@ -188,6 +188,27 @@ def test_a_run_in_chunks_is_the_same_as_one_without(
     assert max(apart) <= 0.05 * max(effect)
 
 
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_still_is_found_in_a_film_that_lies_on_its_side(
+    turns: int, tiny: Colorizer, tmp_path: Path
+) -> None:
+    small = cv2.resize(scene(4)[40:136, 60:188], (128, 96))
+    picture = np.stack([small * 2.5, small * 1.5 + 40, small], 2).clip(0, 255).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "still.png"), picture)
+    still = read_still(tmp_path / "still.png", 96)
+    light = np.ascontiguousarray(np.rot90(still.lightness, -turns))
+    film = [SmallFrame(Frame(0, 0, 1, np.zeros((4, 4), np.uint8), SPEC), light, True)]
+    wishes = Wishes((), find_references(tmp_path / "still.png"), turns=turns)
+    with make_guide(lambda: iter(film), wishes, 96, tiny, lambda line: None) as guide:
+        points = guide.points(0)
+    height, width = light.shape
+    assert points is not None and len(points) == height * width // 64
+    truth = np.rot90(still.ab, -turns, axes=(1, 2))
+    rows, columns = points[:, :2].astype(int).T
+    around = cv2.blur(truth.transpose(1, 2, 0), (8, 8))[rows, columns]
+    assert np.abs(points[:, 2:4] - around).mean() < 3
+
+
 def test_the_very_frame_as_a_still_gives_its_colours_back(tmp_path: Path) -> None:
     """With the network that ships: true colours nowhere near a guess."""
     source = make(Clip("film.mkv", frames=2, width=96, height=64, codec="ffv1"), tmp_path)

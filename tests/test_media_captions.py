@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 from clips import Clip, make
 from test_interlaced import Tape, record
 from test_media_writer import rewrite
 
+from vidcolor.frames import SmallFrame
 from vidcolor.media.captions import CaptionReader, captions_of
+from vidcolor.media.decode import decode
 from vidcolor.media.probe import probe
+from vidcolor.media.released import released
 from vidcolor.settings import EncoderSettings
 from vidcolor.verify import verify
 
@@ -114,6 +119,15 @@ def test_an_encoder_without_room_for_them_is_named(tmp_path: Path) -> None:
     found = verify(source, target)
     (check,) = (check for check in found.checks if check.name == "captions")
     assert check.outcome == "note" and "11 frames" in check.says and found.passed
+
+
+def test_pictures_with_captions_are_not_let_go_of(tmp_path: Path) -> None:
+    film = probe(captioned(make(CLIP, tmp_path)))
+    # As of a picture whose luma is made anew.
+    frames = [replace(frame, luma=np.array(frame.luma)) for frame in decode(film)]
+    light = np.zeros((32, 32), np.float32)
+    after = list(released(SmallFrame(frame, light, False) for frame in frames))
+    assert [small.frame.owner is None for small in after] == [n == 5 for n in range(12)]
 
 
 def test_lost_captions_are_found(tmp_path: Path) -> None:

@@ -83,6 +83,17 @@ def test_a_killed_run_goes_on_to_the_same_result(
     assert [item["step"] for item in metrics(whole.run)] == [2, 2, 4, 4, 6, 6]
 
 
+def test_a_rate_of_decay_that_was_changed_counts(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    for decay in (0.0, 50.0):
+        own = replace(recipe, run=str(tmp_path / f"{decay:g}"), weight_decay=0.0)
+        train_until(5, own, monkeypatch)
+        made.append(_weights(loop.train(replace(own, weight_decay=decay), quiet)))
+    assert any(not torch.equal(made[0][name], made[1][name]) for name in made[0])
+
+
 @pytest.fixture
 def handlers() -> Iterator[None]:
     """Those of the command line; in the background, Ctrl-C may come to nothing."""
@@ -474,6 +485,28 @@ def test_two_processes_train_one_network(photos: Path, tmp_path: Path) -> None:
     assert card["images_seen"] == 3 * 2 + 3 * 4
     assert [item["step"] for item in metrics(recipe.run)] == [2, 3, 4, 6, 6]
     load_net(tmp_path / "run" / "weights.safetensors")
+
+
+def test_processes_that_see_different_folders_are_refused(photos: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(photos, tmp_path / "first")
+    loop.train(recipe, quiet)
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        port = door.getsockname()[1]
+    start = multiprocessing.get_context("spawn").Process
+    recipes = [recipe, replace(recipe, run=str(tmp_path / "second"))]
+    ranks = [
+        start(target=train_as_rank, args=(k, 2, port, recipes[k], tmp_path, True)) for k in range(2)
+    ]
+    for process in ranks:
+        process.start()
+    for process in ranks:
+        process.join(60)
+        process.kill()
+    assert [process.exitcode for process in ranks] == [0, 0]
+    for k in range(2):
+        told = (tmp_path / f"rank-{k}.txt").read_text(encoding="utf-8")
+        assert "not the same for every process" in told
 
 
 def test_processes_that_cannot_work_together_are_refused(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from torch import nn
 from training import photo, photo_folder, quiet
 
-from vidcolor.errors import ModelError
+from vidcolor.errors import ModelError, SettingsError
 from vidcolor.models.checkpoint import write_checkpoint
 from vidcolor.models.chromanet.bins import nodes
 from vidcolor.models.chromanet.config import NetConfig
@@ -32,6 +34,7 @@ from vidcolor.train.known import find_out
 from vidcolor.train.network import build_net, export
 from vidcolor.train.photos import PhotoSet, load_photos
 from vidcolor.train.recipe import Recipe
+from vidcolor.train.start import fill as start
 
 PHOTOS = PhotoSet((photo(0),), ("a",), 0, 0)
 CPU = torch.device("cpu")
@@ -174,7 +177,7 @@ def test_labels_are_folders_or_what_the_classifier_says(tmp_path: Path) -> None:
     found = find_out(recipe, photos, CPU, lines.append)
     assert found.kinds == 2
     inner = [name.startswith("inner/") for name in photos.names]
-    assert found.labels is not None and found.labels.tolist() == [int(item) for item in inner]
+    assert found.labels is not None and found.labels.tolist() == [int(not item) for item in inner]
     assert "the folders of the photos" in lines[-1]
 
     alone = photos.subset([k for k, inside in enumerate(inner) if not inside])
@@ -182,6 +185,51 @@ def test_labels_are_folders_or_what_the_classifier_says(tmp_path: Path) -> None:
     assert "best guesses of lite0" in lines[-1]
     assert found.labels is not None and len(found.labels) == 3
     assert int(found.labels.max()) + 1 == found.kinds
+
+
+def test_kinds_are_the_folders_however_the_photos_are_given(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("forest", "beach")]
+    for folder in folders:
+        folder.mkdir()
+        for seed in range(2):
+            cv2.imwrite(str(folder / f"{seed}.png"), photo(seed))
+    listed = tmp_path / "list.txt"
+    listed.write_text("forest/0.png\nforest/1.png\nbeach/0.png\nbeach/1.png\n", encoding="utf-8")
+    recipe = Recipe(network="fusionnet", loss="l2", classification=0.1, labels="folders")
+    for sources in (folders, [listed]):
+        found = find_out(recipe, load_photos(sources, 64), CPU, quiet)
+        assert found.kinds == 2
+        assert found.labels is not None and found.labels.tolist() == [1, 1, 0, 0]
+    with pytest.raises(SettingsError, match="all photos lie in one folder"):
+        find_out(recipe, load_photos(folders[:1], 64), CPU, quiet)
+
+
+@pytest.mark.parametrize("recipe", NEW, ids=lambda r: f"{r.network}-{r.embedding}-{r.space}")
+def test_what_answers_is_what_colours_come_from(recipe: Recipe) -> None:
+    """With its weights and biases at 0, all that is shown looks alike."""
+    torch.manual_seed(0)
+    net = build_net(recipe, PHOTOS, labels=0).eval()
+    light = torch.rand(2, 1, 32, 32) * 100
+    with torch.no_grad():
+        before = net.chroma(net(light))
+        for value in net.answer().parameters():
+            value.zero_()
+        after = net.chroma(net(light))
+    assert len([*net.answer().parameters()]) <= 2
+    assert before.flatten().std() > 0
+    assert after.flatten(2).std(2).max() < 1e-5
+
+
+def test_weights_of_another_space_are_no_start(tmp_path: Path) -> None:
+    painted = Recipe(network="tanhnet", width=8, loss="l2", space="yuv")
+    path = tmp_path / "weights.safetensors"
+    export(build_net(painted, PHOTOS), path, {"steps": 0})
+    build_net(replace(painted, start_from=str(path)), PHOTOS)
+    start(build_net(painted, PHOTOS), path)
+    with pytest.raises(ModelError, match="its answers are yuv, those of the recipe's network lab"):
+        start(build_net(replace(painted, space="lab"), PHOTOS), path)
+    with pytest.raises(ModelError, match="weights of tanhnet, not of unet"):
+        start(build_net(Recipe(network="unet", width=8, loss="l1"), PHOTOS), path)
 
 
 def test_embeddings_are_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ import pytest
 import torch
 from networks import TINY
 
+from vidcolor.errors import SettingsError
 from vidcolor.models.chromanet.config import NetConfig
 from vidcolor.models.chromanet.net import ChromaNet
 from vidcolor.train import loop, network
@@ -99,8 +100,11 @@ def metrics(run: str) -> list[dict[str, float]]:
     return found
 
 
-def train_as_rank(rank: int, count: int, port: int, recipe: Recipe, out: Path) -> None:
-    """What torchrun would start as one of ``count`` processes; writes what its network became."""
+def train_as_rank(
+    rank: int, count: int, port: int, recipe: Recipe, out: Path, refused: bool = False
+) -> None:
+    """What torchrun would start as one of ``count`` processes; writes what its network became, or
+    why it was ``refused``."""
     os.environ |= {
         "WORLD_SIZE": str(count),
         "RANK": str(rank),
@@ -124,6 +128,11 @@ def train_as_rank(rank: int, count: int, port: int, recipe: Recipe, out: Path) -
     network.net_config = tiny_config
     loop.build_net = keep  # type: ignore[attr-defined]
     lines: list[str] = []
+    if refused:
+        with pytest.raises(SettingsError) as error:
+            loop.train(recipe, lines.append)
+        (out / f"rank-{rank}.txt").write_text(str(error.value), encoding="utf-8")
+        return
     loop.train(recipe, lines.append)
     digest = hashlib.sha256()
     for value in nets[0].state_dict().values():

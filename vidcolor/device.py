@@ -162,8 +162,10 @@ def record(step: Callable[[], torch.Tensor], device: torch.device) -> Callable[[
                 step()
         torch.cuda.current_stream(device).wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
-        # Other threads may use the device meanwhile, for another network.
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        # Other threads may use the device meanwhile, for another network. Where recording fails,
+        # `graph` itself leaves the thread on its stream.
+        before = torch.cuda.stream(torch.cuda.current_stream(device))
+        with before, torch.cuda.graph(graph, capture_error_mode="thread_local"):
             result = step()
 
     def replay() -> torch.Tensor:

@@ -34,6 +34,7 @@ from vidcolor.media.colortags import keeps_chroma
 from vidcolor.media.count import frames_before
 from vidcolor.media.damage import DecodeReport
 from vidcolor.media.decode import decode
+from vidcolor.media.released import released
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.noticed import mended
 from vidcolor.paint import paint
@@ -97,6 +98,8 @@ class Pipeline:
         self.seen = ColorWatch(settings.keep_color, self._before, settings.range.first_frame or 0)
         self._damage = DecodeReport(recent=deque())
         self._counts: deque[Counter[str]] = deque()
+        self._lean = False
+        """Whether frames are but painted, and pictures let go of that nothing needs for it."""
         self.seeks = True
         """Whether the file's own times say which frame is meant; not where they were mended."""
 
@@ -148,6 +151,7 @@ class Pipeline:
         """Each frame, from ``resume`` on, with chroma planes of ``shape`` (height, width): by
         fields where the target ``marks`` them. With ``once`` one chunk, and the next one's first
         frame, whose colour is of no use."""
+        self._lean = True
         frames = self._watch.timed("wait for colour", self.colored(stack, resume, once=once))
 
         def stage() -> Iterator[PaintedFrame]:
@@ -224,6 +228,8 @@ class Pipeline:
     ) -> Iterator[SmallFrame]:
         """The frames with their small lightness, in shots and chunks."""
         marked = self._marked(frames, self.seen)
+        if self._lean:
+            marked = released(marked)
         if self._length is None:
             return marked
         return in_chunks(marked, self._length, resume, once=once)

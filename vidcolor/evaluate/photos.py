@@ -89,13 +89,12 @@ def make_case(name: str, picture: NDArray[np.uint8], size: tuple[int, int]) -> C
     """The case of a picture, (h, w, 3) uint8 R'G'B', that the network sees at ``size`` (h, w)."""
     rgb = np.asarray(picture, np.float32) / np.float32(255)
     lab = metrics.lab_of(rgb)
-    small = cv2.resize(lab[..., 0], size[::-1], interpolation=cv2.INTER_AREA)
     grey = metrics.rgb_of(lab[..., 0], np.zeros_like(lab[..., 1:]))
     return Case(
         name=name,
         lab=lab,
         rgb=rgb,
-        lightness=np.asarray(small, np.float32),
+        lightness=scaled(np.ascontiguousarray(lab[..., 0], np.float32), size),
         grey_psnr=_psnr(grey, rgb),
         grey_ssim=metrics.ssim(grey, rgb),
     )

@@ -1,7 +1,6 @@
 """The same thing in another picture: sure matches between features.
 
-A match is sure if the two places are each other's best, are alike enough, and, for a single place
-that is looked for, if nothing elsewhere comes close (Lowe's ratio, IJCV 2004, as a difference).
+A match is sure if the two places are each other's best, and are alike enough.
 """
 
 from __future__ import annotations
@@ -23,6 +22,8 @@ ALIKE = 0.55
 a clip's first frame and its fortieth were 2 to 6 units of ab from the truth, on six clips."""
 STRANGE = 0.3
 """Below this a tracked point has come off its thing."""
+_AT_ONCE = 1024
+"""Points compared with a picture at a time: the comparison is a number for each of its cells."""
 _NEAR = 1.5
 """Cells by which the way there and back may miss."""
 
@@ -79,16 +80,27 @@ def find(source: Source, wanted: Indices, features: Float32) -> tuple[Indices, F
 
     The indices found, and their places (M, 2) there, in cells.
     """
+    found = [
+        _find(source, wanted[start : start + _AT_ONCE], features)
+        for start in range(0, max(len(wanted), 1), _AT_ONCE)
+    ]
+    indices, places = zip(*found, strict=True)
+    return np.concatenate(indices), np.concatenate(places)
+
+
+def _find(source: Source, wanted: Indices, features: Float32) -> tuple[Indices, Float32]:
     _, width, channels = features.shape
     there = features.reshape(-1, channels)
     alike = source.known[wanted] @ there.T
     best = alike.argmax(axis=1)
+    likeness = np.take_along_axis(alike, best[:, None], 1)[:, 0]
+    del alike
     back = there[best] @ source.features.reshape(-1, channels).T
     rows, columns = np.divmod(back.argmax(axis=1), source.features.shape[1])
     missed = np.maximum(
         np.abs(rows - source.places[wanted, 0]), np.abs(columns - source.places[wanted, 1])
     )
-    sure = (alike.max(axis=1) > ALIKE) & (missed <= _NEAR)
+    sure = (likeness > ALIKE) & (missed <= _NEAR)
     places = np.stack(np.divmod(best[sure], width), axis=1).astype(np.float32)
     return wanted[sure], places
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from vidcolor.errors import SettingsError
 from vidcolor.gamut import lab
+from vidcolor.scaling import scaled
 from vidcolor.shrink import working_size
 from vidcolor.transfer import linear
 
@@ -53,7 +54,7 @@ def read_still(path: Path, short_side: int) -> Still:
         raise SettingsError(f"{path}: not a picture that can be read; give a JPEG or PNG file")
     height, width = image.shape[:2]
     size = working_size(width, height, Fraction(1), short_side)
-    small = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
+    small = scaled(np.asarray(image, np.uint8), size)
     light = linear(np.asarray(small[..., ::-1], np.float64) / 255, "sdr")
     found = lab(without_cast(light))
     if np.hypot(found[..., 1], found[..., 2]).mean() < _GREY:

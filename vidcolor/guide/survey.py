@@ -131,7 +131,10 @@ def make_guide(
     stills = []
     for item in wishes.references:
         still = read_still(item.path, short_side)
-        stills.append((item, grid(features(still.lightness), still.ab, wishes.strength)))
+        # As the film's frames lie: features are not those of what is turned.
+        light = np.ascontiguousarray(np.rot90(still.lightness, -wishes.turns))
+        ab = np.rot90(still.ab, -wishes.turns, axes=(1, 2))
+        stills.append((item, grid(features(light), ab, wishes.strength)))
     survey = _Survey(wishes, stills, features, colorizer, warn)
     try:
         return survey.run(frames)

@@ -33,6 +33,10 @@ class TrainableNet(nn.Module):
         """What ``forward`` returned to colours in ``space``, -1 … 1: (N, 2, h, w) float32."""
         return self.decode(output) / AB_SCALE
 
+    def answer(self) -> nn.Module:
+        """The layer that answers: of most networks the last one with weights."""
+        return [layer for layer in self.modules() if [*layer.parameters(recurse=False)]][-1]
+
     def shape(self) -> dict[str, Any]:
         """What tells, with the arrays' own shapes, how to build the network again."""
         return {}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vidcolor.errors import ModelError
+from vidcolor.errors import ModelError, SettingsError
 from vidcolor.models.fusionnet.classifier import SIDE, published
 from vidcolor.models.lab import lab_from_rgb
 from vidcolor.models.torch_state import load_file
@@ -37,14 +37,22 @@ class Known:
 
 
 def find_out(recipe: Recipe, photos: PhotoSet, device: torch.device, log: Log) -> Known:
-    """What the recipe wants to know of its photos. Raises ModelError and TargetError."""
+    """What the recipe wants to know of its photos.
+
+    Raises SettingsError, ModelError and TargetError.
+    """
     embeddings = labels = None
     kinds = 0
     if recipe.cache:
         embeddings = _embeddings(recipe, photos, recipe.embedding, device, log)
     if recipe.classification:
-        folders = [str(PurePosixPath(name).parent) for name in photos.names]
+        folders = photos.folders or ("",) * len(photos.names)
         names = sorted(set(folders))
+        if recipe.labels == "folders" and len(names) < 2:
+            raise SettingsError(
+                "labels = 'folders': all photos lie in one folder; give those of each kind one of "
+                "their own, or take labels = 'classifier'"
+            )
         if recipe.labels == "folders" or (recipe.labels == "auto" and len(names) > 1):
             labels = torch.tensor([names.index(folder) for folder in folders])
             kinds = len(names)

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from vidcolor.device import OutOfMemory, describe, pick_dtype
-from vidcolor.errors import DeviceError, ModelError
+from vidcolor.errors import DeviceError, ModelError, SettingsError
 from vidcolor.textfile import write_text, writing
 from vidcolor.train.batches import batches
 from vidcolor.train.costs import Costs, terms_of
@@ -131,9 +131,14 @@ def _train(recipe: Recipe, ranks: Ranks, log: Log, given: PhotoSet | None) -> Pa
     trained = Trained(net, average, optimiser, terms_of(recipe), adversary)
     state, sums = State(), torch.zeros(len(trained.terms), device=device)
     last = run / "last.pt"
-    if last.is_file():
+    goes_on = last.is_file()
+    if not ranks.alike(float(goes_on)):
+        raise _unshared(last)
+    if goes_on:
         state, saved_sums = restore(last, trained)
         sums.copy_(saved_sums)
+        if not ranks.alike(float(state.step)):
+            raise _unshared(last)
         log(f"continuing from step {state.step}")
     elif recipe.start_from:
         log(f"starting from {recipe.start_from}")
@@ -181,6 +186,8 @@ def _train(recipe: Recipe, ranks: Ranks, log: Log, given: PhotoSet | None) -> Pa
                     group["lr"] = rate * factor
                 terms = shares.backward(costs, batch)
                 ranks.average(net)
+                if ranks.count > 1:
+                    shares.take_norms()
                 nn.utils.clip_grad_norm_(net.parameters(), recipe.clip)
                 optimiser.step()
                 optimiser.zero_grad(set_to_none=True)
@@ -237,6 +244,13 @@ def _train(recipe: Recipe, ranks: Ranks, log: Log, given: PhotoSet | None) -> Pa
         )
         return last
     return weights
+
+
+def _unshared(last: Path) -> SettingsError:
+    return SettingsError(
+        f"{last}: not the same for every process; on several machines the run's folder must be one "
+        "that all of them see"
+    )
 
 
 def _given_up(state: State, recipe: Recipe) -> bool:

@@ -62,7 +62,7 @@ def _groups(net: TrainableNet, recipe: Recipe) -> list[dict[str, Any]]:
     else:
         parts = [(1.0, list(net.parameters()))]
     groups: list[dict[str, Any]] = []
-    last = {id(parameter) for parameter in list(net.parameters())[-2:]}
+    last = {id(parameter) for parameter in net.answer().parameters()}
     for factor, parameters in parts:
         shared = {"factor": factor, "weight_decay": recipe.weight_decay}
         trained = [p for p in parameters if p.requires_grad]

@@ -34,7 +34,8 @@ _NAMED = 3
 class PhotoSet:
     """Decoded photos, (h, w, 3) uint8 RGB each, their names, and how many were left out.
 
-    ``spoilt`` are the names of the first unreadable ones.
+    ``spoilt`` are the names of the first unreadable ones. ``folders`` are those that the photos lie
+    in, empty for what lies in none.
     """
 
     images: tuple[NDArray[np.uint8], ...]
@@ -44,6 +45,7 @@ class PhotoSet:
     unwanted: int = 0
     small: int = 0
     spoilt: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
 
     @property
     def named(self) -> str:
@@ -65,6 +67,7 @@ class PhotoSet:
             self,
             images=tuple(self.images[k] for k in chosen),
             names=tuple(self.names[k] for k in chosen),
+            folders=tuple(self.folders[k] for k in chosen) if self.folders else (),
         )
 
 
@@ -84,18 +87,22 @@ def load_photos(
     when a source does not exist or nothing is left.
     """
     sources = list(sources)
-    images, names, spoilt = [], [], []
+    images, names, spoilt, folders = [], [], [], []
+    places: deque[str] = deque()
+    """The folders of those that are being decoded."""
     small = grey = unwanted = 0
 
     def chosen() -> Iterator[tuple[str, bytes]]:
         nonlocal unwanted
         for name, place, data in encoded_photos(sources):
             if wanted is None or wanted(name, place):
+                places.append(_folder(name, place))
                 yield name, data
             else:
                 unwanted += 1
 
     for name, image in _decoded(chosen(), short_side, threads):
+        folder = places.popleft()
         if image is None:
             spoilt.append(name)
         elif min(image.shape[:2]) < LEAST_SIDE:
@@ -105,6 +112,7 @@ def load_photos(
         else:
             images.append(image)
             names.append(name)
+            folders.append(folder)
             if limit is not None and len(images) >= limit:
                 break
     found = PhotoSet(
@@ -115,11 +123,20 @@ def load_photos(
         unwanted,
         small,
         tuple(spoilt[:_NAMED]),
+        tuple(folders),
     )
     if not images:
         where = ", ".join(str(source) for source in sources)
         raise SourceError(f"no colour photo: {found.left_out} in {where}")
     return found
+
+
+def _folder(name: str, place: str) -> str:
+    """The folder that a photo lies in, within its source, or itself that; shards are none."""
+    parent = str(PurePosixPath(name).parent)
+    if parent == ".":
+        return "" if place.lower().endswith(_TARS) else place
+    return parent
 
 
 def _decoded(

@@ -83,6 +83,14 @@ class Ranks:
             value /= self.count
         return value
 
+    def alike(self, value: float) -> bool:
+        """Whether ``value`` is the same in every process; all are told the same."""
+        if self.count == 1:
+            return True
+        said = torch.tensor([value, -value], dtype=torch.float64)
+        dist.all_reduce(said, dist.ReduceOp.MAX, group=self.talk)
+        return bool(said[0] == -said[1])
+
     def in_turn(self, work: Callable[[], Result]) -> Result:
         """Do ``work``, the others once the first process has done it: they find what it keeps."""
         if not self.first:

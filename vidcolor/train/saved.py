@@ -122,7 +122,7 @@ def restore(path: Path, trained: Trained) -> tuple[State, Tensor]:
         _check(path, saved.get("config"), _config(trained))
         trained.net.load_state_dict(saved["net"])
         trained.average.load_state_dict(saved["average"])
-        trained.optimiser.load_state_dict(saved["optimiser"])
+        _load_moments(trained.optimiser, saved["optimiser"])
         if trained.adversary:
             trained.adversary.load_state_dict(saved["adversary"])
         return State(**saved["state"]), saved["sums"]
@@ -130,6 +130,14 @@ def restore(path: Path, trained: Trained) -> tuple[State, Tensor]:
         raise ModelError(
             f"{path}: this checkpoint does not fit the recipe: {misfit(error)}. {_REMEDY}"
         ) from error
+
+
+def _load_moments(optimiser: Optimizer, saved: dict[str, Any]) -> None:
+    """What it has gathered; how it steps is for the recipe to say, which may have changed."""
+    groups = [{k: v for k, v in group.items() if k != "params"} for group in optimiser.param_groups]
+    optimiser.load_state_dict(saved)
+    for group, own in zip(optimiser.param_groups, groups, strict=True):
+        group.update(own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +161,12 @@ def read_best(path: Path) -> Best:
 def read_average(path: Path) -> dict[str, Tensor]:
     """The averaged weights in a ``.pt`` file of a run. Raises ModelError."""
     return _read_back(path, lambda saved: saved["average"])
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """What the network of a run is, beside its arrays; empty where nothing tells. Raises
+    ModelError."""
+    return _read_back(path, lambda saved: dict(saved.get("config") or {}))
 
 
 def _read_back(path: Path, take: Callable[[dict[str, Any]], Part]) -> Part:

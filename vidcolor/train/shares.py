@@ -61,6 +61,16 @@ class Shares:
         self._join_norms()
         return torch.stack([terms for terms, _ in done]).sum(0)
 
+    @torch.no_grad()
+    def take_norms(self) -> None:
+        """Give every part the statistics that the network's norms have now, changed from outside:
+        after a resume they would begin with these."""
+        for norm, *others in zip(*(net.modules() for net in self._nets), strict=True):
+            if isinstance(norm, nn.BatchNorm2d) and norm.training:
+                for name in ("running_mean", "running_var"):
+                    for other in others:
+                        getattr(other, name).copy_(getattr(norm, name))
+
     def _part(
         self, net: TrainableNet, batch: Batch, weight: float, costs: Costs
     ) -> tuple[Tensor, tuple[Tensor, ...]]:

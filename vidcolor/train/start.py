@@ -13,8 +13,9 @@ from vidcolor.models.checkpoint import read_checkpoint
 from vidcolor.models.chromanet import load
 from vidcolor.models.chromanet.net import ChromaNet
 from vidcolor.models.chromanet.parts import ConvUnit
+from vidcolor.models.trainable import TrainableNet
 from vidcolor.train.narrow import narrowed
-from vidcolor.train.saved import misfit, read_average
+from vidcolor.train.saved import misfit, read_average, read_config
 
 
 def continue_from(path: Path, net: ChromaNet, pictures: Iterable[Tensor]) -> None:
@@ -40,14 +41,23 @@ def continue_from(path: Path, net: ChromaNet, pictures: Iterable[Tensor]) -> Non
     fill_from(net, new | state, path)
 
 
-def fill(net: nn.Module, path: Path) -> None:
+def fill(net: TrainableNet, path: Path) -> None:
     """Fill ``net``, of an architecture whose weights are as they were trained, with those in
     ``path``. Raises ModelError when they do not fit."""
     if path.suffix == ".pt":
-        state = read_average(path)
+        state, config = read_average(path), read_config(path)
+        architecture = config.get("network", net.architecture)
     else:
-        arrays = read_checkpoint(path).state
-        state = {name: torch.from_numpy(value) for name, value in arrays.items()}
+        checkpoint = read_checkpoint(path)
+        state = {name: torch.from_numpy(value) for name, value in checkpoint.state.items()}
+        architecture, config = checkpoint.architecture, checkpoint.config
+    # Arrays of one shape may be of two networks, and answer in two spaces.
+    if architecture != net.architecture:
+        raise ModelError(f"{path}: weights of {architecture}, not of {net.architecture}")
+    if config.get("space", net.space) != net.space:
+        raise ModelError(
+            f"{path}: its answers are {config['space']}, those of the recipe's network {net.space}"
+        )
     fill_from(net, state, path)
 
 

@@ -96,8 +96,12 @@ class Generator(nn.Module):
         side = min(lightness.shape[2:])
         square = F.interpolate(lightness, (side, side), mode="bilinear", antialias=True)
         grey = grey_of(square.clamp(0, 100))
-        mean, std = (grey.new_tensor(values)[:, None, None] for values in (_MEAN, _STD))
-        rgb = self._through((grey - mean) / std) * std + mean
+        # Number by number: a tensor made of numbers is a copy to the device, which waits for it
+        # and cannot be recorded.
+        ways = tuple(zip(_MEAN, _STD, strict=True))
+        picture = torch.cat([(grey - mean) / std for mean, std in ways], 1)
+        parts = self._through(picture).unbind(1)
+        rgb = torch.stack([x * std + mean for x, (mean, std) in zip(parts, ways, strict=True)], 1)
         return torch.cat((rgb, grey), 1)
 
     def decode(self, pictures: Tensor) -> Tensor:

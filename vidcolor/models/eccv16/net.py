@@ -114,5 +114,8 @@ class EccvNet(Trunk):
         ab: Tensor = self.model_out(shares) * AB_SCALE
         return ab
 
+    def answer(self) -> nn.Module:
+        return self.model8[-1]  # Behind it is only the table of colours.
+
     def shape(self) -> dict[str, Any]:
         return {"temperature": self.temperature}
