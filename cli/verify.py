@@ -12,7 +12,7 @@ from vidcolor.errors import VerificationError
 from vidcolor.settings import Settings
 
 from .flags import Duration, Fps, Sound, Start
-from .options import parse_range, with_range, with_rate
+from .options import parse_range, with_limits, with_range, with_rate
 from .progress import show_progress
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ def verify(
     duration: Duration = None,
     fps: Fps = None,
     sound: Sound = None,
+    limits: Annotated[
+        str | None, Option(metavar="K=N[,K=N]", help="pixels, frames, streams.")
+    ] = None,
     lossless: Annotated[
         bool, Option("--lossless", help="Every luma sample must be the same, in any codec.")
     ] = False,
@@ -40,7 +43,7 @@ def verify(
     Reads both films through. Ends with exit code 7 if anything was changed or lost.
     """
     settings = with_range(Settings(), parse_range(frames, start, duration), overwrite=False)
-    settings = with_rate(settings, fps, sound)
+    settings = with_limits(with_rate(settings, fps, sound), limits, strict=False)
     found = check(source, target, settings, lossless=lossless or None, quiet=quiet, alone=True)
     if as_json:
         print(found.to_json())
@@ -75,6 +78,7 @@ def check(
             settings.range,
             rate=settings.rate,
             sound=settings.sound,
+            limits=settings.limits,
             lossless=lossless,
             progress=progress,
         )

@@ -104,3 +104,10 @@ def test_verifying_does_not_load_torch(clip: Clips) -> None:
         "assert run(['verify', film, film]) == 0; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, str(clip("plain.mp4"))], check=True, timeout=60)
+
+
+def test_limits_hold_for_comparing_too(clip: Clips, capsys: pytest.CaptureFixture[str]) -> None:
+    film = str(clip("sound.mp4"))
+    assert run(["verify", film, film, "--limits", "pixels=100", "-q"]) == 3
+    assert "--limits pixels=" in capsys.readouterr().err
+    assert run(["verify", film, film, "-q"]) == 0

@@ -84,6 +84,18 @@ def test_a_file_that_goes_while_it_is_claimed_is_not_the_one(
 
 
 @posix
+def test_another_name_of_a_finished_file_is_not_written_to(tmp_path: Path) -> None:
+    """As a run leaves it that is killed between the two steps of putting its file in place."""
+    part, done = tmp_path / ".film.part", tmp_path / "film"
+    done.write_bytes(b"finished")
+    os.link(done, part)
+    claim = Claim(part)
+    assert part.read_bytes() == b""
+    part.write_bytes(b"new")
+    assert done.read_bytes() == b"finished"
+    claim.release()
+
+
 def test_where_nothing_can_be_locked_work_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

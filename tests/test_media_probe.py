@@ -13,7 +13,9 @@ from conftest import Clips
 
 from vidcolor.errors import NoVideoError, SourceError, SourceNotFoundError, VidcolorError
 from vidcolor.frames import ColorSpec, VideoInfo
+from vidcolor.media.decode import decode
 from vidcolor.media.probe import probe
+from vidcolor.settings import LimitSettings
 
 
 @pytest.mark.parametrize("name", CLIPS)
@@ -155,3 +157,32 @@ def test_what_is_raised_where_a_film_is_told_of_is_no_fault_of_its_own(clip: Cli
     with pytest.raises(ValueError, match=r"^mine$") as caught:
         probe(clip("plain.mp4"), described=refuse)
     assert not isinstance(caught.value, VidcolorError)
+
+
+def test_texts_of_old_files_are_read_as_western_european(tmp_path: Path) -> None:
+    path = make(Clip("film.avi", codec="mpeg4", title="Les Mis#rables \u00e0 Paris"), tmp_path)
+    utf8 = path.read_bytes()
+    assert probe(path).metadata["title"] == "Les Mis#rables \u00e0 Paris"
+    old = utf8.replace("\u00e0 Paris".encode(), b"\xe0 Paris ").replace(b"Mis#", b"Mis\xe9")
+    path.write_bytes(old)
+    assert probe(path).metadata["title"].rstrip() == "Les Mis\u00e9rables \u00e0 Paris"
+
+
+def test_sound_longer_than_the_picture_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "film.mkv"
+    with av.open(str(path), "w") as output:
+        picture = output.add_stream("libx264", rate=25)
+        picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
+        sound = output.add_stream("pcm_s16le", rate=8000, layout="mono")
+        for number in range(25):
+            frame = av.VideoFrame(64, 48, "yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            output.mux(picture.encode(frame))
+        output.mux(picture.encode(None))
+        for number in range(40):
+            heard = av.AudioFrame("s16", "mono", 800)
+            heard.pts, heard.sample_rate = number * 800, 8000
+            output.mux(sound.encode(heard))
+    info = probe(path)
+    assert info.duration == 1 and info.frame_count == 25
+    assert len(list(decode(info, limits=LimitSettings(strict=True)))) == 25

@@ -26,7 +26,7 @@ from vidcolor.media.probe import probe
 from vidcolor.media.series import as_source, series_at
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.plan import as_written
-from vidcolor.settings import RangeSettings, Settings
+from vidcolor.settings import LimitSettings, RangeSettings, Settings
 from vidcolor.verify import verify
 from vidcolor_cli.main import run
 from vidcolor_cli.options import parse_rate
@@ -425,3 +425,23 @@ def test_who_compares_pictures_without_a_rate_is_told(
     reel = scan(tmp_path / "reel")
     assert run(["verify", str(reel), str(tmp_path / "none.mkv")]) != 0
     assert "tell no frame rate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("first", ["rgb24", "gray", "monob"])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_grey_among_colour_means_the_same(first: str, suffix: str, tmp_path: Path) -> None:
+    """A ramp over all codes, of black-and-white, grey and R'G'B' pictures in turn."""
+    ramp = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (48, 1))
+    names = [first, "rgb24", "gray"]
+    for number, name in enumerate(names):
+        grey = as_frame((ramp,), "gray")
+        codec: Any = av.CodecContext.create("png" if suffix == "png" else "tiff", "w")
+        codec.width, codec.height, codec.pix_fmt, codec.time_base = 64, 48, name, Fraction(1, 25)
+        picture = grey.reformat(format=name)
+        picture.pts = 0
+        packets = [*codec.encode(picture), *codec.encode(None)]
+        (tmp_path / f"f_{number:04}.{suffix}").write_bytes(b"".join(map(bytes, packets)))
+    info = probe(tmp_path)
+    _, colored, plain = decode(info, limits=LimitSettings(strict=True))
+    assert np.abs(colored.luma.astype(int) - plain.luma).max() <= 1
+    assert colored.luma.max() - colored.luma.min() in (219, 255)

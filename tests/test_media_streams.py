@@ -556,7 +556,7 @@ def test_far_too_many_lines_at_a_time_do_not_pile_up_either() -> None:
     overlay = Overlay(5000)
     for number in range(100):
         list(overlay.add(Cue(number, 1_000_000, (Run(str(number)),))))
-    assert len(overlay._shown) == 8
+    assert len(overlay._shown) == 64
 
 
 @pytest.mark.parametrize("codec", SOURCES)

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -449,6 +450,45 @@ def test_metadata_by_keys_stays_so(clip: Clips, tmp_path: Path) -> None:
     assert line.startswith("mp4 has no place for the film's metadata ")
     assert "director" in line.lower()
     assert "title" not in line
+
+
+def test_tags_that_have_no_place_do_not_cost_the_cover(
+    clip: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = probe(clip("covered.mp4"))
+    tagged = replace(info, metadata={**info.metadata, "title": "A film", "iTunEXTC": "x"})
+    monkeypatch.setitem(rewrite.__globals__, "probe", lambda path: tagged)
+    writer = rewrite(info.path, tmp_path / "out.mp4")
+    monkeypatch.undo()
+    with av.open(str(writer.path)) as made:
+        assert [s for s in made.streams.video if s.disposition & Disposition.attached_pic]
+        assert made.metadata["title"] == "A film"
+    assert any("no place for the film's metadata iTunEXTC" in line for line in writer.warnings)
+
+
+def test_a_cover_keeps_its_title_in_matroska(clip: Clips, tmp_path: Path) -> None:
+    plain, titled = rewrite(clip("covered.mp4"), tmp_path / "plain.mkv").path, tmp_path / "film.mkv"
+    with av.open(str(plain)) as old, av.open(str(titled), "w") as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        still = next(s for s in old.streams if s.disposition & Disposition.attached_pic)
+        data = next(bytes(p) for p in old.demux(still) if p.size)
+        new.add_attachment("cover.png", "image/png", data).metadata["title"] = "The poster"
+        old.seek(0)
+        for packet in old.demux(old.streams.video[0]):
+            if packet.size:
+                packet.stream = stream
+                new.mux(packet)
+    writer = rewrite(titled, tmp_path / "out.mkv")
+    with av.open(str(writer.path)) as made:
+        titles = [s.metadata.get("title") for s in made.streams]
+    assert "The poster" in titles
+
+
+def test_mpeg4_takes_films_with_fine_clocks(tmp_path: Path) -> None:
+    source = make(Clip("film.ts", frames=12), tmp_path)
+    target = tmp_path / "out.mp4"
+    rewrite(source, target, EncoderSettings(codec="mpeg4"))
+    assert times(target) == [Fraction(n, 25) for n in range(12)]
 
 
 def test_webm_has_no_place_for_fonts(clip: Clips, tmp_path: Path) -> None:

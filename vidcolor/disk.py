@@ -139,7 +139,11 @@ class Claim:
             try:
                 # Whoever had it before may have removed or renamed it since it was opened here.
                 if not _lock(self._handle) or _is(path, os.fstat(self._handle)):
-                    return
+                    if os.fstat(self._handle).st_nlink < 2:
+                        return
+                    # A run was killed while it put its file in place: this is another name of what
+                    # is finished now, and is not to be written to.
+                    path.unlink()
             except BaseException:
                 self.release()
                 raise

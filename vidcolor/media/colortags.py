@@ -46,9 +46,14 @@ def color_tags(frame: av.VideoFrame, picture: Picture) -> ColorTags:
     )
 
 
+def grey_is_full(codec: str) -> bool:
+    """Whether grey pictures of a ``codec`` span the full range where nothing is said of it."""
+    return codec not in _STUDIO_BY_DEFAULT
+
+
 def color_spec(frame: av.VideoFrame, picture: Picture, codec: str) -> ColorSpec:
     """What the codes of a film mean, by its first picture and its ``codec``'s habits."""
-    full = picture.full_range_by_name or (picture.grey and codec not in _STUDIO_BY_DEFAULT)
+    full = picture.full_range_by_name or (picture.grey and grey_is_full(codec))
     if frame.color_range in (1, 2):
         full = frame.color_range == 2
     matrix = MATRIX_TAGS.get(int(frame.colorspace)) if picture.coded else None

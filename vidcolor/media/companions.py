@@ -25,8 +25,9 @@ from vidcolor.media.clock import CLOCK_FROM_ANYWHERE, Resets
 from vidcolor.media.container import add_copy, find_conversion, is_timecode, refusal
 from vidcolor.media.damage import READ_FAULTS_IN_A_ROW, demuxed, packets_of
 from vidcolor.media.faults import FAULTS, on_disk, reason
+from vidcolor.media.metadata import kept_metadata
 from vidcolor.media.pcm import Counted, is_pcm
-from vidcolor.media.source import has_decoder, is_cover, open_source
+from vidcolor.media.source import chapters_of, has_decoder, is_cover, open_source
 from vidcolor.media.track import QUICKTIME, Audible, Lasting, Still, Track, time_of
 
 if TYPE_CHECKING:  # It exists in the stubs only.
@@ -134,7 +135,7 @@ class Companions:
         """The film's chapters; those within ``start`` … ``end`` seconds, moved to start at 0."""
         length = self.source.duration
         film_end = None if length is None else Fraction(length, av.time_base)
-        return part_of(self.source.chapters(), start, end, film_end)
+        return part_of(chapters_of(self.source), start, end, film_end)
 
     def set_span(self, start: Fraction | None) -> None:
         """Hand on from ``start`` seconds on, as time 0; None hands on everything as it is.
@@ -209,6 +210,9 @@ class Companions:
             if packet is None:
                 self._packets = None
                 break
+            if not self._mended and self._tracks[packet.stream_index].hides(packet):
+                self._pending = None
+                continue
             if not self._mended:
                 due = self._tracks[packet.stream_index].mend(packet, until)
                 if due == "wait":
@@ -297,7 +301,10 @@ class Companions:
             packet = next(p for p in demuxed(source, [source.streams[stream.index]]) if p.size)
             name = stream.metadata.get("filename", name)
             kind = stream.metadata.get("mimetype", kind)
-            self.output.add_attachment(name, kind, bytes(packet))
+            attached = self.output.add_attachment(name, kind, bytes(packet))
+            said = kept_metadata(dict(stream.metadata))
+            named = ("filename", "mimetype")
+            attached.metadata.update({key: said[key] for key in said if key not in named})
 
 
 def _track_of(source: Stream, target: Stream, container: str) -> Track:

@@ -21,7 +21,7 @@ from vidcolor.media.clock import origin_of
 from vidcolor.media.container import lacks_setup, refusal
 from vidcolor.media.damage import demuxed
 from vidcolor.media.faults import reading
-from vidcolor.media.source import has_decoder, is_cover, open_source
+from vidcolor.media.source import chapters_of, has_decoder, is_cover, open_source
 from vidcolor.media.target import container_of
 
 
@@ -92,7 +92,7 @@ def contents(info: VideoInfo) -> Contents:
             Chapter(
                 chapter["start"] * base, chapter["end"] * base, chapter["metadata"].get("title", "")
             )
-            for chapter in others.chapters()
+            for chapter in chapters_of(others)
             if (base := chapter["time_base"]) is not None
         )
         lossless = _lossless(info, stream)

@@ -10,7 +10,7 @@ from vidcolor.media.styled import Run, joined
 
 LONGEST_GUESS = Fraction(5)
 """Seconds for which a line is shown that does not tell, unless the next one comes earlier."""
-_MOST_LINES = 8
+_MOST_LINES = 64
 """Cues on screen at a time; more are a broken file, and would pile up."""
 
 

@@ -28,6 +28,8 @@ from vidcolor.media.priority import usual_priority
 
 # Nanoseconds are too many for the 32 bits that encoders and MP4 have for a duration.
 _FINEST_TICK = Fraction(1, 1_000_000)
+_MPEG4_TICKS = 65535
+"""A second has no more of them in MPEG-4."""
 _CANONICAL_TAG: dict[Matrix, int] = {
     "bt709": 1,
     "fcc": 4,
@@ -55,7 +57,7 @@ class PictureEncoder:
         context.pix_fmt = choice.pixel_format
         # Both, or variable rates are rounded to the frame rate.
         self._source_base = info.time_base
-        self.base = max(info.time_base, _FINEST_TICK)
+        self.base = _base_for(choice.encoder, info.time_base, rate)
         context.time_base = stream.time_base = self.base
         context.sample_aspect_ratio = info.sample_aspect_ratio
         context.color_range = info.tags.range or (2 if info.color.full_range else 0)
@@ -214,6 +216,14 @@ def _moved(
         table(luma_scale(color), luma_scale(written)),
         table(chroma_scale(color), chroma_scale(written)),
     )
+
+
+def _base_for(encoder: str, base: Fraction, rate: Fraction) -> Fraction:
+    """The time base of the packets: the film's own, unless that is finer than can be written."""
+    if encoder == "mpeg4" and base.denominator > _MPEG4_TICKS:
+        # A whole number for each frame at the usual rate.
+        return Fraction(1, max(1, _MPEG4_TICKS // rate.numerator) * rate.numerator)
+    return max(base, _FINEST_TICK)
 
 
 def _matrix_tag(info: VideoInfo) -> int:

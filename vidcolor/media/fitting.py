@@ -12,11 +12,19 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from vidcolor.frames import ColorSpec, VideoInfo
+from vidcolor.media.colortags import grey_is_full
 from vidcolor.media.picture import ONE_THREAD, as_frame, grey, picture_of, read_luma
 
 
 def fits(frame: av.VideoFrame, info: VideoInfo) -> bool:
     """True if ``frame`` has the film's size, depth and meaning of codes."""
+    own, film = picture_of(frame.format.name), picture_of(info.pixel_format)
+    # Of R'G'B' the codes are ours, of grey its own.
+    return alike(frame, info) and own.coded == film.coded
+
+
+def alike(frame: av.VideoFrame, info: VideoInfo) -> bool:
+    """True if ``frame`` has the film's size and depth, and nobody need be told of it."""
     own, film = picture_of(frame.format.name), picture_of(info.pixel_format)
     return (
         (frame.width, frame.height) == (info.width, info.height)
@@ -43,7 +51,10 @@ class Fitting:
         full = film.full_range
         if described.coded:
             tagged = {1: False, 2: True}.get(int(frame.color_range))
-            full = described.full_range_by_name or full if tagged is None else tagged
+            usual = described.full_range_by_name or full
+            if described.grey:
+                usual = grey_is_full(self._info.codec)
+            full = usual if tagged is None else tagged
         own = replace(film, full_range=full, depth=described.depth)
         codes, _ = read_luma(frame, own)
         return self._sized(_recoded(codes, own, film), aspect or Fraction(1))

@@ -28,6 +28,7 @@ from vidcolor.media.length import Length
 from vidcolor.media.matroska import claim, cropping, settle
 from vidcolor.media.metadata import homeless, kept_metadata
 from vidcolor.media.segments import Segment, SegmentWriter, join
+from vidcolor.media.source import is_cover
 from vidcolor.media.target import Target
 from vidcolor.media.timecode import advance
 from vidcolor.media.track import QUICKTIME
@@ -202,12 +203,14 @@ class Writer:
     def _open(self) -> None:
         info, container = self._info, self._target.container
         with writing(self._path, f"{container} or {self._choice.encoder} refuses this film"):
-            lost = homeless(info.metadata, container)
-            # As the film does itself, or it would have lost them before.
-            by_key = bool(lost) and "mp4" in info.container
-            self._homeless = [] if by_key else lost
             self._companions = Companions(info, self._audio)
             self._opened.callback(self._companions.close)
+            lost = homeless(info.metadata, container)
+            # As the film does itself, by the names that telephones and cameras use: FFmpeg then
+            # writes none of the old atoms, nor a cover.
+            keyed = "mp4" in info.container and any(key.startswith("com.") for key in lost)
+            by_key = keyed and not any(map(is_cover, self._companions.source.streams))
+            self._homeless = [] if by_key else lost
             self._output = self._companions.output = av.open(
                 str(self._target.part.absolute()),
                 "w",

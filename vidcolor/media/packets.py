@@ -140,7 +140,13 @@ def _picked(
 ) -> Iterator[Packet[Stream]]:
     streams = [source.streams[index] for index in indexes]
     audible = {s.index: Audible() for s in streams if heard and s.type == "audio"}
+    begun: set[int] = set()
     for packet in demuxed(source, streams):
+        # As `Track.hides` has it.
+        if packet.stream.type == "video" or not packet.is_discard:
+            begun.add(packet.stream_index)
+        elif packet.size and (packet.stream_index in begun or packet.stream.type == "subtitle"):
+            continue
         picker = audible.get(packet.stream_index)
         yield from (packet,) if picker is None or not packet.size else picker.pick(packet)
 

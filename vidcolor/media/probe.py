@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import replace
@@ -36,6 +37,7 @@ UNKNOWN = "unknown"
 
 _PACKETS_TO_TRY = 600
 _MICROSECOND = Fraction(1, 1_000_000)
+_TIME = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 
 def probe(
@@ -155,7 +157,9 @@ def _describe(
     declared = bool(stream.frames) and "mp4" in source.format.name
     if declared:
         # An edit list may hide stored pictures, as those before a cut that are only decoded from.
-        count -= sum(entry.is_discard for entry in stream.index_entries)
+        # Where it cuts off the end, the index ends there.
+        shown = sum(not entry.is_discard for entry in stream.index_entries)
+        count = shown or count
     if not count and duration and rate:
         count = round(duration * rate)
     start, metadata, chapters = stream.start_time, dict(source.metadata), len(source.chapters())
@@ -223,6 +227,12 @@ def _at_rate(info: VideoInfo, rate: Fraction) -> VideoInfo:
 def _duration(source: InputContainer, stream: VideoStream, base: Fraction) -> Fraction | None:
     if stream.duration:
         return stream.duration * base
+    # Matroska's own length is that of its longest track; its common writers tag each with its own.
+    tag = next((v for k, v in stream.metadata.items() if k.startswith("DURATION")), "")
+    found = _TIME.fullmatch(tag)
+    if found is not None and any(float(part) for part in found.groups()):
+        hours, minutes, seconds = found.groups()
+        return 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds)
     return source.duration * _MICROSECOND if source.duration else None
 
 

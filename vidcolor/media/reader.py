@@ -19,7 +19,7 @@ from vidcolor.media.damage import WORDS, DecodeReport, Kind, Span
 from vidcolor.media.decoder import Decoder, Opened, open_picture, undamaged
 from vidcolor.media.faults import FAULTS, reading
 from vidcolor.media.fields import FieldReader, deinterlaced
-from vidcolor.media.fitting import Fitting, fits
+from vidcolor.media.fitting import Fitting, alike, fits
 from vidcolor.media.picture import read_luma
 from vidcolor.media.reordered import held_back, in_order
 from vidcolor.media.surface import Downloads, UnfitError
@@ -219,7 +219,8 @@ class Reader:
                 luma, owner = read_luma(picture, info.color)
                 self._watch_tags(picture, stream, pts)
             else:
-                self._changed(picture, pts)
+                if not alike(picture, info):
+                    self._changed(picture, pts)
                 luma = self._fitting.luma(picture, stream.codec_context.sample_aspect_ratio)
                 owner = picture
             first_field = None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 from av.codec.hwaccel import HWAccel
@@ -17,6 +18,9 @@ from vidcolor.media.faults import reading
 from vidcolor.media.safety import check_source, opening_options, picture_options
 from vidcolor.media.series import series_at
 from vidcolor.settings import LimitSettings
+
+if TYPE_CHECKING:  # It exists in the stubs only.
+    from av.container.core import Chapter
 
 _TEXT_DEMUXERS = frozenset({"tty", "lavfi", "ffmetadata"})
 
@@ -36,21 +40,46 @@ def open_source(
             check_source(path)
     with reading(path, "not a film that can be read"):
         # An absolute path cannot be taken for a protocol such as ``concat:``; lenient decoding,
-        # because old files carry titles in any encoding.
+        # because old files carry titles in any encoding, see `_readable`.
         source = av.open(
             str(path.absolute()) if series is None else series.address,
             "r",
             format=None if series is None else "image2",
-            metadata_errors="replace",
+            metadata_errors="surrogateescape",
             container_options=opening_options() if series is None else series.options,
             # FFmpeg decodes pictures already while it opens a file.
             options=picture_options(limits),
             hwaccel=hardware,
         )
     with source:
+        for told in (source.metadata, *(stream.metadata for stream in source.streams)):
+            told.update(_readable(told))
         if source.format.name in _TEXT_DEMUXERS:
             raise SourceError(f"{path}: not a film that can be read: it is a text file")
         yield source
+
+
+def chapters_of(source: InputContainer) -> list[Chapter]:
+    """Its chapters, their titles as `open_source` has all texts."""
+    chapters = source.chapters()
+    for chapter in chapters:
+        chapter["metadata"].update(_readable(chapter["metadata"]))
+    return chapters
+
+
+def _readable(told: Mapping[str, str]) -> dict[str, str]:
+    """Those of the texts that are not in UTF-8, as the old files' Western European."""
+    spoilt = ((key, text) for key, text in told.items() if not text.isascii())
+    raw = ((key, text.encode("utf-8", "surrogateescape")) for key, text in spoilt)
+    return {key: data.decode("cp1252", "replace") for key, data in raw if not _is_utf8(data)}
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def main_video(source: InputContainer, path: Path) -> VideoStream:

@@ -88,6 +88,20 @@ class Track:
         self._waits_since: Fraction | None = None
         self._busy = False
         """Until ``_next``, by what was before."""
+        self._heard = False
+        """Whether a packet has come that no edit list hides."""
+
+    def hides(self, packet: Packet[Stream]) -> bool:
+        """Whether an edit list cuts the packet out, as seen before `mend`: to the clock such look
+        like one that runs back. What is hidden before the first that is heard may be needed to
+        decode that, and stays; texts need nothing, and the empty ones that fill MP4's gaps are made
+        anew."""
+        if self._seen_later and packet.size == 2 and bytes(packet) == b"\0\0":
+            return True
+        if self._reorders or not packet.is_discard:
+            self._heard = True
+            return False
+        return self._heard or self._seen_later
 
     def mend(self, packet: Packet[Stream], until: Fraction | None = None) -> Due:
         """Give a packet without times the end of the one before; carry on a clock set anew.

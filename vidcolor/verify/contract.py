@@ -16,7 +16,7 @@ from vidcolor.media.probe import probe
 from vidcolor.photos.kinds import is_photo_job
 from vidcolor.plan import expected_frames
 from vidcolor.report import Progress, plural
-from vidcolor.settings import RangeSettings, Settings
+from vidcolor.settings import LimitSettings, RangeSettings, Settings
 from vidcolor.verify.checks import Check, Outcome, Verification, milliseconds
 from vidcolor.verify.labels import chapter_check, picture_labels, text_labels, timecode_check
 from vidcolor.verify.levels import Levels
@@ -58,6 +58,7 @@ def verify(
     *,
     rate: Fraction | None = None,
     sound: Path | None = None,
+    limits: LimitSettings = LimitSettings(),
     lossless: bool | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Verification:
@@ -66,21 +67,23 @@ def verify(
     Both films are read through, side by side; memory does not grow with their length. With
     ``lossless`` every difference in luma counts; None goes by the target's codec, or by what x264
     and x265 write into their streams about themselves. ``rate`` and ``sound`` are those
-    of a ``source`` of numbered pictures, as in `Settings`.
+    of a ``source`` of numbered pictures, as in `Settings`; ``limits`` are for both films.
 
     Raises SourceError when either film cannot be read, UsageError when the range holds no frame
     and when they are photographs, whose samples of R'G'B' are rounded otherwise than a film's.
     """
     if is_photo_job(Path(source), Path(target)):
         raise UsageError(f"{target}: only films are compared, and this is a photo")
-    old, new = probe(Path(source), rate=rate, sound=sound), probe(Path(target))
+    limits = replace(limits, strict=False)
+    old = probe(Path(source), limits, rate=rate, sound=sound)
+    new = probe(Path(target), limits)
     if not picture_of(old.pixel_format).coded:
         # Its codes are made by us, in either range.
         color = replace(old.color, full_range=new.color.full_range)
         old = replace(old, color=color)
     before, after = contents(old), contents(new)
     total = expected_frames(old, Settings(range=crop))
-    pictures = compare_pictures(old, new, crop, before.origin, progress, total)
+    pictures = compare_pictures(old, new, crop, before.origin, progress, total, limits)
     exact = after.lossless if lossless is None else lossless
     whole = crop.whole
     checks = (

@@ -16,7 +16,7 @@ from vidcolor.media.damage import DecodeReport
 from vidcolor.media.decode import decode
 from vidcolor.media.picture import read_chroma
 from vidcolor.report import Progress
-from vidcolor.settings import RangeSettings
+from vidcolor.settings import LimitSettings, RangeSettings
 from vidcolor.verify.luma import LumaErrors
 from vidcolor.verify.times import Tally, Timed, Times, timed
 
@@ -44,6 +44,7 @@ def compare_pictures(
     origin: Fraction = Fraction(0),
     progress: Callable[[Progress], None] | None = None,
     total: int | None = None,
+    limits: LimitSettings = LimitSettings(),
 ) -> Pictures:
     """Decode both films, pair their frames by time and measure how the pairs differ.
 
@@ -62,8 +63,8 @@ def compare_pictures(
     seen = 0
     captions = CaptionReader(), CaptionReader()
     with (
-        closing(decode(source, crop, found.source_damage)) as before,
-        closing(decode(target, RangeSettings(), found.target_damage)) as after,
+        closing(decode(source, crop, found.source_damage, limits)) as before,
+        closing(decode(target, RangeSettings(), found.target_damage, limits)) as after,
     ):
         films = timed(before, source), timed(after, target)
         for trio, other in times.pairs(*films, target.time_base, whole=crop.whole):
