@@ -13,6 +13,7 @@ from vidcolor.report import visible
 from .flags import Cluster, Config, Device, Model, Preset
 from .options import build_settings, with_rate
 from .progress import say_failed, show_steps
+from .reports import check_report
 
 
 def batch(
@@ -63,6 +64,9 @@ def batch(
     from vidcolor.jobs.run import Clock, look, run_batch
     from vidcolor.jobs.tally import Step
 
+    for kind in ("html", "json"):
+        if report is not None and report.is_dir():
+            check_report(report / f"report.{kind}")
     asked = Batch(source, target, settings, tuple(pattern or ()), retry_failed, photos)
     with show_steps(quiet=quiet) as (tell, warn):
         if dry_run:

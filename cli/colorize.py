@@ -145,6 +145,7 @@ def colorize(
     from . import job
 
     if dry_run:
+        job.check_hands(workers, cluster, settings)
         print(job.describe_plan(source, target, settings, report))
     else:
         with job.open_hands(workers, cluster, settings) as hands:

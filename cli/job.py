@@ -19,6 +19,16 @@ from .reports import check_report
 from .verify import check, tell
 
 
+def check_hands(workers: int, cluster: str | None, settings: Settings) -> None:
+    """Raise UsageError for what `open_hands` and a job with these would."""
+    if cluster is not None and workers > 1:
+        raise UsageError("--workers and --cluster: give one of them")
+    if cluster is not None or workers > 1:
+        from vidcolor.job import check_shared
+
+        check_shared(settings)
+
+
 def open_hands(
     workers: int, cluster: str | None, settings: Settings
 ) -> AbstractContextManager[Hands | None]:

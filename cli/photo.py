@@ -39,6 +39,9 @@ FILMS_ONLY = (
     "workers",
     "cluster",
     "verify",
+    "remember",
+    "strict",
+    "batch_size",
 )
 
 

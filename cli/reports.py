@@ -10,8 +10,13 @@ from vidcolor.disk import real
 from vidcolor.errors import TargetError, TargetExistsError
 
 _PAGE = b"<!doctype html>"
-_REPORTS = ({"source", "target", "frames"}, {"model", "summary", "photos"}, {"models"})
-"""What is in those of a job, of one model compared and of several."""
+_REPORTS = (
+    {"source", "target", "frames"},
+    {"model", "summary", "photos"},
+    {"models"},
+    {"source", "target", "films"},
+)
+"""What is in those of a job, of one model compared, of several, and of a batch."""
 
 
 def check_report(report: Path, *films: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -15,7 +18,7 @@ from networks import tiny_checkpoint
 
 from vidcolor import Settings, colorize_video, job
 from vidcolor.chunks import ChunkLength
-from vidcolor.errors import SettingsError
+from vidcolor.errors import SettingsError, TargetError
 from vidcolor.frames import ColorSpec, Frame, SmallFrame
 from vidcolor.guide.hinted import color_under, points_of
 from vidcolor.guide.match import grid
@@ -28,6 +31,7 @@ from vidcolor.media.probe import probe
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.pipeline import Pipeline
 from vidcolor.references import find_references
+from vidcolor.tint import ColorWatch
 
 RED = (200, 40, 40)
 SIZE = (96, 128)
@@ -115,6 +119,41 @@ def test_hints_that_lie_outside_are_named_and_left_out(tiny: Colorizer) -> None:
     with guided(list(pan(1, 3)), hints, tiny, told) as guide:
         assert guide.points(0) is None
     assert [line.split(":")[0] for line in told] == ["hint 1", "hint 2"]
+
+
+def test_stills_that_are_for_nothing_here_are_named(tiny: Colorizer, tmp_path: Path) -> None:
+    for name in ("1.png", "9.png", "ref_000900.png"):
+        cv2.imwrite(str(tmp_path / name), np.full((64, 96, 3), (20, 90, 200), np.uint8))
+    told: list[str] = []
+    wishes = Wishes((), find_references(tmp_path))
+    make_guide(lambda: pan(1, 3), wishes, 96, tiny, told.append).close()
+    assert sorted(Path(line.split(": ")[0]).name for line in told) == ["9.png", "ref_000900.png"]
+    assert all("is not in the part that is coloured" in line for line in told)
+
+
+def test_shots_are_counted_the_same_where_some_keep_their_colour(
+    tiny: Colorizer, tmp_path: Path
+) -> None:
+    picture = cv2.resize(scene(5)[40:136, 60:188], (128, 96))
+    colors = np.stack([picture * 2.5, picture * 1.5 + 40, picture], 2).clip(0, 255)
+    cv2.imwrite(str(tmp_path / "2.png"), colors.astype(np.uint8))
+    shots = [*pan(1, 8), *pan(5, 8, first=8)]
+    frames = list(ColorWatch(((0, 3),)).mark(shots))
+    assert [n for n, item in enumerate(frames) if item.cut] == [0, 3, 8]
+    wishes = Wishes((), find_references(tmp_path))
+    with make_guide(lambda: iter(frames), wishes, 96, tiny, lambda line: None) as guide:
+        known = [guide.points(n) is not None for n in range(16)]
+    assert not any(known[:8]) and any(known[8:])
+
+
+def test_a_full_disk_is_told_as_that(tiny: Colorizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.BytesIO):
+        def write(self, data: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", Full)
+    with pytest.raises(TargetError, match=r"No space left on device; make room, or set TMPDIR"):
+        guided(list(pan(1, 3)), [Hint(((0.5, 0.5),), RED, frame=0)], tiny)
 
 
 def test_a_colour_keeps_its_chromaticity_under_more_or_less_light() -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from vidcolor.jobs.film import Outcome
 from vidcolor.jobs.folder import Film, plan_folder
 from vidcolor.jobs.found import Batch
 from vidcolor.jobs.ledger import Entry, State
+from vidcolor.jobs.sidecars import Digests
 from vidcolor.settings import Settings
 
 
@@ -77,13 +81,51 @@ def test_a_link_to_nothing_is_told_of(
     assert len(told) == 2 and all("a link to a file that is not there" in line for line in told)
 
 
+def test_stills_beside_a_film_are_no_films_and_no_photos(source: Path) -> None:
+    put(source, "a.mkv", "a.references/1.jpg", "a.references/2.jpg", "A.References/removed/3.mkv")
+    assert list(plan(source, settings=Settings(rate=Fraction(25)))) == ["a.mkv"]
+    assert list(plan(source, photos=True)) == []
+    assert list(plan(source, patterns=("**/*",))) == ["a.mkv"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read all")
+def test_what_may_not_be_read_costs_its_film_alone(source: Path) -> None:
+    put(source, "a.mkv", "b.mkv", "b.references/1.jpg")
+    (source / "b.references").chmod(0o000)
+    try:
+        found = plan(source)
+    finally:
+        (source / "b.references").chmod(0o700)
+    assert found["a.mkv"].state == "todo"
+    assert found["b.mkv"].state == "failed" and "cannot be read" in found["b.mkv"].why
+
+
+def test_what_cannot_be_looked_into_costs_its_film_alone(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As above, also for root."""
+    put(source, "a.mkv", "b.mkv", "b.references/1.jpg")
+    iterdir = Path.iterdir
+
+    def refuse(path: Path) -> Iterator[Path]:
+        if path.name == "b.references":
+            raise PermissionError(13, "Permission denied", str(path))
+        return iterdir(path)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    found = plan(source)
+    assert found["a.mkv"].state == "todo"
+    assert found["b.mkv"].state == "failed"
+    assert found["b.mkv"].why == f"{source / 'b.references'}: cannot be read: Permission denied"
+
+
 def test_patterns_choose_instead_of_suffixes(source: Path) -> None:
     put(source, "a.mkv", "b.avi", "c/d.avi", "c/raw.bin", ".h/x.avi", "out/b.avi", "c/y.part")
     found = plan(source, source / "out", patterns=("**/*.avi", "c/*"))
     assert outputs(found) == {"b.avi": "b.mkv", "c/d.avi": "c/d.mkv", "c/raw.bin": "c/raw.mkv"}
 
 
-@pytest.mark.parametrize("pattern", ["", "/tmp/*.mkv", "../*.mkv"])
+@pytest.mark.parametrize("pattern", ["", "/tmp/*.mkv", "../*.mkv", "**.mkv", "."])
 def test_a_pattern_that_leads_out_is_refused(source: Path, pattern: str) -> None:
     with pytest.raises(UsageError, match="--pattern"):
         plan(source, patterns=(pattern,))
@@ -216,6 +258,8 @@ def test_what_is_not_ours_is_left_alone(source: Path) -> None:
     force = Settings().replace(overwrite=True)
     assert judged(source, None)[0] == "exists"
     assert judged(source, None, settings=force)[0] == "todo"
+    moved = entry(source, "a.mkv", "a.mp4", written=Identity(1, 1))
+    assert judged(source, moved) == ("exists", "its target exists already, and not from here")
     edited = entry(source, "a.mkv", "a.mkv", written=Identity(1, 1))
     assert judged(source, edited) == ("exists", "its target has been changed by someone else")
     assert judged(source, edited, settings=force)[0] == "todo"
@@ -265,3 +309,16 @@ def test_a_checkpoint_is_known_by_its_content(source: Path, tmp_path: Path) -> N
     second = digest()
     net = net.rename(tmp_path / "moved.safetensors")
     assert first != second == digest()
+
+
+def test_sound_that_was_mended_within_is_other_sound(source: Path) -> None:
+    sound = source / "reel.wav"
+    data = bytearray(8 << 20)
+    sound.write_bytes(data)
+    settings = Settings(sound=sound)
+    before = Digests().of(settings)
+    assert Digests().of(settings) == before
+    data[2 << 20] = 99  # Where no sample is taken.
+    sound.write_bytes(data)
+    os.utime(sound, ns=(1, 1))
+    assert Digests().of(settings) != before

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
 import json
 import multiprocessing
 import os
@@ -10,13 +12,14 @@ import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from networks import tiny_checkpoint
 
-from vidcolor.errors import BatchError, BatchFailedError, ModelError
+from vidcolor.errors import BatchError, BatchFailedError, ModelError, TargetError
 from vidcolor.jobs import film as film_module
 from vidcolor.jobs import processes as processes_module
 from vidcolor.jobs.files import identify
@@ -25,6 +28,7 @@ from vidcolor.jobs.found import Batch
 from vidcolor.jobs.ledger import NAME, Ledger
 from vidcolor.jobs.run import Clock, look, run_batch
 from vidcolor.jobs.tally import Step
+from vidcolor.models.colorizer import Colorizer
 from vidcolor.settings import Settings
 
 Clips = Callable[[str], Path]
@@ -373,3 +377,65 @@ def test_a_network_that_has_changed_between_two_films_is_loaded_anew(
     assert loaded.colorizer(settings) is first
     tiny_checkpoint(path, 2)
     assert loaded.colorizer(settings) is not first
+
+
+def test_what_passes_is_tried_again_by_the_next_run(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: str, target: str, *_: object, **__: object) -> None:
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        except OSError as error:
+            raise TargetError(f"{target}: No space left on device") from error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(film_module, "colorize_video", full)
+        summary = run_batch(batch)
+    assert summary.count("failed") == 3
+    assert "No space left" in summary.films[0].why
+    assert set(states(batch).values()) == {"todo"}
+    run_batch(batch)
+    assert states(batch) == DONE
+
+
+def test_a_drop_folder_tries_what_failed_once_and_tells_what_it_cannot_begin(batch: Batch) -> None:
+    (batch.source / "c.toml").write_text("[color]\nsaturation = 'much'\n")
+    (batch.target).mkdir()
+    (batch.target / "a.mp4").write_bytes(b"mine")
+    steps: list[Step] = []
+    told: list[str] = []
+    time = Time(*[lambda: None] * 8)
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(
+            dataclasses.replace(batch, retry_failed=True),
+            watch=Clock(lambda: time.seconds, time.sleep),
+            tell=steps.append,
+            warn=told.append,
+        )
+    assert [step.film.name for step in steps if step.progress is None] == ["b/broken.avi"]
+    assert len([line for line in told if line.startswith("a.mp4: its target exists")]) == 1
+    assert len([line for line in told if line.startswith("c.mp4: ") and "saturation" in line]) == 1
+
+
+def test_a_film_is_told_of_what_its_network_says(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Callable[[str], None]] = []
+    opened = film_module.open_colorizer
+
+    def keep(*names: str, warn: Callable[[str], None]) -> Colorizer:
+        told.append(warn)
+        return opened(*names, warn=warn)
+
+    class Saying(film_module.Loaded):
+        def colorizer(self, *args: Any, **named: Any) -> Colorizer:
+            found = super().colorizer(*args, **named)
+            told[0]("out of memory")
+            return found
+
+    monkeypatch.setattr(film_module, "open_colorizer", keep)
+    monkeypatch.setattr(film_module, "Loaded", Saying)
+    summary = run_batch(batch)
+    assert len(told) == 1
+    for name in ("a.mp4", "c.mp4"):
+        assert "out of memory" in summary.outcomes[name].warnings

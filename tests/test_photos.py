@@ -821,3 +821,25 @@ def test_folders_of_photos(settings: Settings, tmp_path: Path) -> None:
         summary.check()
     again = run_batch(batch)
     assert again.colored == 0
+
+
+@pytest.mark.parametrize(("depth", "key"), [(1, 0), (2, 2), (4, 9)])
+def test_what_is_clear_in_a_grey_png_of_few_bits_stays_clear(
+    depth: int, key: int, tmp_path: Path
+) -> None:
+    codes = np.arange(16, dtype=np.uint8).repeat(4).reshape(8, 8) % (1 << depth)
+    bits = np.unpackbits(codes[..., None], axis=2)[..., 8 - depth :].reshape(8, -1)
+    rows = b"".join(b"\0" + row.tobytes() for row in np.packbits(bits, axis=1))
+    path = tmp_path / "in.png"
+    head = struct.pack(">IIBBBBB", 8, 8, depth, 0, 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"tRNS", struct.pack(">H", key))]
+    chunks += [(b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    data = b"\x89PNG\r\n\x1a\n"
+    for name, body in chunks:
+        data += struct.pack(">I", len(body)) + name + body
+        data += struct.pack(">I", zlib.crc32(name + body))
+    path.write_bytes(data)
+    photo = read_photo(path)
+    assert photo.alpha is not None
+    np.testing.assert_array_equal(photo.alpha, np.where(codes == key, 0, 255))
+    np.testing.assert_array_equal(photo.frame.luma, codes * (255 // ((1 << depth) - 1)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import errno
 import io
 import json
@@ -29,19 +30,20 @@ from networks import tiny_checkpoint
 
 pytest.importorskip("starlette", reason="the extra vidcolor[studio] is not installed")
 pytest.importorskip("uvicorn", reason="the extra vidcolor[studio] is not installed")
+from starlette.datastructures import Headers
 from starlette.testclient import TestClient
 
 from vidcolor.errors import SourceNotFoundError, UsageError
 from vidcolor.hintlist import read_hints
 from vidcolor.references import find_references
 from vidcolor.settings import Settings, load_settings
-from vidcolor.shots import read_shots
+from vidcolor.shots import Shot, ShotList, read_shots
 from vidcolor.studio import serve as server
 from vidcolor.studio import snapshot
 from vidcolor.studio.confinement import Folder
 from vidcolor.studio.faults import ConflictError, ForbiddenError
 from vidcolor.studio.film import OpenFilm
-from vidcolor.studio.guard import TOKEN
+from vidcolor.studio.guard import TOKEN, Guard
 from vidcolor.studio.orders import CLIP, clip_range
 from vidcolor.studio.pictures import Networks
 from vidcolor.studio.routes import make_app
@@ -270,6 +272,62 @@ def test_what_was_not_saved_outlives_the_server(
         assert not list(folder.glob("*.unsaved.json"))
         later.change(None, {"do": "undo"})
         assert not history.now.hints and (folder / "film.mp4.unsaved.json").exists()
+
+
+def test_what_others_wrote_since_a_draft_is_not_replaced_unasked(
+    page: TestClient, session: Session, folder: Path, settings: Settings
+) -> None:
+    opened(page, session)
+    step(page, do="add hint", hint=HINT)
+    session.save(None, replace=False)
+    step(page, do="add hint", hint={**HINT, "frame": 4})
+    hints = folder / "film.hints.json"
+    by_hand = hints.read_text().replace("#c02020", "#20c020")
+    hints.write_text(by_hand)
+    with Session(Folder(folder), {"default": settings}) as later:
+        later.open("film.mp4")
+        assert any("film.hints.json: was changed" in line for line in later.opened().notes)
+        with pytest.raises(ConflictError, match=r"film\.hints\.json"):
+            later.save(None, replace=False)
+        assert hints.read_text() == by_hand
+        assert later.save(None, replace=True)[0] == ["film.hints.json"]
+
+
+def test_shots_made_by_hand_since_a_draft_are_those_of_the_film(
+    folder: Path, session: Session, settings: Settings
+) -> None:
+    session.open("film.mp4")
+    finished(session)
+    history = session.opened().history
+    history.now = dataclasses.replace(history.now, shots=None)  # As before they are found.
+    session.change(None, {"do": "add hint", "hint": HINT})
+    (folder / "film.shots.json").write_text(ShotList(tuple(map(Shot, (0, 3, 10)))).to_json())
+    with Session(Folder(folder), {"default": settings}) as later:
+        later.open("film.mp4")
+        now = later.opened().history.now
+    assert len(now.hints) == 1
+    assert now.shots is not None and now.shots.starts == (0, 3, 10)
+
+
+def test_a_still_given_before_the_shots_are_known_is_for_its_frame(
+    folder: Path, session: Session, tmp_path: Path
+) -> None:
+    (tmp_path / "still.png").write_bytes(still(200, 90, 40))
+    session.open("film.mp4")
+    opened = session.opened()
+    opened.history.now = dataclasses.replace(opened.history.now, shots=None)
+    assert session.add_reference(None, tmp_path / "still.png", 11) == "ref_000011.png"
+
+
+def test_the_usual_port_may_be_left_out() -> None:
+    guard = Guard(None, ["127.0.0.1:80"])  # type: ignore[arg-type]
+    for host in ("127.0.0.1", "127.0.0.1:80"):
+        assert guard._refusal("GET", "/", Headers({"host": host})) is None
+    assert guard._refusal("GET", "/", Headers({"host": "127.0.0.1:81"}))
+
+
+def test_an_upload_into_a_film_is_refused(page: TestClient) -> None:
+    refused(page.post("/api/upload?path=film.mp4&name=n.mp4", content=b"x"), 400, "not a folder")
 
 
 def test_a_draft_that_cannot_be_read_is_set_aside(

@@ -112,7 +112,7 @@ def check_room(folder: Path, needed: int, path: Path) -> None:
             raise TargetError(
                 f"{path}: its disk has {_told(usage.free)} free and at least {_told(needed)} are "
                 "needed; make room and give the same command again"
-            )
+            ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _told(count: int) -> str:

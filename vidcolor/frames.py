@@ -236,12 +236,14 @@ class Frame:
 class SmallFrame:
     """A frame with its small lightness image.
 
-    ``lightness`` is (h, w) float32 L*, 0 … 100. ``cut`` is True on the first frame of a shot.
+    ``lightness`` is (h, w) float32 L*, 0 … 100. ``cut`` is True on the first frame of a shot, and
+    where nothing may travel on although the shot does: there it is ``within`` one.
     """
 
     frame: Frame
     lightness: NDArray[np.float32]
     cut: bool
+    within: bool = False
 
 
 @dataclass(frozen=True, slots=True)

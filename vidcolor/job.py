@@ -87,7 +87,7 @@ def colorize_video(
             warn(line)
 
     if hands is not None:
-        _check_shared(settings)
+        check_shared(settings)
     check_device(settings.decoder.device)
     target = Path(target)
     kept_in = folder_for(target, settings.work_dir)
@@ -200,7 +200,7 @@ def colorize_video(
     )
 
 
-def _check_shared(settings: Settings) -> None:
+def check_shared(settings: Settings) -> None:
     """Raise UsageError for what a film that several do at once cannot have."""
     if not settings.resume:
         raise UsageError("several workers at one film must keep finished work: no --no-resume")

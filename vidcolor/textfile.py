@@ -56,7 +56,8 @@ class TextFile:
         def encoded() -> Iterator[bytes]:
             piece = ""
             for piece in (text,) if isinstance(text, str) else text:
-                yield piece.encode()
+                # A file's name may hold bytes that are no letters.
+                yield piece.encode("utf-8", "backslashreplace")
             if piece and not piece.endswith("\n"):
                 yield b"\n"
 

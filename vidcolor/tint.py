@@ -118,7 +118,8 @@ class ColorWatch:
         for small in marked:
             changed = small.frame.keeps_color != before
             before = small.frame.keeps_color
-            yield replace(small, cut=True) if changed else small
+            within = changed and not small.cut
+            yield replace(small, cut=True, within=within) if changed else small
 
     def notes(self, path: Path, *, ended: bool) -> Iterator[str]:
         """At most one line, once: what the user should know of the film's own colour."""

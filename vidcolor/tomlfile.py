@@ -22,6 +22,8 @@ def read_toml(path: Path, kind: str) -> dict[str, Any]:
         raise SettingsError(f"{path}: cannot read this {kind}: {error.strerror}") from error
     except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError are.
         raise SettingsError(f"{path}: not a TOML file: {error}") from error
+    except RecursionError as error:
+        raise SettingsError(f"{path}: not a TOML file: nested too deeply") from error
     for key, value in _values(table):
         if isinstance(value, int) and not -_MOST <= value < _MOST:
             raise SettingsError(f"{path}: {key}: no TOML number is this large")

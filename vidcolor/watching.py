@@ -54,7 +54,7 @@ def color_frames(
     half = (-(-info.height // 2), -(-info.width // 2))
     with ExitStack() as stack:
         stack.enter_context(single_threaded_cv2())
-        colored = Pipeline(info, settings, colorizer).colored(stack)
+        colored = Pipeline(info, settings, colorizer, warn=warn).colored(stack)
         origin = info.start_pts or 0
         for item in paint(colored, half):
             frame = item.frame

@@ -17,6 +17,7 @@ from typing import Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from vidcolor.errors import TargetError
 from vidcolor.flow import Structure
 from vidcolor.frames import SmallFrame
 from vidcolor.guide.hinted import points_of
@@ -72,8 +73,15 @@ class Guide:
     def put(self, index: int, points: Float32, *, hinted: bool) -> None:
         """Keep the ``points`` (N, 5) of a frame: y, x, a*, b*, share; ``hinted`` by hand there."""
         if len(points):
-            self._where[index] = (self._file.seek(0, 2), len(points))
-            self._file.write(np.ascontiguousarray(points, np.float32).tobytes())
+            try:
+                self._where[index] = (self._file.seek(0, 2), len(points))
+                self._file.write(np.ascontiguousarray(points, np.float32).tobytes())
+                self._file.flush()
+            except OSError as error:
+                raise TargetError(
+                    f"{tempfile.gettempdir()}: cannot keep the known colours of the film there: "
+                    f"{error.strerror}; make room, or set TMPDIR to a folder with room"
+                ) from error
         if hinted:
             self._hinted.add(index)
 
@@ -175,6 +183,7 @@ class _Survey:
                     break
         active: set[int] = set()
         onward = set(everywhere)
+        used = set(everywhere)
         shot, window, indices = 0, Window(), list[tuple[int, bool]]()
         first = True
         moments = self._moments(self._wishes.hints)
@@ -184,12 +193,13 @@ class _Survey:
                 before = self._settle(window, indices, active, first=first)
                 window, indices = Window(None if small.cut else before), []
                 first = small.cut
-            if small.cut:
+            if small.cut and not small.within:
                 shot += 1
                 active = onward | {n for n, item in self._stills if item.shot == shot}
             index = small.frame.index
             number = index + self._wishes.before
             active |= {n for n, item in self._stills if item.frame == number}
+            used |= active
             anchors = self._anchors(small, here)
             active.update(anchors)
             for (_, scope), pair in self._numbers.items():
@@ -199,6 +209,10 @@ class _Survey:
             indices.append((index, bool(anchors)))
         for hint in moments.left:
             self._warn(f"{hint}: {when(hint)} is not in the part that is coloured; left out")
+        for number, item in self._stills:
+            if number not in used:
+                what = f"frame {item.frame}" if item.shot is None else f"shot {item.shot}"
+                self._warn(f"{item.path}: {what} is not in the part that is coloured; left out")
         self._settle(window, indices, active, first=first)
         return self.guide
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from vidcolor.chunkwork import Hands
-from vidcolor.errors import ModelError, VidcolorError
+from vidcolor.errors import DeviceError, ModelError, VidcolorError
 from vidcolor.job import colorize_video
 from vidcolor.jobs.files import note
 from vidcolor.media.decode import decode
@@ -59,6 +60,8 @@ class Outcome:
     warnings: tuple[str, ...] = ()
     strip: bytes = b""
     """Stills from begin to end, side by side, as JPEG."""
+    passing: bool = False
+    """The fault is not the film's: a full disk, a target that is being written, a device."""
 
     @property
     def frames_per_second(self) -> float:
@@ -75,16 +78,21 @@ class Loaded:
     def __init__(self) -> None:
         self._wanted: tuple[object, ...] | None = None
         self._colorizer: Colorizer | None = None
+        self._warn: Callable[[str], None] = lambda line: None
 
-    def colorizer(self, settings: Settings) -> Colorizer:
-        """The one for ``settings``."""
+    def colorizer(
+        self, settings: Settings, warn: Callable[[str], None] = lambda line: None
+    ) -> Colorizer:
+        """The one for ``settings``, which tells ``warn`` from now on."""
+        self._warn = warn
         color = settings.color
         names = (color.model, color.device, color.tiles)
         # A file may be another by the next film: a batch that watches runs for weeks.
         wanted = (*names, *map(_stamp, members(color.model)))
         if self._colorizer is None or wanted != self._wanted:
             self._colorizer = None  # Never two in memory.
-            self._colorizer, self._wanted = open_colorizer(*names), wanted
+            self._colorizer = open_colorizer(*names, warn=lambda line: self._warn(line))
+            self._wanted = wanted
         return self._colorizer
 
 
@@ -112,11 +120,12 @@ class Colorist:
         program, such as Ctrl-C, is raised."""
         begun = time.monotonic()
         warnings: list[str] = []
+        passing = False
         try:
             hands = self._hands
             photo = is_photo_job(Path(work.source), Path(work.target))
             alone = photo or hands is None
-            colorizer = self._loaded.colorizer(work.settings) if alone else None
+            colorizer = self._loaded.colorizer(work.settings, warnings.append) if alone else None
             names = (work.source, work.target, work.settings)
 
             def sign(file: Path) -> None:
@@ -138,14 +147,26 @@ class Colorist:
                 )
             length, strip = _look(Path(work.target), report.frames, stills=work.strip)
         except VidcolorError as error:
-            told = str(error)
+            told, passing = str(error), _passes(error)
         except Exception as error:  # A mistake of ours must not cost the films that follow.
             told = f"{work.source}: went wrong unexpectedly: {type(error).__name__}: {error}"
         else:
             lines = tuple(dict.fromkeys([*warnings, *report.warnings]))
             return Outcome(None, report.frames, report.seconds, length, lines, strip)
         line = " ".join(told.split())
-        return Outcome(line, 0, time.monotonic() - begun, None, tuple(warnings))
+        seconds = time.monotonic() - begun
+        return Outcome(line, 0, seconds, None, tuple(warnings), passing=passing)
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether what is wrong is wrong with the machine, not with the film."""
+    cause: BaseException | None = error
+    while cause is not None:
+        full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
+        if full or isinstance(cause, (BlockingIOError, DeviceError)):
+            return True
+        cause = cause.__cause__
+    return False
 
 
 def _look(target: Path, count: int, *, stills: bool) -> tuple[float | None, bytes]:

@@ -120,7 +120,8 @@ def _judge(film: Film, entry: Entry | None, batch: Batch) -> tuple[State, str]:
                 return "done", ""
             why = {"failed": "failed before", "begun": "was interrupted"}.get(entry.state, "")
             return "todo", why or "its target is gone"
-        why = "its target has been changed by someone else"
+        if entry.target == film.output:
+            why = "its target has been changed by someone else"
     if now is not None and not overwrite:
         return "exists", why or "its target exists already, and not from here"
     return "todo", "replaces what is there" if now is not None else ""

@@ -27,6 +27,8 @@ FILMS = frozenset(
 
 _BESIDE = frozenset({".toml", ".json"})
 """What settings, shots and hints beside a film are called, whatever a pattern says."""
+_STILLS = ".references"
+"""What folders of stills beside a film are called: no films, nor photos to be coloured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,10 @@ def check_folders(batch: Batch) -> None:
     for pattern in batch.patterns:
         if not pattern or PurePosixPath(pattern).is_absolute() or ".." in Path(pattern).parts:
             raise UsageError(f"--pattern {pattern}: give one relative to SOURCE_DIR, as '**/*.avi'")
+        try:
+            next(batch.source.glob(pattern), None)
+        except (ValueError, IndexError, NotImplementedError) as error:
+            raise UsageError(f"--pattern {pattern}: not a pattern: {error}") from error
 
 
 def find_films(batch: Batch, warn: Callable[[str], None]) -> Iterator[Found]:
@@ -78,6 +84,8 @@ def find_films(batch: Batch, warn: Callable[[str], None]) -> Iterator[Found]:
                 continue
             if path.suffix == ".part" or any(part.startswith(".") for part in name.parts):
                 continue
+            if any(part.lower().endswith(_STILLS) for part in name.parts):
+                continue
             if path.is_dir():
                 yield from _series(path, name, warn) if numbered else ()
             elif path.suffix not in _BESIDE and not (numbered and _of_series(path)):
@@ -90,7 +98,11 @@ def find_films(batch: Batch, warn: Callable[[str], None]) -> Iterator[Found]:
     suffixes = SUFFIXES if batch.photos else FILMS
     for folder, inner, files in os.walk(batch.source, onerror=unreadable):
         here = Path(folder)
-        inner[:] = [name for name in inner if name[0] != "." and real(here / name) != target]
+        inner[:] = [
+            name
+            for name in inner
+            if name[0] != "." and not name.lower().endswith(_STILLS) and real(here / name) != target
+        ]
         links = [name for name in inner if (here / name).is_symlink()]
         for link in links:
             warn(f"{here / link}: a link to a folder, left out; --pattern can name what is in it")
@@ -102,11 +114,14 @@ def find_films(batch: Batch, warn: Callable[[str], None]) -> Iterator[Found]:
 
 
 def _film(path: Path, name: Path, warn: Callable[[str], None]) -> Iterator[Found]:
-    identity = identify(path)  # None: it was there a moment ago.
-    if identity is None and path.is_symlink():
-        warn(f"{path}: a link to a file that is not there, left out")
-    if identity is not None and path.is_file():
-        yield PurePosixPath(name.as_posix()), identity, ""
+    try:
+        identity = identify(path)  # None: it was there a moment ago.
+        if identity is None and path.is_symlink():
+            warn(f"{path}: a link to a file that is not there, left out")
+        if identity is not None and path.is_file():
+            yield PurePosixPath(name.as_posix()), identity, ""
+    except OSError as error:
+        warn(f"{path}: cannot be looked at: {error.strerror}")
 
 
 def _of_series(path: Path) -> bool:

@@ -125,6 +125,8 @@ def _looks(run: _Run, watch: Clock | None, warn: Callable[[str], None]) -> Itera
     since: dict[str, tuple[tuple[Identity, str], float]] = {}
     while True:
         films, now = run.plan(warn), watch.now()
+        for line in run.stuck():
+            warn(line)
         # The digest tells of sound that is still being written.
         seen = {film.name: ((film.identity, film.digest), now) for film in films}
         for name, (known, _) in seen.items():
@@ -145,6 +147,8 @@ class _Run:
         self._films: dict[str, Film] = {}
         self._held: dict[str, FileLock] = {}
         self._left: set[str] = set()
+        self._failed: dict[str, tuple[Identity, str]] = {}
+        """What has failed in this run, and as what: that is not taken up again."""
         self._begun = time.monotonic()
         self._colored = 0
         self._tally = Tally(())
@@ -156,8 +160,17 @@ class _Run:
         for film in films:
             if film.state == "done" and entries[film.name].state == "begun":
                 self._say_done(film)
+        for number, film in enumerate(films):
+            if self._failed.get(film.name) == (film.identity, film.digest):
+                films[number] = self._films[film.name]
         self._films.update((film.name, film) for film in films)
         return [film for film in films if film.state == "todo"]
+
+    def stuck(self) -> Iterator[str]:
+        """A line for each film that this run has not begun and will not."""
+        for film in self._films.values():
+            if film.state in ("failed", "exists") and film.name not in self._failed:
+                yield f"{film.name}: {film.why}"
 
     def _say_done(self, film: Film) -> None:
         """Note what a run that was killed could not, unless there is one at it."""
@@ -207,8 +220,11 @@ class _Run:
             self._note(film, "done", identify(film.target), outcome)
             self._close(dataclasses.replace(film, state="done", why=""), outcome)
         else:
+            self._failed[film.name] = film.identity, film.digest
             entry = self._ledger.find(film.name)
-            self._note(film, "failed", entry.written if entry is not None else None, outcome)
+            # What passes is tried again by the next run.
+            state: State = "begun" if outcome.passing else "failed"
+            self._note(film, state, entry.written if entry is not None else None, outcome)
             self._close(dataclasses.replace(film, state="failed", why=outcome.error), outcome)
 
     def let_go(self) -> None:

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -49,6 +49,13 @@ class Sidecars:
 
     def of(self, name: PurePosixPath) -> Settings:
         """Raises SettingsError, which names the file."""
+        try:
+            return self._of(name)
+        except OSError as error:
+            where = error.filename or self.source / name
+            raise SettingsError(f"{where}: cannot be read: {error.strerror}") from error
+
+    def _of(self, name: PurePosixPath) -> Settings:
         whole = (self.source / name).is_dir()
         # A folder's name has no suffix that others could stand for: "Reel No. 2".
         stem = name.name if whole else name.stem
@@ -119,7 +126,7 @@ class Digests:
         """SHA-256, in hex."""
         values = {**self._flat(settings), "color.model": self._models(settings.color.model)}
         if settings.sound is not None:
-            values["sound"] = self._file(str(settings.sound), sample_digest)
+            values["sound"] = self._file(str(settings.sound), _sound_digest)
         differs = {
             key: value
             for key, value in values.items()
@@ -149,14 +156,32 @@ class Digests:
 def _model(name: str) -> str:
     if name not in {model.name for model in CATALOG}:
         with suppress(OSError, ModelError):
-            return digest(Path(name), *files_beside(Path(name)))
+            files = (Path(name), *files_beside(Path(name)))
+            return _read_once(tuple((file, *_stamp(file)) for file in files), digest)
     return name
 
 
 def _content(name: str, read: Callable[[Path], str] = digest) -> str:
     with suppress(OSError):
-        return read(Path(name))
+        return _read_once(((Path(name), *_stamp(Path(name))),), read)
     return name
+
+
+@lru_cache(maxsize=4096)
+def _read_once(files: tuple[tuple[Path, int, int], ...], read: Callable[..., str]) -> str:
+    """What ``read`` makes of files with their stamps: a batch that watches asks every two
+    seconds."""
+    return read(*(file for file, *_ in files))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _sound_digest(path: Path) -> str:
+    """Samples alone would not tell of a click that was taken out elsewhere."""
+    return f"{sample_digest(path)} {_stamp(path)[1]}"
 
 
 def _alike(name: str) -> str:

@@ -7,6 +7,7 @@ from functools import partial
 from types import TracebackType
 from typing import Protocol, Self
 
+from vidcolor.device import share_cores
 from vidcolor.errors import UsageError
 from vidcolor.jobs.film import Colorist, Outcome, Work
 from vidcolor.jobs.processes import Ended, Processes
@@ -70,7 +71,7 @@ class Workers(Processes[Work, Outcome]):
     """Several processes. One that dies, of a full memory say, costs its film and no other."""
 
     def __init__(self, count: int) -> None:
-        super().__init__(count, _colorist)
+        super().__init__(count, partial(_colorist, count))
 
     def color(self, works: Iterator[Work], tell: Tell) -> Iterator[tuple[Work, Outcome]]:
         for work, outcome in self.work(works, tell):
@@ -82,5 +83,6 @@ class Workers(Processes[Work, Outcome]):
             yield work, outcome
 
 
-def _colorist(number: int) -> Callable[[Work, Callable[[Progress], None]], Outcome]:
+def _colorist(count: int, number: int) -> Callable[[Work, Callable[[Progress], None]], Outcome]:
+    share_cores(number, count)
     return Colorist().color

@@ -85,6 +85,8 @@ def read_photo(
         tags, grey_profile = read_tags(path, image, orientation)
         # Also where its pixels are read otherwise: this tells whether all of them are there.
         image.load()
+        if image.format == "PNG":
+            _scale_key(path, image)
         planes = None if deep else _planes(path, image, planar=planar)
         # A TIFF's fourth samples may be anything: only where it says so are they transparency.
         unnamed = image.format == "TIFF" and _tag(image, 338) == (0,)
@@ -111,6 +113,17 @@ def _check_single(path: Path, image: Image.Image, warn: Callable[[str], None]) -
             f"{path}: it holds {count} pictures, an animation or pages; "
             "make a file of each, with numbered names: their folder is a film, too"
         )
+
+
+def _scale_key(path: Path, image: Image.Image) -> None:
+    """Of a PNG in grey of fewer bits, Pillow scales the codes but not the one that is clear."""
+    key = image.info.get("transparency")
+    if image.mode not in ("1", "L") or not isinstance(key, int):
+        return
+    with path.open("rb") as file:
+        depth = file.read(25)[24]
+    if depth < 8:
+        image.info["transparency"] = key * 255 // ((1 << depth) - 1)
 
 
 def _is_deep(path: Path, image: Image.Image) -> bool:

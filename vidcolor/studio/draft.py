@@ -7,7 +7,7 @@ name.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,11 @@ class Draft:
         self._path = folder.beside(film, f"{name_for(film)}.unsaved.json")
         self._ours = True
 
-    def keep(self, decisions: Decisions | None) -> None:
-        """Keep ``decisions`` that are not saved yet, or (None) let go of the last ones."""
+    def keep(
+        self, decisions: Decisions | None, known: Mapping[str, str | None] | None = None
+    ) -> None:
+        """Keep ``decisions`` that are not saved yet, or (None) let go of the last ones. ``known``
+        are the digests of the saved files that they began from, by name."""
         if not self._ours:
             return
         # The step itself is taken; where no draft can be written, it lives in memory alone.
@@ -44,18 +47,22 @@ class Draft:
                 "hints": decisions.hints_file(self._film.name),
                 "shots": None if shots is None else json.loads(shots.to_json()),
                 "look": dict(decisions.look),
+                "known": dict(known or {}),
             }
             write_text(self._path, json.dumps(value, ensure_ascii=False), "draft")
 
-    def take_up(self, base: Settings, note: Callable[[str], None]) -> Decisions | None:
-        """What was not saved the last time. A file that cannot be used is set aside under a free
-        name, which ``note`` is told of; where even that cannot be, it is left, and no draft kept.
+    def take_up(
+        self, base: Settings, note: Callable[[str], None]
+    ) -> tuple[Decisions, dict[str, str | None]] | None:
+        """What was not saved the last time, and the files it began from, as in `keep`. A file that
+        cannot be used is set aside under a free name, which ``note`` is told of; where even that
+        cannot be, it is left, and no draft kept.
         """
         try:
             if not self._path.is_file():
                 return None
             found = read_list(self._path, "this draft", _parse)
-            found.settings(base)
+            found[0].settings(base)
         except SettingsError as error:
             note(f"{error}; {self._set_aside()}")
             return None
@@ -71,9 +78,13 @@ class Draft:
         return f"it was renamed to {aside.name}"
 
 
-def _parse(value: Any) -> Decisions:
+def _parse(value: Any) -> tuple[Decisions, dict[str, str | None]]:
     if not isinstance(value, dict) or not isinstance(value.get("look"), dict):
         raise SettingsError("not a draft")
     shots = value.get("shots")
     known = None if shots is None else parse_shots(shots)
-    return Decisions(**parse_hints_file(value.get("hints")), shots=known, look=value["look"])
+    files = value.get("known", {})
+    if not isinstance(files, dict):
+        raise SettingsError("not a draft")
+    hints = parse_hints_file(value.get("hints"))
+    return Decisions(**hints, shots=known, look=value["look"]), files

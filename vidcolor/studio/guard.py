@@ -37,6 +37,8 @@ class Guard:
     def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
         self._app = app
         self._hosts = {host.lower() for host in hosts}
+        # Browsers leave out the port that is usual.
+        self._hosts |= {h.removesuffix(":80") for h in self._hosts if h.endswith(":80")}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

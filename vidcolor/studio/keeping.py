@@ -85,6 +85,30 @@ class Kept:
             self._known[path], self._texts[path] = _digest(path), text
         return [path.name for path in new]
 
+    def keep_draft(self, decisions: Decisions | None) -> None:
+        """Keep what is not saved yet, or (None) let go of it."""
+        self.draft.keep(decisions, {path.name: self._known.get(path) for path in self._files})
+
+    def take_up(
+        self, saved: Decisions, base: Settings, note: Callable[[str], None]
+    ) -> Decisions | None:
+        """What was not saved the last time, when the files say ``saved``. Those that somebody else
+        has written since then are not replaced unasked."""
+        found = self.draft.take_up(base, note)
+        if found is None:
+            return None
+        draft, known = found
+        for path in self._files:
+            if path.name in known and known[path.name] != self._known.get(path):
+                self._known[path] = known[path.name]
+                note(f"{path.name}: was changed since what is taken up again was not saved")
+        # They were still being found.
+        return draft if draft.shots is not None else dataclasses.replace(draft, shots=saved.shots)
+
+    @property
+    def _files(self) -> tuple[Path, ...]:
+        return self.shots, self.hints, self.look
+
     def shared(self) -> list[str]:
         """A line to tell where other films beside this one go by the same files, else nothing."""
         others = []

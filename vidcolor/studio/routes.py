@@ -125,6 +125,8 @@ class Routes:
     async def upload(self, request: Request) -> Response:
         folder = self._session.folder
         where = folder.path(request.query_params.get("path", ""))
+        if not where.is_dir():
+            raise UsageError(f"{where.name}: not a folder")
         target = folder.beside(where / "film", request.query_params.get("name", ""))
         if not called_film(target):
             raise UsageError(

@@ -146,7 +146,7 @@ class Session:
         with self._held(number) as opened:
             result = do(opened)
             history = opened.history
-            opened.kept.draft.keep(history.now if history.changed else None)
+            opened.kept.keep_draft(history.now if history.changed else None)
             self.version += 1
             return result
 
@@ -160,7 +160,7 @@ class Session:
         def add(opened: Opened) -> str:
             opened.film.check_number(frame)
             shots = opened.history.now.shots
-            first = max(it for it in (shots.starts if shots else (0,)) if it <= frame)
+            first = frame if shots is None else max(it for it in shots.starts if it <= frame)
             return opened.kept.add_still(picture, first, self.base.color.short_side)
 
         return self.step(number, add)
@@ -246,7 +246,7 @@ class Session:
             # Only now is it known that there is something to discard them for.
             if discard and self.now is not None:
                 self.now.kept.draft.keep(None)
-            history.begin(files, kept.draft.take_up(self.base, notes.append))
+            history.begin(files, kept.take_up(files, self.base, notes.append))
             if history.changed:
                 notes.append(f"{path.name}: taken up again from where it was not saved; or Undo")
             notes += kept.shared()

@@ -10,7 +10,7 @@ export async function add(file) {
   await tried(async () => {
     await ask("POST", "/api/references", { values: { frame: now.frame, name: file.name }, body: file });
     $("tab-stills").click();
-    note(`${file.name}: taken as the reference for ${shot ? `shot ${shot}` : "the film"}`, { bad: false });
+    note(`${file.name}: taken as the reference for ${shot ? `shot ${shot}` : "its shot"}`, { bad: false });
   });
 }
 

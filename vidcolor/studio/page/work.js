@@ -70,6 +70,7 @@ function drawForm() {
   const proposed = targets[$("preset").value];
   if (named === "" || $("name").value === named || $("name").dataset.film !== String(film.number)) {
     named = $("name").value = proposed;
+    if ($("name").dataset.film !== String(film.number)) $("overwrite").checked = false;
     $("name").dataset.film = String(film.number);
   }
   const name = $("name").value;
