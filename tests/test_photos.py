@@ -823,7 +823,7 @@ def test_folders_of_photos(settings: Settings, tmp_path: Path) -> None:
     assert again.colored == 0
 
 
-@pytest.mark.parametrize(("depth", "key"), [(1, 0), (2, 2), (4, 9)])
+@pytest.mark.parametrize(("depth", "key"), [(1, 0), (1, 1), (2, 2), (4, 9), (8, 9)])
 def test_what_is_clear_in_a_grey_png_of_few_bits_stays_clear(
     depth: int, key: int, tmp_path: Path
 ) -> None:

@@ -132,6 +132,7 @@ class Claim:
     """
 
     def __init__(self, path: Path) -> None:
+        anew = False
         while True:
             # Its name can be foreseen: in a folder for all, others may have put a link there.
             flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
@@ -139,11 +140,13 @@ class Claim:
             try:
                 # Whoever had it before may have removed or renamed it since it was opened here.
                 if not _lock(self._handle) or _is(path, os.fstat(self._handle)):
-                    if os.fstat(self._handle).st_nlink < 2:
+                    # Once: some file systems cannot count names.
+                    if anew or os.fstat(self._handle).st_nlink < 2:
                         return
                     # A run was killed while it put its file in place: this is another name of what
                     # is finished now, and is not to be written to.
                     path.unlink()
+                    anew = True
             except BaseException:
                 self.release()
                 raise
