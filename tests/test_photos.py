@@ -827,7 +827,7 @@ def test_folders_of_photos(settings: Settings, tmp_path: Path) -> None:
 def test_what_is_clear_in_a_grey_png_of_few_bits_stays_clear(
     depth: int, key: int, tmp_path: Path
 ) -> None:
-    codes = np.arange(16, dtype=np.uint8).repeat(4).reshape(8, 8) % (1 << depth)
+    codes = (np.arange(16).repeat(4).reshape(8, 8) % (1 << depth)).astype(np.uint8)
     bits = np.unpackbits(codes[..., None], axis=2)[..., 8 - depth :].reshape(8, -1)
     rows = b"".join(b"\0" + row.tobytes() for row in np.packbits(bits, axis=1))
     path = tmp_path / "in.png"

@@ -157,6 +157,10 @@ def _planes(path: Path, image: Image.Image, *, planar: bool) -> NDArray[Any]:
         mode += "A"
     if mode not in _MODES:
         raise SourceError(f"{path}: its colours are {image.mode}; save it as RGB or as grey")
+    if image.mode == "1" and mode == "LA":
+        # Of one bit Pillow takes no code for clear.
+        key, image = image.info["transparency"], image.convert("L")
+        image.info["transparency"] = key
     picture = image if image.mode == mode else image.convert(mode)
     return np.asarray(picture).reshape(image.height, image.width, -1)
 
