@@ -116,9 +116,9 @@ def _check_single(path: Path, image: Image.Image, warn: Callable[[str], None]) -
 
 
 def _scale_key(path: Path, image: Image.Image) -> None:
-    """Of a PNG in grey of fewer bits, Pillow scales the codes but not the one that is clear."""
+    """Of a PNG in grey of 2 or 4 bits Pillow scales the codes, but not the one that is clear."""
     key = image.info.get("transparency")
-    if image.mode not in ("1", "L") or not isinstance(key, int):
+    if image.mode != "L" or not isinstance(key, int):
         return
     with path.open("rb") as file:
         depth = file.read(25)[24]
