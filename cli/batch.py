@@ -11,7 +11,7 @@ from vidcolor.errors import UsageError
 from vidcolor.report import visible
 
 from .flags import Cluster, Config, Device, Model, Preset
-from .options import build_settings, with_rate
+from .options import build_settings, check_one, with_rate
 from .progress import say_failed, show_steps
 from .reports import check_report
 
@@ -56,6 +56,7 @@ def batch(
     """
     settings = build_settings(preset, config, {"model": model, "device": device}, {})
     settings = with_rate(settings.replace(overwrite=overwrite), fps)
+    check_one(workers, cluster)
     if photos and fps is not None:
         raise UsageError("--fps: only for films, and --photos asks for photos")
 

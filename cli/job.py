@@ -7,13 +7,13 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from vidcolor.chunkwork import Hands
-from vidcolor.errors import UsageError
 from vidcolor.job import colorize_video
 from vidcolor.plan import plan_video
 from vidcolor.report import Report, plural, visible
 from vidcolor.settings import SOFTWARE, Settings
 from vidcolor.textfile import write_text
 
+from .options import check_one
 from .progress import show_progress
 from .reports import check_report
 from .verify import check, tell
@@ -21,8 +21,7 @@ from .verify import check, tell
 
 def check_hands(workers: int, cluster: str | None, settings: Settings) -> None:
     """Raise UsageError for what `open_hands` and a job with these would."""
-    if cluster is not None and workers > 1:
-        raise UsageError("--workers and --cluster: give one of them")
+    check_one(workers, cluster)
     if cluster is not None or workers > 1:
         from vidcolor.job import check_shared
 
@@ -36,8 +35,7 @@ def open_hands(
     if cluster is not None:
         from vidcolor.jobs.cluster import Cluster
 
-        if workers > 1:
-            raise UsageError("--workers and --cluster: give one of them")
+        check_one(workers, cluster)
         return Cluster(cluster, settings.color.device)
     if workers > 1:
         from vidcolor.jobs.pool import Pool

@@ -121,6 +121,12 @@ def parse_rate(text: str) -> Fraction:
     return nominal if rate.denominator > 1 and abs(rate - nominal) < Fraction(1, 200) else rate
 
 
+def check_one(workers: int, cluster: str | None) -> None:
+    """Raise UsageError where both are asked for help."""
+    if cluster is not None and workers > 1:
+        raise UsageError("--workers and --cluster: give one of them")
+
+
 def with_limits(settings: Settings, text: str | None, *, strict: bool) -> Settings:
     """``settings`` with the limits that are given as ``k=v,k=v``. Raises UsageError."""
     limits: dict[str, Any] = {"strict": True} if strict else {}

@@ -96,6 +96,7 @@ def test_another_name_of_a_finished_file_is_not_written_to(tmp_path: Path) -> No
     claim.release()
 
 
+@posix
 def test_where_nothing_can_be_locked_work_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

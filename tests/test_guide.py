@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import pickle
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -151,9 +152,13 @@ def test_a_full_disk_is_told_as_that(tiny: Colorizer, monkeypatch: pytest.Monkey
         def write(self, data: object) -> int:
             raise OSError(errno.ENOSPC, "No space left on device")
 
+        def close(self) -> None:
+            self.write(b"")  # As a file does that still holds what it could not write.
+
     monkeypatch.setattr(tempfile, "TemporaryFile", Full)
-    with pytest.raises(TargetError, match=r"No space left on device; make room, or set TMPDIR"):
+    with pytest.raises(TargetError, match=r"No space left on device; make room") as caught:
         guided(list(pan(1, 3)), [Hint(((0.5, 0.5),), RED, frame=0)], tiny)
+    assert caught.value.passing and pickle.loads(pickle.dumps(caught.value)).passing
 
 
 def test_a_colour_keeps_its_chromaticity_under_more_or_less_light() -> None:

@@ -84,6 +84,11 @@ def test_a_link_to_nothing_is_told_of(
 def test_stills_beside_a_film_are_no_films_and_no_photos(source: Path) -> None:
     put(source, "a.mkv", "a.references/1.jpg", "a.references/2.jpg", "A.References/removed/3.mkv")
     assert list(plan(source, settings=Settings(rate=Fraction(25)))) == ["a.mkv"]
+    (source / "a.mkv").unlink()
+    told: list[str] = []
+    assert plan_folder(Batch(source, source.parent / "out"), {}, told.append) == []
+    assert told == []
+    put(source, "a.mkv")
     assert list(plan(source, photos=True)) == []
     assert list(plan(source, patterns=("**/*",))) == ["a.mkv"]
 

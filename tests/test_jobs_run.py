@@ -386,7 +386,7 @@ def test_what_passes_is_tried_again_by_the_next_run(
         try:
             raise OSError(errno.ENOSPC, "No space left on device")
         except OSError as error:
-            raise TargetError(f"{target}: No space left on device") from error
+            raise TargetError(f"{target}: No space left on device").because(error) from error
 
     with monkeypatch.context() as patch:
         patch.setattr(film_module, "colorize_video", full)

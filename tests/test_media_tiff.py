@@ -123,7 +123,9 @@ def test_photos_in_tiles_and_bigtiffs_are_read_as_those_in_strips(
 
 
 @pytest.mark.parametrize("how", [{"tile": (16, 16)}, {"bigtiff": True}])
-def test_what_opencv_would_garble_is_refused(tmp_path: Path, how: dict[str, Any]) -> None:
+def test_what_opencv_would_garble_is_refused(
+    tmp_path: Path, how: dict[str, Any], capfd: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "a.tif"
     apart = np.moveaxis(ramp(np.uint16, 3), -1, 0)
     tifffile.imwrite(path, apart, photometric="rgb", planarconfig="separate", **how)
@@ -135,6 +137,11 @@ def test_what_opencv_would_garble_is_refused(tmp_path: Path, how: dict[str, Any]
     tifffile.imwrite(path, ramp(np.uint16, 2), planarconfig="contig", **extra, **how)
     with pytest.raises(SourceError):
         read_deep(path)
+    for ways in (how, {}):
+        tifffile.imwrite(path, ramp(np.uint16, 4), photometric="separated", **ways)
+        with pytest.raises(SourceError, match="CMYK"):
+            read_photo(path)
+    assert capfd.readouterr().err == ""
 
 
 def test_one_picture_in_tiles_is_found_among_others(tmp_path: Path) -> None:

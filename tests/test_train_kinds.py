@@ -34,6 +34,7 @@ from vidcolor.train.known import find_out
 from vidcolor.train.network import build_net, export
 from vidcolor.train.photos import PhotoSet, load_photos
 from vidcolor.train.recipe import Recipe
+from vidcolor.train.saved import Best, described
 from vidcolor.train.start import fill as start
 
 PHOTOS = PhotoSet((photo(0),), ("a",), 0, 0)
@@ -228,6 +229,12 @@ def test_weights_of_another_space_are_no_start(tmp_path: Path) -> None:
     start(build_net(painted, PHOTOS), path)
     with pytest.raises(ModelError, match="its answers are yuv, those of the recipe's network lab"):
         start(build_net(replace(painted, space="lab"), PHOTOS), path)
+    best = tmp_path / "best.pt"
+    net = build_net(painted, PHOTOS)
+    Best(1, 0.5, net.state_dict(), described(net)).save(best)
+    start(build_net(painted, PHOTOS), best)
+    with pytest.raises(ModelError, match="its answers are yuv"):
+        start(build_net(replace(painted, space="lab"), PHOTOS), best)
     with pytest.raises(ModelError, match="weights of tanhnet, not of unet"):
         start(build_net(Recipe(network="unet", width=8, loss="l1"), PHOTOS), path)
 

@@ -76,7 +76,7 @@ def _put_where_nothing_is(part: Path, path: Path) -> None:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
         os.replace(part, path)
     else:
-        part.unlink()
+        part.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:
@@ -109,10 +109,11 @@ def check_room(folder: Path, needed: int, path: Path) -> None:
         usage = shutil.disk_usage(folder)
         # Some network drives say 0 of 0.
         if usage.total and usage.free < needed:
+            full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             raise TargetError(
                 f"{path}: its disk has {_told(usage.free)} free and at least {_told(needed)} are "
                 "needed; make room and give the same command again"
-            ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            ).because(full)
 
 
 def _told(count: int) -> str:
@@ -145,12 +146,13 @@ class Claim:
                         return
                     # A run was killed while it put its file in place: this is another name of what
                     # is finished now, and is not to be written to.
-                    path.unlink()
                     anew = True
             except BaseException:
                 self.release()
                 raise
             self.release()
+            if anew:
+                path.unlink(missing_ok=True)
 
     def release(self) -> None:
         """Let go; may be called again."""

@@ -23,13 +23,24 @@ line prints that message on one line and exits with ``exit_code``; Ctrl-C exits 
 
 from __future__ import annotations
 
-from typing import ClassVar
+import errno
+from typing import ClassVar, Final, Self
+
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class VidcolorError(Exception):
     """Root of everything vidcolor raises on purpose."""
 
     exit_code: ClassVar[int] = 1
+    passing = False
+    """What is wrong is wrong with the machine, and for now: a full disk, a file in use."""
+
+    def because(self, fault: BaseException) -> Self:
+        """This error, ``passing`` if the system's ``fault`` behind it is."""
+        full = isinstance(fault, OSError) and fault.errno in _FULL
+        self.passing = full or isinstance(fault, BlockingIOError)
+        return self
 
 
 class UsageError(VidcolorError, ValueError):

@@ -97,4 +97,4 @@ def writing(path: Path, what: str) -> Iterator[None]:
         why = error.strerror or str(error)
         if error.errno == errno.ENOSPC:
             why += "; make room and give the same command again"
-        raise TargetError(f"{path}: cannot write the {what}: {why}") from error
+        raise TargetError(f"{path}: cannot write the {what}: {why}").because(error) from error

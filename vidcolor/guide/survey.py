@@ -7,8 +7,10 @@ whole film; what was found waits in a temporary file.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from types import TracebackType
@@ -66,22 +68,18 @@ class Guide:
     """The known points of a film's frames, by their index. A context manager."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
+        with _temporary():
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
         self._where: dict[int, tuple[int, int]] = {}
         self._hinted: set[int] = set()
 
     def put(self, index: int, points: Float32, *, hinted: bool) -> None:
         """Keep the ``points`` (N, 5) of a frame: y, x, a*, b*, share; ``hinted`` by hand there."""
         if len(points):
-            try:
+            with _temporary():
                 self._where[index] = (self._file.seek(0, 2), len(points))
                 self._file.write(np.ascontiguousarray(points, np.float32).tobytes())
                 self._file.flush()
-            except OSError as error:
-                raise TargetError(
-                    f"{tempfile.gettempdir()}: cannot keep the known colours of the film there: "
-                    f"{error.strerror}; make room, or set TMPDIR to a folder with room"
-                ) from error
         if hinted:
             self._hinted.add(index)
 
@@ -115,7 +113,22 @@ class Guide:
 
     def close(self) -> None:
         """Let go of the temporary file."""
-        self._file.close()
+        # On a full disk it would still write what it could not before.
+        with suppress(OSError):
+            self._file.close()
+
+
+@contextmanager
+def _temporary() -> Iterator[None]:
+    """Turn what the folder for temporary files refuses into a TargetError."""
+    try:
+        yield
+    except OSError as error:
+        raise TargetError(
+            f"{os.environ.get('TMPDIR', 'folder for temporary files')}: cannot keep the known "
+            f"colours of the film there: {error.strerror}; make room, or set TMPDIR to a folder "
+            "with room"
+        ).because(error) from error
 
 
 def make_guide(

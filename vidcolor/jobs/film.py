@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -147,7 +146,7 @@ class Colorist:
                 )
             length, strip = _look(Path(work.target), report.frames, stills=work.strip)
         except VidcolorError as error:
-            told, passing = str(error), _passes(error)
+            told, passing = str(error), error.passing or isinstance(error, DeviceError)
         except Exception as error:  # A mistake of ours must not cost the films that follow.
             told = f"{work.source}: went wrong unexpectedly: {type(error).__name__}: {error}"
         else:
@@ -156,17 +155,6 @@ class Colorist:
         line = " ".join(told.split())
         seconds = time.monotonic() - begun
         return Outcome(line, 0, seconds, None, tuple(warnings), passing=passing)
-
-
-def _passes(error: BaseException) -> bool:
-    """Whether what is wrong is wrong with the machine, not with the film."""
-    cause: BaseException | None = error
-    while cause is not None:
-        full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
-        if full or isinstance(cause, (BlockingIOError, DeviceError)):
-            return True
-        cause = cause.__cause__
-    return False
 
 
 def _look(target: Path, count: int, *, stills: bool) -> tuple[float | None, bytes]:

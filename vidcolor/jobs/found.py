@@ -64,10 +64,9 @@ def check_folders(batch: Batch) -> None:
     for pattern in batch.patterns:
         if not pattern or PurePosixPath(pattern).is_absolute() or ".." in Path(pattern).parts:
             raise UsageError(f"--pattern {pattern}: give one relative to SOURCE_DIR, as '**/*.avi'")
-        try:
-            next(batch.source.glob(pattern), None)
-        except (ValueError, IndexError, NotImplementedError) as error:
-            raise UsageError(f"--pattern {pattern}: not a pattern: {error}") from error
+        parts = PurePosixPath(pattern).parts
+        if not parts or any("**" in part and part != "**" for part in parts):
+            raise UsageError(f"--pattern {pattern}: '**' is a whole part, as in '**/*.avi'")
 
 
 def find_films(batch: Batch, warn: Callable[[str], None]) -> Iterator[Found]:
@@ -98,11 +97,7 @@ def find_films(batch: Batch, warn: Callable[[str], None]) -> Iterator[Found]:
     suffixes = SUFFIXES if batch.photos else FILMS
     for folder, inner, files in os.walk(batch.source, onerror=unreadable):
         here = Path(folder)
-        inner[:] = [
-            name
-            for name in inner
-            if name[0] != "." and not name.lower().endswith(_STILLS) and real(here / name) != target
-        ]
+        inner[:] = [name for name in inner if _of_films(name) and real(here / name) != target]
         links = [name for name in inner if (here / name).is_symlink()]
         for link in links:
             warn(f"{here / link}: a link to a folder, left out; --pattern can name what is in it")
@@ -152,10 +147,19 @@ def overlooked(batch: Batch) -> Iterator[str]:
             f"{batch.source}: holds the pictures of one film: vidcolor SOURCE TARGET takes it, or "
             "this command the folder above"
         )
-    elif batch.settings.rate is None and any(
-        _is_series(Path(folder)) for folder, *_ in os.walk(batch.source)
-    ):
+    elif batch.settings.rate is None and any(map(_is_series, _folders(batch.source))):
         yield f"{batch.source}: has folders of numbered pictures; with --fps they are films"
+
+
+def _folders(source: Path) -> Iterator[Path]:
+    for folder, inner, _ in os.walk(source):
+        inner[:] = filter(_of_films, inner)
+        yield Path(folder)
+
+
+def _of_films(name: str) -> bool:
+    """Whether a folder of this name may hold films."""
+    return name[0] != "." and not name.lower().endswith(_STILLS)
 
 
 def _is_series(folder: Path) -> bool:

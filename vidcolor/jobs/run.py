@@ -93,7 +93,9 @@ def run_batch(
             return summary
 
         try:
-            with make_crew(workers, cluster, batch.settings.color.device) as crew:
+            todo = sum(film.state == "todo" for film in first)
+            device, most = batch.settings.color.device, None if watch is not None else todo
+            with make_crew(workers, cluster, device, most) as crew:
                 for films in _looks(run, watch, warn):
                     for work, outcome in crew.color(run.claimed(films), run.told):
                         run.ended(work, outcome)

@@ -112,8 +112,8 @@ class Sidecars:
 class Digests:
     """What settings are known by: the same for all that would give the same film.
 
-    A checkpoint or a LUT is known by what is in it, read once, sound by samples of what is in it,
-    and a model of ours by its name.
+    A checkpoint or a LUT is known by what is in it, read once, sound by samples of what is in it
+    and when it was written, and a model of ours by its name.
     Only what differs from the defaults counts, so that a setting added later changes no digest.
     """
 

@@ -31,13 +31,18 @@ class Crew(Protocol):
     def color(self, works: Iterator[Work], tell: Tell) -> Iterator[tuple[Work, Outcome]]: ...
 
 
-def make_crew(count: int, cluster: str | None = None, device: str = "auto") -> Crew:
+def make_crew(
+    count: int, cluster: str | None = None, device: str = "auto", most: int | None = None
+) -> Crew:
     """This process for one, that many processes for more, or the Ray ``cluster`` of that address.
 
-    Raises UsageError where both are wanted.
+    There will be ``most`` films, if that is known: as processes share the cores, those without a
+    film would keep theirs from the others. Raises UsageError where both are
+    wanted.
     """
     if cluster is None:
-        return Workers(count) if count > 1 else Alone()
+        processes = count if most is None else min(count, max(1, most))
+        return Workers(processes) if count > 1 else Alone()
     if count > 1:
         raise UsageError("--workers and --cluster: give one of them")
     from vidcolor.jobs.clustered import Clustered

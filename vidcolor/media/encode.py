@@ -42,8 +42,8 @@ _CANONICAL_TAG: dict[Matrix, int] = {
 class PictureEncoder:
     """Adds the picture's stream to a container and turns painted frames into its packets.
 
-    ``base`` is the time base of the packets: that of ``info``, or a microsecond where that is
-    finer.
+    ``base`` is the time base of the packets: that of ``info``, unless that is finer than the
+    encoder or the container can write.
     """
 
     def __init__(self, output: OutputContainer, info: VideoInfo, choice: Choice) -> None:
@@ -221,8 +221,9 @@ def _moved(
 def _base_for(encoder: str, base: Fraction, rate: Fraction) -> Fraction:
     """The time base of the packets: the film's own, unless that is finer than can be written."""
     if encoder == "mpeg4" and base.denominator > _MPEG4_TICKS:
-        # A whole number for each frame at the usual rate.
-        return Fraction(1, max(1, _MPEG4_TICKS // rate.numerator) * rate.numerator)
+        # A whole number for each frame, if the rate lets it.
+        per = rate.numerator if rate.numerator <= _MPEG4_TICKS else 1
+        return Fraction(1, _MPEG4_TICKS // per * per)
     return max(base, _FINEST_TICK)
 
 

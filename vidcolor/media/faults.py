@@ -82,4 +82,4 @@ def writing(path: Path, doing: str = "cannot write this film") -> Iterator[None]
         raise
     except FAULTS as fault:
         kind = TargetError if on_disk(fault) else EncodeError
-        raise kind(f"{path}: {doing}: {reason(fault)}") from fault
+        raise kind(f"{path}: {doing}: {reason(fault)}").because(fault) from fault

@@ -26,7 +26,7 @@ from vidcolor.media.encoders import Choice, choose
 from vidcolor.media.faults import writing
 from vidcolor.media.length import Length
 from vidcolor.media.matroska import claim, cropping, settle
-from vidcolor.media.metadata import homeless, kept_metadata
+from vidcolor.media.metadata import homeless, kept_metadata, named_by_keys
 from vidcolor.media.segments import Segment, SegmentWriter, join
 from vidcolor.media.source import is_cover
 from vidcolor.media.target import Target
@@ -206,10 +206,9 @@ class Writer:
             self._companions = Companions(info, self._audio)
             self._opened.callback(self._companions.close)
             lost = homeless(info.metadata, container)
-            # As the film does itself, by the names that telephones and cameras use: FFmpeg then
-            # writes none of the old atoms, nor a cover.
-            keyed = "mp4" in info.container and any(key.startswith("com.") for key in lost)
-            by_key = keyed and not any(map(is_cover, self._companions.source.streams))
+            # As the film does itself: FFmpeg then writes none of the old atoms, nor a cover.
+            covers = any(map(is_cover, self._companions.source.streams))
+            by_key = bool(lost) and not covers and named_by_keys(info.path)
             self._homeless = [] if by_key else lost
             self._output = self._companions.output = av.open(
                 str(self._target.part.absolute()),

@@ -149,7 +149,7 @@ class Reader:
             if crop.whole and missing > 0:
                 self._note("absent", self._clock.next, promised, missing)
         elif "matroska" in info.container and promised is not None:
-            # Its length is that of its longest stream, from time 0.
+            # Its own length, or that of the longest stream, from time 0.
             end = (last.pts + last.duration) * info.time_base
             open_end = crop.end_frame is None and crop.duration is None
             if open_end and promised - end > max(Fraction(1), promised / 20):

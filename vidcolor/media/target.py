@@ -50,7 +50,7 @@ class Target:
             except BlockingIOError as fault:
                 raise TargetError(
                     f"{self.path}: another vidcolor is writing it; wait for that to end"
-                ) from fault
+                ).because(fault) from fault
         self._ended = False
 
     def commit(self, sign: Callable[[Path], None] | None = None) -> None:

@@ -17,7 +17,6 @@ _JPEG = frozenset({6, 7})
 _SMALLER = 1
 """A bit of the kind: the same picture once more, with fewer pixels."""
 _PREMULTIPLIED = 1
-_WHITE_IS_ZERO = 0
 _SEPARATE = 2
 _LAYOUTS = {42: ("I", "H", "HHI4s"), 43: ("Q", "Q", "HHQ8s")}
 """Of TIFF and of BigTIFF: the types of a directory's place, of its number of entries, and of an
@@ -42,7 +41,10 @@ class Directory:
     """Its colours were multiplied by its transparency."""
     big: bool
     """Its places have 64 bits."""
-    white_is_zero: bool
+    photometric: int
+    """What its samples mean: 0 and 1 grey, 0 being white and black; 2 R'G'B'."""
+    samples: int
+    """Of each pixel."""
     planes: bool
     """Each colour's samples lie apart from the others'."""
 
@@ -130,7 +132,8 @@ def _read(
         smaller=bool(values.get(_KIND, 0) & _SMALLER),
         premultiplied=values.get(_EXTRA) == _PREMULTIPLIED,
         big=place == _LAYOUTS[43][0],
-        white_is_zero=values.get(_PHOTOMETRIC) == _WHITE_IS_ZERO,
+        photometric=values.get(_PHOTOMETRIC, 1),
+        samples=values.get(_SAMPLES, 1),
         planes=values.get(_PLANAR) == _SEPARATE and values.get(_SAMPLES, 1) > 1,
     )
     return directory, following

@@ -73,6 +73,9 @@ def read_photo(
     with opened(path) as (image, turned):
         check_pixels(path, *image.size, limits)
         _check_single(path, image, warn)
+        if image.mode == "CMYK":
+            # Of 16 bits it would pass for R'G'B' with transparency.
+            raise SourceError(f"{path}: its colours are CMYK; save it as RGB or as grey")
         deep = _is_deep(path, image)
         orientation = image.getexif().get(ORIENTATION, 1) if turned is None else turned
         planar = image.format in ("JPEG", "MPO") and image.info.get("adobe_transform") != 0

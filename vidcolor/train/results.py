@@ -18,7 +18,7 @@ from vidcolor.train.journal import Journal, Log
 from vidcolor.train.network import export
 from vidcolor.train.ranks import Ranks
 from vidcolor.train.recipe import Recipe
-from vidcolor.train.saved import Best, State, Trained, read_best
+from vidcolor.train.saved import Best, State, Trained, described, read_best
 from vidcolor.train.start import fill_from
 
 
@@ -89,7 +89,7 @@ class Results:
         if score > state.best:
             state.best, state.best_step, state.stale = score, state.step, 0
             if self._journal is not None:
-                best = Best(state.step, score, self._average.state_dict())
+                best = Best(state.step, score, self._average.state_dict(), described(self._average))
                 best.save(self._run / "best.pt")
         else:
             state.stale += 1

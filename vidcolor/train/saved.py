@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from textwrap import shorten
 from typing import Any, TypeVar
@@ -136,6 +136,11 @@ def _load_moments(optimiser: Optimizer, saved: dict[str, Any]) -> None:
     """What it has gathered; how it steps is for the recipe to say, which may have changed."""
     groups = [{k: v for k, v in group.items() if k != "params"} for group in optimiser.param_groups]
     optimiser.load_state_dict(saved)
+    for group in optimiser.param_groups:
+        for parameter in group["params"]:
+            for value in optimiser.state[parameter].values():
+                if isinstance(value, Tensor) and value.ndim and value.shape != parameter.shape:
+                    raise ValueError("its optimiser has other groups of layers")
     for group, own in zip(optimiser.param_groups, groups, strict=True):
         group.update(own)
 
@@ -147,6 +152,8 @@ class Best:
     step: int
     score: float
     average: dict[str, Tensor]
+    config: dict[str, Any] = field(default_factory=dict)
+    """What the network is, beside its arrays; empty: of an earlier version."""
 
     def save(self, path: Path) -> None:
         """Raises TargetError."""
@@ -158,15 +165,10 @@ def read_best(path: Path) -> Best:
     return _read_back(path, lambda saved: Best(**saved))
 
 
-def read_average(path: Path) -> dict[str, Tensor]:
-    """The averaged weights in a ``.pt`` file of a run. Raises ModelError."""
-    return _read_back(path, lambda saved: saved["average"])
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """What the network of a run is, beside its arrays; empty where nothing tells. Raises
-    ModelError."""
-    return _read_back(path, lambda saved: dict(saved.get("config") or {}))
+def read_average(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The averaged weights in a ``.pt`` file of a run, and what their network is beside its arrays,
+    nothing where that is not told. Raises ModelError."""
+    return _read_back(path, lambda saved: (saved["average"], dict(saved.get("config") or {})))
 
 
 def _read_back(path: Path, take: Callable[[dict[str, Any]], Part]) -> Part:
@@ -201,8 +203,12 @@ def misfit(error: Exception) -> str:
 
 
 def _config(trained: Trained) -> dict[str, Any]:
-    name = trained.net.architecture
-    return {"network": name, "terms": trained.terms, **trained.net.shape()}
+    return {"terms": trained.terms, **described(trained.net)}
+
+
+def described(net: TrainableNet) -> dict[str, Any]:
+    """What a network is, beside its arrays."""
+    return {"network": net.architecture, **net.shape()}
 
 
 def _check(path: Path, there: dict[str, Any] | None, here: dict[str, Any]) -> None:

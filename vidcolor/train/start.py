@@ -15,7 +15,7 @@ from vidcolor.models.chromanet.net import ChromaNet
 from vidcolor.models.chromanet.parts import ConvUnit
 from vidcolor.models.trainable import TrainableNet
 from vidcolor.train.narrow import narrowed
-from vidcolor.train.saved import misfit, read_average, read_config
+from vidcolor.train.saved import misfit, read_average
 
 
 def continue_from(path: Path, net: ChromaNet, pictures: Iterable[Tensor]) -> None:
@@ -27,7 +27,7 @@ def continue_from(path: Path, net: ChromaNet, pictures: Iterable[Tensor]) -> Non
     nothing at first and then trains as it did. Raises ModelError when the shapes do not fit.
     """
     if path.suffix == ".pt":
-        state = read_average(path)
+        state, _ = read_average(path)
     else:
         checkpoint = read_checkpoint(path)
         try:
@@ -45,7 +45,7 @@ def fill(net: TrainableNet, path: Path) -> None:
     """Fill ``net``, of an architecture whose weights are as they were trained, with those in
     ``path``. Raises ModelError when they do not fit."""
     if path.suffix == ".pt":
-        state, config = read_average(path), read_config(path)
+        state, config = read_average(path)
         architecture = config.get("network", net.architecture)
     else:
         checkpoint = read_checkpoint(path)
