@@ -37,8 +37,7 @@ def make_crew(
     """This process for one, that many processes for more, or the Ray ``cluster`` of that address.
 
     There will be ``most`` films, if that is known: as processes share the cores, those without a
-    film would keep theirs from the others. Raises UsageError where both are
-    wanted.
+    film would keep theirs from the others. Raises UsageError where both are wanted.
     """
     if cluster is None:
         processes = count if most is None else min(count, max(1, most))
