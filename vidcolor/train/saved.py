@@ -203,7 +203,9 @@ def misfit(error: Exception) -> str:
 
 
 def _config(trained: Trained) -> dict[str, Any]:
-    return {"terms": trained.terms, **described(trained.net)}
+    # The network first: what differs is told in this order.
+    name = trained.net.architecture
+    return {"network": name, "terms": trained.terms, **described(trained.net)}
 
 
 def described(net: TrainableNet) -> dict[str, Any]:
