@@ -460,20 +460,28 @@ def test_threads_and_processes_do_not_change_a_batch(recipe: Recipe, photos: Pat
             assert torch.equal(light[rows], part)
 
 
-def test_two_processes_train_one_network(photos: Path, tmp_path: Path) -> None:
-    """As torchrun starts them, over gloo."""
-    recipe = tiny_recipe(photos, tmp_path / "run", val=(str(photos),), val_every=3, minutes=60.0)
+def train_as_two(recipes: list[Recipe], out: Path, *, refused: bool = False) -> None:
+    """`train_as_rank` in two processes, each with a recipe of its own."""
     with socket.socket() as door:
         door.bind(("127.0.0.1", 0))
         port = door.getsockname()[1]
     start = multiprocessing.get_context("spawn").Process
-    ranks = [start(target=train_as_rank, args=(k, 2, port, recipe, tmp_path)) for k in range(2)]
+    ranks = [
+        start(target=train_as_rank, args=(k, 2, port, recipe, out, refused))
+        for k, recipe in enumerate(recipes)
+    ]
     for process in ranks:
         process.start()
     for process in ranks:
         process.join(60)
         process.kill()
     assert [process.exitcode for process in ranks] == [0, 0]
+
+
+def test_two_processes_train_one_network(photos: Path, tmp_path: Path) -> None:
+    """As torchrun starts them, over gloo."""
+    recipe = tiny_recipe(photos, tmp_path / "run", val=(str(photos),), val_every=3, minutes=60.0)
+    train_as_two([recipe, recipe], tmp_path)
     first, second = (
         (tmp_path / f"rank-{k}.txt").read_text(encoding="utf-8").splitlines() for k in range(2)
     )
@@ -490,20 +498,8 @@ def test_two_processes_train_one_network(photos: Path, tmp_path: Path) -> None:
 def test_processes_that_see_different_folders_are_refused(photos: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe(photos, tmp_path / "first")
     loop.train(recipe, quiet)
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        port = door.getsockname()[1]
-    start = multiprocessing.get_context("spawn").Process
-    recipes = [recipe, replace(recipe, run=str(tmp_path / "second"))]
-    ranks = [
-        start(target=train_as_rank, args=(k, 2, port, recipes[k], tmp_path, True)) for k in range(2)
-    ]
-    for process in ranks:
-        process.start()
-    for process in ranks:
-        process.join(60)
-        process.kill()
-    assert [process.exitcode for process in ranks] == [0, 0]
+    other = replace(recipe, run=str(tmp_path / "second"))
+    train_as_two([recipe, other], tmp_path, refused=True)
     for k in range(2):
         told = (tmp_path / f"rank-{k}.txt").read_text(encoding="utf-8")
         assert "not the same for every process" in told

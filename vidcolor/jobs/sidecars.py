@@ -16,6 +16,7 @@ from typing import Any
 from vidcolor.errors import ModelError, SettingsError, UsageError
 from vidcolor.hintlist import read_hints
 from vidcolor.identity import by_content, sample_digest
+from vidcolor.jobs.files import Identity, identify
 from vidcolor.models.blend import members
 from vidcolor.models.catalog import CATALOG
 from vidcolor.models.checkpoint import digest
@@ -157,31 +158,26 @@ def _model(name: str) -> str:
     if name not in {model.name for model in CATALOG}:
         with suppress(OSError, ModelError):
             files = (Path(name), *files_beside(Path(name)))
-            return _read_once(tuple((file, *_stamp(file)) for file in files), digest)
+            return _read_once(tuple((file, identify(file)) for file in files), digest)
     return name
 
 
 def _content(name: str, read: Callable[[Path], str] = digest) -> str:
     with suppress(OSError):
-        return _read_once(((Path(name), *_stamp(Path(name))),), read)
+        return _read_once(((Path(name), identify(Path(name))),), read)
     return name
 
 
 @lru_cache(maxsize=4096)
-def _read_once(files: tuple[tuple[Path, int, int], ...], read: Callable[..., str]) -> str:
+def _read_once(files: tuple[tuple[Path, Identity | None], ...], read: Callable[..., str]) -> str:
     """What ``read`` makes of files with their stamps: a batch that watches asks every two
     seconds."""
-    return read(*(file for file, *_ in files))
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    stat = path.stat()
-    return stat.st_size, stat.st_mtime_ns
+    return read(*(file for file, _ in files))
 
 
 def _sound_digest(path: Path) -> str:
     """Samples alone would not tell of a click that was taken out elsewhere."""
-    return f"{sample_digest(path)} {_stamp(path)[1]}"
+    return f"{sample_digest(path)} {path.stat().st_mtime_ns}"
 
 
 def _alike(name: str) -> str:
