@@ -13,6 +13,7 @@ from contextlib import suppress
 import typer
 
 from vidcolor.errors import TargetError, VidcolorError
+from vidcolor.memory import few_arenas
 from vidcolor.report import visible
 
 from . import batch, colorize, evaluate, models, preview, probe, shots, studio, train, verify
@@ -40,6 +41,7 @@ app.command("verify")(verify.verify)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit the process with its code."""
+    few_arenas()
     _open_standard_streams()
     code = run(sys.argv[1:] if arguments is None else arguments)
     # At its end Python would look through everything that was imported for what could be freed,

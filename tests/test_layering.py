@@ -37,6 +37,7 @@ LAYERS = (
         "disk",
         "flow",
         "media",
+        "memory",
         "models",
         "prefetch",
         "report",

@@ -14,6 +14,8 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Generic, Self, TypeAlias, TypeVar
 
+from vidcolor.memory import few_arenas
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -152,6 +154,7 @@ def serve(connection: Connection, make: Make, number: int) -> None:
     """The life of a process: it ends when it is told to, or when nobody is there to tell it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
+    few_arenas()
     do = make(number)
 
     def tell(value: object) -> None:
