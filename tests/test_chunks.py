@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Literal
 
+import av
+import cv2
 import numpy as np
 import pytest
 
 from vidcolor.chunks import RUN_OUT, WARM_UP, ChunkLength, in_chunks, kept
 from vidcolor.frames import ChunkStart, ColoredFrame, ColorSpec, Frame, SmallFrame
+from vidcolor.pipeline import Pipeline
+from vidcolor.plan import examine
+from vidcolor.settings import Settings
 
 SPEC = ColorSpec("bt709", False, 8)
 LENGTH = ChunkLength(10, 60)
@@ -92,3 +100,48 @@ def test_spare_frames_do_not_hold_the_decoders_memory() -> None:
 def test_impossible_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="cannot be"):
         dataclasses.replace(LENGTH, most=LENGTH.least + WARM_UP - 1)
+
+
+def graded(number: int) -> tuple[float, float]:
+    """Amplitudes of luma and chroma, in codes: what a shot begins with, and what then goes on."""
+    return (0.0, 40.0) if number < 5 else (3.5, 0.9)
+
+
+@pytest.mark.parametrize("keep", [None, "auto"])
+def test_a_chunk_that_is_resumed_knows_what_was_empty_and_in_colour(
+    keep: Literal["auto"] | None, tmp_path: Path
+) -> None:
+    """Which goes by how it began, far more than a warm-up ago."""
+    film = tmp_path / "film.mkv"
+    height, width, changed = 36, 64, 220
+    rows, columns = np.mgrid[0:height, 0:width]
+    picture = 100 + 60 * np.sin(columns / 6 + rows / 4)
+    with av.open(str(film), "w") as output:
+        stream = output.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv444p"
+        for number in range(270):
+            rng = np.random.default_rng(number)
+            luma, chroma = graded(number) if number < changed else (None, 0.0)
+            noise = cv2.GaussianBlur(rng.standard_normal((height, width)), (0, 0), 2.5)
+            shown = picture if luma is None or keep else 60 + luma * noise / noise.std()
+            side = chroma * np.where(columns < width / 2, 1, -1)
+            dither = np.random.default_rng(0).random((height, width))
+            planes = [shown, 128 + side + dither - 0.5, 128 - side + dither - 0.5]
+            codes = np.stack(planes).round().clip(16, 240).astype(np.uint8)
+            frame = av.VideoFrame.from_ndarray(codes, format="yuv444p")
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    settings = Settings(keep_color=keep).replace("color", short_side=64)
+
+    def found(resume: ChunkStart | None = None) -> list[ChunkStart]:
+        info = examine(film, settings)
+        pipeline = Pipeline(info, settings, None, length=ChunkLength(20, 100))
+        with closing(pipeline.starts(resume)) as all_starts:
+            return [start for start, _ in all_starts]
+
+    whole = found()
+    # Begun anew, in the midst of what nothing speaks of, and where that ends.
+    split = whole[-2]
+    assert split.split and whole[-1].index == changed
+    assert split.warm_up.flat if keep is None else split.warm_up.keeps_color
+    assert found(split) == whole[-2:]

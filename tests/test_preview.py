@@ -18,7 +18,7 @@ from clips import Clip, make
 
 from vidcolor.errors import TargetError, UsageError
 from vidcolor.hintlist import Hint
-from vidcolor.media.count import frame_times
+from vidcolor.media.count import timeline
 from vidcolor.media.decode import decode
 from vidcolor.media.glimpse import Glimpser
 from vidcolor.media.probe import probe
@@ -176,7 +176,7 @@ def test_a_film_that_does_not_tell_its_length_is_measured(clip: Clips) -> None:
     untold = replace(info, duration=None, frame_count=None)
     places = spread(untold, 5)
     assert len(places) == 5 and abs(places[-1].end - Fraction(9, 20)) < Fraction(1, 100)
-    assert list(frame_times(info)) == [frame.pts for frame in decode(info)]
+    assert list(timeline(info).times) == [frame.pts for frame in decode(info)]
 
 
 @pytest.mark.parametrize("name", ["wide.mp4", "turned.mp4", "odd.mkv", "ten.mkv"])

@@ -26,7 +26,7 @@ from vidcolor.frames import ChunkStart, ColoredFrame, Frame, Place, SmallFrame
 
 WARM_UP = 48
 """Frames before a split that the chunk after it goes through first: several times what the colours'
-memory and the cut detector hold."""
+memory and the cut detector hold, but for what `Place` tells."""
 RUN_OUT = 8
 """Frames after a split that the chunk before it looks at: as many as the steadying looks ahead."""
 
@@ -97,7 +97,14 @@ def check(lightness: NDArray[np.float32]) -> int:
 
 
 def _place(frame: SmallFrame) -> Place:
-    return Place(frame.frame.index, frame.frame.pts, check(frame.lightness))
+    return Place(
+        frame.frame.index,
+        frame.frame.pts,
+        check(frame.lightness),
+        frame.flat,
+        frame.in_color,
+        frame.frame.keeps_color,
+    )
 
 
 def _marked(frame: SmallFrame, start: ChunkStart) -> Frame:

@@ -173,11 +173,17 @@ class VideoInfo:
 @dataclass(frozen=True, slots=True)
 class Place:
     """A frame that can be found again: its index, its pts, and ``check``, the CRC-32 of its small
-    lightness, which tells whether it is the same film and the same frame."""
+    lightness, which tells whether it is the same film and the same frame.
+
+    The rest is how it was judged, by the frames before it among others: see `SmallFrame`.
+    """
 
     index: int
     pts: int
     check: int
+    flat: bool = False
+    in_color: bool = False
+    keeps_color: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,13 +243,17 @@ class SmallFrame:
     """A frame with its small lightness image.
 
     ``lightness`` is (h, w) float32 L*, 0 … 100. ``cut`` is True on the first frame of a shot, and
-    where nothing may travel on although the shot does: there it is ``within`` one.
+    where nothing may travel on although the shot does: there it is ``within`` one. ``flat`` is
+    whether the cut detector took it for empty, ``in_color`` whether its own chroma was taken for
+    colour, both of which hold on for as long as there is little to speak against it.
     """
 
     frame: Frame
     lightness: NDArray[np.float32]
     cut: bool
     within: bool = False
+    flat: bool = False
+    in_color: bool = False
 
 
 @dataclass(frozen=True, slots=True)

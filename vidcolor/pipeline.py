@@ -26,7 +26,15 @@ from vidcolor.colorize import colorize
 from vidcolor.device import cores
 from vidcolor.errors import UsageError
 from vidcolor.fields import paint_fields
-from vidcolor.frames import ChunkStart, ColoredFrame, Frame, PaintedFrame, SmallFrame, VideoInfo
+from vidcolor.frames import (
+    ChunkStart,
+    ColoredFrame,
+    Frame,
+    PaintedFrame,
+    Place,
+    SmallFrame,
+    VideoInfo,
+)
 from vidcolor.keyframes import LinkedFrame, keyed
 from vidcolor.look import Grading
 from vidcolor.media.codecs import FieldMarks
@@ -89,7 +97,10 @@ class Pipeline:
             or isinstance(settings.keep_color, tuple)
             or bool(settings.hints or settings.references)
         )
-        self._before = frames_before(info, settings.range.start or Fraction(0)) if by_number else 0
+        self._before = 0
+        if by_number:
+            start = settings.range.start or Fraction(0)
+            self._before = frames_before(info, start, settings.limits)
         if settings.keep_color is not None and not keeps_chroma(info):
             raise UsageError(
                 f"{info.path}: its colour is coded in a way (matrix {info.tags.matrix} of H.273) "
@@ -227,21 +238,23 @@ class Pipeline:
         self, frames: Iterable[Frame], resume: ChunkStart | None, *, once: bool = False
     ) -> Iterator[SmallFrame]:
         """The frames with their small lightness, in shots and chunks."""
-        marked = self._marked(frames, self.seen)
+        marked = self._marked(frames, self.seen, None if resume is None else resume.warm_up)
         if self._lean:
             marked = released(marked)
         if self._length is None:
             return marked
         return in_chunks(marked, self._length, resume, once=once)
 
-    def _marked(self, frames: Iterable[Frame], seen: ColorWatch) -> Iterator[SmallFrame]:
+    def _marked(
+        self, frames: Iterable[Frame], seen: ColorWatch, since: Place | None = None
+    ) -> Iterator[SmallFrame]:
         """The frames cut where the settings or the detector say, or their own look changes."""
         shots = self._settings.shots
         if shots is None:
-            found = find_cuts(frames, self._size)
+            found = find_cuts(frames, self._size, since=since)
         else:
             found = given_cuts(frames, self._size, {start - self._before for start in shots})
-        return seen.mark(found)
+        return seen.mark(found, since)
 
     def _guide(self, stack: ExitStack, colorizer: Colorizer) -> Guide | None:
         """What is known of the frames' colours, if anything is to be."""

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidcolor.frames import Frame, SmallFrame
+from vidcolor.frames import Frame, Place, SmallFrame
 from vidcolor.shrink import shrink
 
 Float32: TypeAlias = NDArray[np.float32]
@@ -51,11 +51,11 @@ class Thumbnail:
     flat: bool
 
 
-def thumbnail(lightness: Float32, before: Thumbnail | None = None) -> Thumbnail:
+def thumbnail(lightness: Float32, *, was_flat: bool = False) -> Thumbnail:
     """The thumbnail of an (h, w) float32 L* image; its long side is 64 pixels.
 
-    ``before`` is that of the frame before, if there is one: what was empty stays so until it shows
-    more than grain.
+    ``was_flat`` is whether the frame before was empty: what was so stays so until it shows more
+    than grain.
     """
     scale = _LONG_SIDE / max(lightness.shape)
     size = tuple(max(16, round(side * scale)) for side in lightness.shape[::-1])
@@ -67,7 +67,7 @@ def thumbnail(lightness: Float32, before: Thumbnail | None = None) -> Thumbnail:
     contrast = cv2.GaussianBlur(detail * detail, (0, 0), 5)
     detail = detail / np.sqrt(np.maximum(contrast, 0) + _CONTRAST**2)
     _, shows = cv2.meanStdDev(cv2.blur(small - columns, (5, 5)))
-    flat = shows.item() < (_FLAT_STILL if before is not None and before.flat else _FLAT)
+    flat = shows.item() < (_FLAT_STILL if was_flat else _FLAT)
     return Thumbnail(np.asarray(detail, np.float32), flat)
 
 
@@ -125,25 +125,30 @@ class CutDetector:
 
 
 def find_cuts(
-    frames: Iterable[Frame], size: tuple[int, int], threshold: float = THRESHOLD
+    frames: Iterable[Frame],
+    size: tuple[int, int],
+    threshold: float = THRESHOLD,
+    since: Place | None = None,
 ) -> Iterator[SmallFrame]:
     """Each frame with its small lightness of ``size`` (h, w), marked where a shot begins.
 
-    The first frame begins a shot. Frames wait here until `LOOK_AHEAD` more have come in.
+    The first frame begins a shot; where it is one from the midst of a film, ``since`` tells how it
+    was judged there. Frames wait here until `LOOK_AHEAD` more have come in.
     """
     detector = CutDetector(threshold)
     waiting: deque[tuple[Frame, Float32, Thumbnail]] = deque()
-    last: Thumbnail | None = None
+    empty = since is not None and since.flat
 
     def judged() -> SmallFrame:
         cut = detector.starts_shot([small for _, _, small in waiting])
-        frame, light, _ = waiting.popleft()
-        return SmallFrame(frame, light, cut)
+        frame, light, small = waiting.popleft()
+        return SmallFrame(frame, light, cut, flat=small.flat)
 
     for frame in frames:
         light = shrink(frame, size)
-        last = thumbnail(light, last)
-        waiting.append((frame, light, last))
+        small = thumbnail(light, was_flat=empty)
+        empty = small.flat
+        waiting.append((frame, light, small))
         if len(waiting) > LOOK_AHEAD:
             yield judged()
     while waiting:

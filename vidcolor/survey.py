@@ -80,7 +80,7 @@ def find_shots(
     """
     info = examine(source, settings)
     total = expected_frames(info, settings)
-    offset = frames_before(info, settings.range.start or Fraction(0))
+    offset = frames_before(info, settings.range.start or Fraction(0), settings.limits)
     damage = DecodeReport()
     step = 1 / info.average_rate if info.average_rate else Fraction(0)
     begins: list[tuple[int, Fraction]] = []

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidcolor.color import Codes, chroma_scale
-from vidcolor.frames import Frame, PaintedFrame, SmallFrame
+from vidcolor.frames import Frame, PaintedFrame, Place, SmallFrame
 from vidcolor.media.picture import read_chroma
 from vidcolor.settings import KeepColor
 
@@ -111,9 +111,13 @@ class ColorWatch:
         for name in self._looks:
             self._looks[name] += taken[name]
 
-    def mark(self, frames: Iterable[SmallFrame]) -> Iterator[SmallFrame]:
-        """The frames, ``keeps_color`` set where it applies and a cut wherever that changes."""
-        marked = self._by_look(frames) if self._keep == "auto" else self._by_number(frames)
+    def mark(
+        self, frames: Iterable[SmallFrame], since: Place | None = None
+    ) -> Iterator[SmallFrame]:
+        """The frames, ``keeps_color`` set where it applies and a cut wherever that changes. Where
+        the first is one from the midst of a film, ``since`` tells how it was judged there."""
+        by_look = self._keep == "auto"
+        marked = self._by_look(frames, since) if by_look else self._by_number(frames)
         before = False
         for small in marked:
             changed = small.frame.keeps_color != before
@@ -154,27 +158,37 @@ class ColorWatch:
                 any(first <= number and (end is None or number < end) for first, end in ranges),
             )
 
-    def _by_look(self, frames: Iterable[SmallFrame]) -> Iterator[SmallFrame]:
+    def _by_look(
+        self, frames: Iterable[SmallFrame], since: Place | None = None
+    ) -> Iterator[SmallFrame]:
         """By shot: what most of its first frames are, until as many in a row are otherwise."""
-        waiting: deque[tuple[SmallFrame, bool]] = deque()
-        before: Look = "grey"
-        keep = False
-        for small in frames:
-            before = look(small, "grey" if small.cut else before)
-            waiting.append((small, before == "colored"))
+        waiting: deque[SmallFrame] = deque()
+        before: Look = "colored" if since is not None and since.in_color else "grey"
+        keep = since is not None and since.keeps_color
+        within = since is not None  # The first goes on from there, a cut or not.
+
+        def judged() -> SmallFrame:
+            nonlocal keep, within
+            keep, within = _decided(waiting, keep, within=within), False
+            return _keeping(waiting.popleft(), keep)
+
+        for number, small in enumerate(frames):
+            anew = small.cut and not (number == 0 and within)
+            before = look(small, "grey" if anew else before)
+            waiting.append(replace(small, in_color=before == "colored"))
             if len(waiting) > LOOK_AHEAD:
-                keep = _decided(waiting, keep)
-                yield _keeping(waiting.popleft()[0], keep)
+                yield judged()
         while waiting:
-            keep = _decided(waiting, keep)
-            yield _keeping(waiting.popleft()[0], keep)
+            yield judged()
 
 
-def _decided(waiting: Collection[tuple[SmallFrame, bool]], keep: bool) -> bool:
-    """Whether the first of the frames keeps its colour, if the one before did as ``keep`` tells."""
-    (first, own), *others = waiting
-    votes = [own, *(colored for _, colored in takewhile(lambda item: not item[0].cut, others))]
-    if first.cut:
+def _decided(waiting: Collection[SmallFrame], keep: bool, *, within: bool) -> bool:
+    """Whether the first of the frames keeps its colour, if the one before did as ``keep`` tells;
+    ``within`` a shot also where it is marked as a cut."""
+    first, *others = waiting
+    votes = [first.in_color]
+    votes += [small.in_color for small in takewhile(lambda small: not small.cut, others)]
+    if first.cut and not within:
         return 2 * sum(votes) > len(votes)
     return not keep if all(colored != keep for colored in votes) else keep
 

@@ -3,56 +3,114 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidcolor.frames import VideoInfo
+from vidcolor.frames import Frame, VideoInfo
+from vidcolor.media.clock import LONGEST_GAP
 from vidcolor.media.damage import demuxed
+from vidcolor.media.decode import decode
 from vidcolor.media.faults import reading
 from vidcolor.media.source import open_source
+from vidcolor.settings import LimitSettings
 
 _REORDERING = 1
 """Seconds to read on for: packets come in the order of decoding, and an edit list may have moved
 the times of showing to before those of decoding."""
+_SET_BACK = 1
+"""Seconds by which the times of decoding go back only where the clock was set anew."""
 
 
-def frames_before(info: VideoInfo, start: Fraction) -> int:
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The pts of every frame in the order of presentation; ``sought`` is whether the file itself
+    has them, so that a frame can be sought by its own."""
+
+    times: NDArray[np.int64]
+    sought: bool = True
+
+
+def frames_before(info: VideoInfo, start: Fraction, limits: LimitSettings = LimitSettings()) -> int:
     """The number, in presentation order, of the first frame at or after ``start``.
 
     ``start`` is in seconds from the film's first timestamp, as in `RangeSettings`: what `decode`
     gives index 0 in such a range is this frame of the film. The film's packets are read up to
     there, and those that are shown earlier are counted; a packet is a frame in all containers but
-    for damaged ones, and a film without timestamps is counted by its decoding times.
+    for damaged ones. Where packets don't tell, as `timeline` has it, the film is decoded up to
+    there.
 
     Raises SourceError when the file cannot be read.
     """
     if start <= 0:
         return 0
     limit = start + (0 if info.start_pts is None else info.start_pts * info.time_base)
-    count = 0
-    with open_source(info.path) as source, reading(info.path):
-        for packet in demuxed(source, [source.streams[info.stream_index]]):
-            time = packet.dts if packet.pts is None else packet.pts
-            # What an edit list hides is decoded, but not shown.
-            if time is None or packet.size == 0 or packet.is_discard:
-                continue
-            count += time * info.time_base < limit
-            if packet.dts is not None and packet.dts * info.time_base >= limit + _REORDERING:
+    times = _told(info, limit)
+    if times is not None:
+        # Ticks are whole: those before a moment within one include it.
+        return int(np.searchsorted(times, -(-limit // info.time_base)))
+    with closing(_decoded(info, limits)) as frames:
+        count = 0
+        for frame in frames:
+            if frame.pts * info.time_base >= limit:
                 break
-    return count
+            count += 1
+        return count
 
 
-def frame_times(info: VideoInfo) -> NDArray[np.int64]:
-    """The pts of every frame in the order of presentation, as `frames_before` counts them.
+def timeline(info: VideoInfo, limits: LimitSettings = LimitSettings()) -> Timeline:
+    """The frames of the whole film, as `frames_before` counts them.
 
-    The whole file is read for it. Raises SourceError when that fails.
+    All its packets are read for it. Where they do not say when a frame is shown, as in a stream
+    without a container, or say it by a clock that was set anew on the way, it is decoded instead.
+    Raises SourceError when that fails.
     """
+    times = _told(info)
+    if times is not None:
+        return Timeline(times)
+    with closing(_decoded(info, limits)) as frames:
+        return Timeline(np.array([frame.pts for frame in frames], np.int64), sought=False)
+
+
+def _decoded(info: VideoInfo, limits: LimitSettings) -> Generator[Frame]:
+    return decode(info, limits=limits)
+
+
+def _told(info: VideoInfo, until: Fraction | None = None) -> NDArray[np.int64] | None:
+    """When the frames up to about ``until`` seconds of the file's clock are shown, in ticks, as
+    their packets tell; None where they don't."""
+    back, on = _SET_BACK / info.time_base, LONGEST_GAP / info.time_base
     found = array("q")
+    last: int | None = None
+    begun = whole = False
     with open_source(info.path) as source, reading(info.path):
         for packet in demuxed(source, [source.streams[info.stream_index]]):
+            if packet.size == 0:
+                continue
+            if not begun:
+                begun, whole = True, packet.is_keyframe
+            # What an edit list hides is decoded, but not shown.
+            if packet.is_discard:
+                continue
             time = packet.dts if packet.pts is None else packet.pts
-            if time is not None and packet.size and not packet.is_discard:
-                found.append(time)
-    return np.sort(np.array(found, np.int64))
+            if time is None:
+                return None
+            at = time if packet.dts is None else packet.dts
+            if last is not None and not -back <= at - last <= on:
+                return None
+            last = at
+            found.append(time)
+            if until is not None and at * info.time_base >= until + _REORDERING:
+                break
+    times = np.array(found, np.int64)
+    if len(times) and not (whole and times[0] == times.min()):
+        # Cut out of the middle of a broadcast: what refers to pictures before is not shown.
+        with closing(decode(info)) as frames:
+            shown = next(frames, None)
+        if shown is not None:
+            times = times[times >= shown.pts]
+    return np.sort(times)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing
 from fractions import Fraction
 from types import TracebackType
@@ -23,11 +23,15 @@ class Glimpser:
     """Looks at frames of the film ``info``, best in rising order of time. A context manager.
 
     The file is opened once: what FFmpeg learns of a film without an index, it need not learn twice.
+    Without ``seeks`` the film is read up to each frame, whose times the file itself does not have.
     """
 
-    def __init__(self, info: VideoInfo, limits: LimitSettings = LimitSettings()) -> None:
+    def __init__(
+        self, info: VideoInfo, limits: LimitSettings = LimitSettings(), *, seeks: bool = True
+    ) -> None:
         self._info = info
         self._limits = limits
+        self._seeks = seeks
         self._reader = Reader(info, DecodeReport(), limits)
         self._stack = ExitStack()
         self._reading = ExitStack()
@@ -55,35 +59,43 @@ class Glimpser:
         Times are in seconds since the film's first timestamp; the frame's ``index`` means nothing.
         Raises SourceError when the file cannot be read.
         """
-        if self._shown is None or not 0 <= time - self._time(self._shown) <= _READ_ON:
+        ahead = None if self._shown is None else time - self.time(self._shown)
+        if ahead is None or ahead < 0 or (self._seeks and ahead > _READ_ON):
             self._seek(time)
             if self._shown is None:
-                return self._read(time)
-            if self._time(self._shown) >= earliest:
+                return None
+            if self.time(self._shown) >= earliest:
                 return self._shown
-        while self._coming is not None and self._time(self._coming) <= time:
+        assert self._shown is not None
+        while self._coming is not None and self.time(self._coming) <= time:
             self._shown, self._coming = self._coming, next(self._frames, None)
         lasts = self._shown.duration * self._info.time_base
-        ended = self._coming is None and self._time(self._shown) + lasts < earliest
+        ended = self._coming is None and self.time(self._shown) + lasts < earliest
         return None if ended else self._shown
 
     def _seek(self, time: Fraction) -> None:
-        """Go to the key frame before ``time``."""
-        self._reading.close()
-        self._reader.forget()
+        """Go to the key frame before ``time``, or to the frame at or after it where that cannot be
+        sought."""
         origin = (self._info.start_pts or 0) * self._info.time_base
-        frames = self._reader.read(*self._opened, origin + time)
+        back = Fraction(0)
+        while self._seeks and (back <= time or back <= 1):
+            self._reader.forget()
+            self._begin(self._reader.read(*self._opened, origin + time - back))
+            # Some containers are sought by the times of decoding, or to where no key frame is.
+            if self._shown is not None and self.time(self._shown) <= time:
+                return
+            back = max(Fraction(1), 2 * back)
+        self._begin(decode(self._info, RangeSettings(start=time), limits=self._limits))
+
+    def _begin(self, frames: Generator[Frame]) -> None:
+        self._reading.close()
         self._reading.enter_context(closing(frames))
         self._frames = frames
-        self._shown, self._coming = next(frames, None), next(frames, None)
+        try:
+            self._shown, self._coming = next(frames, None), next(frames, None)
+        except UsageError:  # The film ends before.
+            self._shown = self._coming = None
 
-    def _read(self, time: Fraction) -> Frame | None:
-        """As a film is read that cannot be sought through."""
-        with closing(decode(self._info, RangeSettings(start=time), limits=self._limits)) as frames:
-            try:
-                return next(frames, None)
-            except UsageError:
-                return None  # It ends before.
-
-    def _time(self, frame: Frame) -> Fraction:
+    def time(self, frame: Frame) -> Fraction:
+        """Seconds since the film's first timestamp."""
         return (frame.pts - (self._info.start_pts or 0)) * self._info.time_base

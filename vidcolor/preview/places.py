@@ -8,9 +8,11 @@ from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
+from vidcolor.errors import SourceError
 from vidcolor.frames import Frame, VideoInfo
-from vidcolor.media.count import frame_times
+from vidcolor.media.count import timeline
 from vidcolor.media.glimpse import Glimpser
 from vidcolor.report import Progress
 from vidcolor.settings import Settings
@@ -45,7 +47,7 @@ def spread(info: VideoInfo, count: int) -> list[Place]:
     """
     length, frames = info.duration, info.frame_count
     if not length:
-        times = frame_times(info)
+        times = _times(info)
         length = (int(times[-1]) - (info.start_pts or 0) + 1) * info.time_base
         frames = len(times)
     if frames:
@@ -58,7 +60,7 @@ def listed_shots(info: VideoInfo, starts: Sequence[int]) -> list[Place]:
 
     The file is read to its end, without decoding. Raises SourceError.
     """
-    times = frame_times(info)
+    times = _times(info)
     inside = [start for start in starts if start < len(times)]
     origin = info.start_pts or 0
     ends = [*(int(times[start]) - origin for start in inside), int(times[-1]) - origin + 1]
@@ -66,6 +68,13 @@ def listed_shots(info: VideoInfo, starts: Sequence[int]) -> list[Place]:
         Place(start * info.time_base, end * info.time_base, number, first)
         for number, (first, (start, end)) in enumerate(zip(inside, pairwise(ends), strict=True), 1)
     ]
+
+
+def _times(info: VideoInfo) -> NDArray[np.int64]:
+    times = timeline(info).times
+    if not len(times):
+        raise SourceError(f"{info.path}: not one picture of it can be decoded")
+    return times
 
 
 def found_shots(
@@ -92,7 +101,7 @@ def telling_frame(glimpser: Glimpser, place: Place) -> Frame | None:
     best: tuple[float, Frame | None] = -1.0, None
     for share in _ELSEWHERE:
         frame = glimpser.near(place.start + (place.end - place.start) * share, place.start)
-        if frame is None:
+        if frame is None or glimpser.time(frame) >= place.end:
             continue
         contrast = float(np.std(shrink(frame, _SIZE)))
         if contrast > best[0]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vidcolor.errors import SourceError, SourceNotFoundError, UsageError
 from vidcolor.frames import PaintedFrame, SmallFrame
 from vidcolor.hintlist import Hint
-from vidcolor.media.count import frame_times
+from vidcolor.media.count import timeline
 from vidcolor.media.glimpse import Glimpser
 from vidcolor.plan import examine, small_size
 from vidcolor.settings import Settings
@@ -47,13 +47,15 @@ class Warm:
 class OpenFilm:
     """The film at ``path``, to be looked at by one thread. A context manager.
 
-    All its packets are read once, for the times of its frames. Raises SourceError.
+    All its packets are read once, for the times of its frames; where they tell none, it is decoded.
+    Raises SourceError.
     """
 
     def __init__(self, path: Path, settings: Settings) -> None:
         self.path = path
         self.info = examine(path, settings)
-        self._times = frame_times(self.info)
+        found = timeline(self.info, settings.limits)
+        self._times = found.times
         if not len(self._times):
             raise SourceError(f"{path}: not one picture was found in it")
         self.panel = panel_size(self.info, TALLEST, WIDEST)
@@ -61,7 +63,7 @@ class OpenFilm:
         self._state = _state(path)
         self._warm: Recent[Warm] = Recent(_KEPT)
         self._small: Recent[SmallFrame] = Recent(_SMALL)
-        self._glimpser = Glimpser(self.info, settings.limits)
+        self._glimpser = Glimpser(self.info, settings.limits, seeks=found.sought)
 
     @property
     def frames(self) -> int:
