@@ -10,8 +10,8 @@ from typer import Argument, Option
 from vidcolor.errors import UsageError
 from vidcolor.report import visible
 
-from .flags import Cluster, Config, Device, Model, Preset
-from .options import build_settings, check_one, with_rate
+from .flags import Cluster, Config, Device, Limits, Model, Preset
+from .options import build_settings, check_one, with_limits, with_rate
 from .progress import say_failed, show_steps
 from .reports import check_report
 
@@ -33,6 +33,7 @@ def batch(
     ] = None,
     workers: Annotated[int, Option(min=1, max=64, help="Films at once.")] = 1,
     cluster: Cluster = None,
+    limits: Limits = None,
     retry_failed: Annotated[
         bool, Option("--retry-failed", help="Also what failed the last time.")
     ] = False,
@@ -55,7 +56,8 @@ def batch(
     for a folder in its vidcolor.toml, in the form of --config; they come before these options.
     """
     settings = build_settings(preset, config, {"model": model, "device": device}, {})
-    settings = with_rate(settings.replace(overwrite=overwrite), fps)
+    settings = with_limits(settings.replace(overwrite=overwrite), limits, strict=False)
+    settings = with_rate(settings, fps)
     check_one(workers, cluster)
     if photos and fps is not None:
         raise UsageError("--fps: only for films, and --photos asks for photos")

@@ -8,14 +8,19 @@ from typing import Annotated
 
 from typer import Argument, Context, Exit, Option
 
+from vidcolor.errors import UsageError
+
 from .flags import (
     Cluster,
     Config,
+    Deinterlace,
     Device,
     Duration,
+    FieldOrders,
     Fps,
     Frames,
     Hints,
+    Limits,
     Lut,
     Model,
     Preset,
@@ -81,16 +86,14 @@ def colorize(
     short_side: Annotated[int | None, Option(help="Of the network's picture, in pixels.")] = None,
     tiles: Tiles = None,
     batch_size: Annotated[int | None, Option(help="Frames the network sees at once.")] = None,
-    fields: Annotated[str | None, Option(help="auto, progressive, top or bottom first.")] = None,
-    deinterlace: Annotated[bool, Option("--deinterlace", help="Make fields whole frames.")] = False,
+    fields: FieldOrders = None,
+    deinterlace: Deinterlace = False,
     decoder: Annotated[str | None, Option(help="software, or a device: cuda, vaapi …")] = None,
     codec: Annotated[str | None, Option(help="h264, h265, av1, vp9, ffv1, prores …")] = None,
     crf: Annotated[float | None, Option(help="Quality; smaller is better and larger.")] = None,
     audio: Annotated[str | None, Option(help="Sound in another codec becomes aac, flac …")] = None,
     encoder_options: Annotated[str | None, Option(metavar="K=V[,K=V]")] = None,
-    limits: Annotated[
-        str | None, Option(metavar="K=N[,K=N]", help="pixels, frames, streams.")
-    ] = None,
+    limits: Limits = None,
     strict: Annotated[bool, Option("--strict", help="Stop at the first damage.")] = False,
     report: Annotated[Path | None, Option(metavar="FILE.json", help="Write a report.")] = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace TARGET.")] = False,
@@ -111,6 +114,8 @@ def colorize(
     Luma, timestamps, sound, subtitles and chapters are kept as they are.
     """
     interlacing = {"order": fields, "deinterlace": deinterlace or None}
+    if no_stabilize and stabilize:
+        raise UsageError("give either --stabilize or --no-stabilize")
     color = {
         "model": model,
         "device": device,
@@ -127,6 +132,8 @@ def colorize(
     look = look_flags(warmth, tint, vibrance, lut)
     settings = build_settings(preset, config, color, encoder, interlacing, look)
     settings = with_keep(with_lists(settings, shots, hints, reference), keep_colour)
+    if reference_strength is not None and not settings.references:
+        raise UsageError("--reference-strength: of what --reference gives, which there is none")
     settings = with_range(settings, parse_range(frames, start, duration), overwrite=overwrite)
     settings = with_decoder(with_limits(settings, limits, strict=strict), decoder)
     settings = with_rate(settings, fps, sound)

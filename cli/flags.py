@@ -21,6 +21,11 @@ Sound = Annotated[Path | None, Option(help="Sound of numbered pictures.")]
 Frames = Annotated[str | None, Option(metavar="A:B", help="Only these, end excluded.")]
 Start = Annotated[str | None, Option(metavar="TIME", help="Seconds or hh:mm:ss.")]
 Duration = Annotated[str | None, Option(metavar="TIME", help="Seconds or hh:mm:ss.")]
+FieldOrders = Annotated[
+    str | None, Option("--fields", help="auto, progressive, top or bottom first.")
+]
+Deinterlace = Annotated[bool, Option("--deinterlace", help="Make fields whole frames.")]
+Limits = Annotated[str | None, Option(metavar="K=N[,K=N]", help="pixels, frames, streams.")]
 Tiles = Annotated[
     list[str] | None,
     Option(

@@ -15,6 +15,7 @@ from .flags import (
     Device,
     Fps,
     Hints,
+    Limits,
     Lut,
     Model,
     Preset,
@@ -31,6 +32,7 @@ from .options import (
     look_flags,
     parse_range,
     tile_flags,
+    with_limits,
     with_lists,
     with_range,
     with_rate,
@@ -72,6 +74,7 @@ def preview(
     lut: Lut = None,
     hints: Hints = None,
     reference: Reference = None,
+    limits: Limits = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace OUTPUT.")] = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
@@ -82,7 +85,7 @@ def preview(
     settings = build_settings(preset, config, color, {}, look=look)
     settings = with_lists(settings, shots, hints, reference)
     settings = with_range(settings, parse_range(frames, start, duration), overwrite=overwrite)
-    settings = with_rate(settings, fps, sound)
+    settings = with_limits(with_rate(settings, fps, sound), limits, strict=False)
     clip = not settings.range.whole
     if clip and (count is not None or every_shot):
         raise UsageError("--count and --every-shot are for a sheet, which is of the whole film")

@@ -11,16 +11,21 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from vidcolor.report import visible
+from vidcolor.settings import Settings
+
+from .flags import Limits
+from .options import with_limits
 
 
 def probe(
     file: Annotated[Path, Argument(help="The film.", metavar="FILE")],
+    limits: Limits = None,
     as_json: Annotated[bool, Option("--json", help="For programs.")] = False,
 ) -> None:
     """Print what is known of a film: picture, timing, colour tags, all other streams."""
     from vidcolor.media.probe import probe as look
 
-    info = look(file)
+    info = look(file, with_limits(Settings(), limits, strict=False).limits)
     values = dataclasses.asdict(info)
     del values["surface"]  # It is of a job alone.
     if as_json:

@@ -10,8 +10,8 @@ from typer import Argument, Option
 from vidcolor.errors import TargetExistsError
 from vidcolor.settings import Settings
 
-from .flags import Duration, Fps, Frames, Start
-from .options import parse_range, with_range, with_rate
+from .flags import Duration, Fps, Frames, Limits, Start
+from .options import parse_range, with_limits, with_range, with_rate
 from .progress import show_progress
 from .reports import check_place
 
@@ -25,6 +25,7 @@ def shots(
     start: Start = None,
     duration: Duration = None,
     fps: Fps = None,
+    limits: Limits = None,
     as_json: Annotated[bool, Option("--json", help="Print the list, not a table.")] = False,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace the list.")] = False,
     quiet: Annotated[bool, Option("--quiet", "-q", help="No progress.")] = False,
@@ -35,7 +36,7 @@ def shots(
     then goes by it.
     """
     settings = with_range(Settings(), parse_range(frames, start, duration), overwrite=overwrite)
-    settings = with_rate(settings, fps)
+    settings = with_limits(with_rate(settings, fps), limits, strict=False)
     if output is not None:
         check_place(output, file)
         if output.exists() and not overwrite:

@@ -11,7 +11,7 @@ from typer import Argument, Option
 from vidcolor.errors import VerificationError
 from vidcolor.settings import Settings
 
-from .flags import Duration, Fps, Sound, Start
+from .flags import Deinterlace, Duration, FieldOrders, Fps, Limits, Sound, Start
 from .options import parse_range, with_limits, with_range, with_rate
 from .progress import show_progress
 
@@ -29,9 +29,9 @@ def verify(
     duration: Duration = None,
     fps: Fps = None,
     sound: Sound = None,
-    limits: Annotated[
-        str | None, Option(metavar="K=N[,K=N]", help="pixels, frames, streams.")
-    ] = None,
+    fields: FieldOrders = None,
+    deinterlace: Deinterlace = False,
+    limits: Limits = None,
     lossless: Annotated[
         bool, Option("--lossless", help="Every luma sample must be the same, in any codec.")
     ] = False,
@@ -44,6 +44,8 @@ def verify(
     """
     settings = with_range(Settings(), parse_range(frames, start, duration), overwrite=False)
     settings = with_limits(with_rate(settings, fps, sound), limits, strict=False)
+    wanted = {"order": fields} if fields is not None else {}
+    settings = settings.replace("fields", deinterlace=deinterlace, **wanted)
     found = check(source, target, settings, lossless=lossless or None, quiet=quiet, alone=True)
     if as_json:
         print(found.to_json())
@@ -79,6 +81,7 @@ def check(
             rate=settings.rate,
             sound=settings.sound,
             limits=settings.limits,
+            fields=settings.fields,
             lossless=lossless,
             progress=progress,
         )

@@ -17,6 +17,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from clips import Clip, make
 from networks import tiny_checkpoint
 
 from vidcolor.errors import SettingsError, TargetError, UsageError
@@ -612,3 +613,26 @@ def test_links_in_a_circle_are_one_line(
     last = capfd.readouterr().err.splitlines()[-1]
     assert last.startswith("vidcolor: ") and "circle" in last
     assert circle.is_symlink()
+
+
+def test_limits_can_be_raised_wherever_they_are_told_of(tmp_path: Path) -> None:
+    film = str(make(Clip("film.mkv", frames=4), tmp_path))
+    jobs = (
+        ["probe", film],
+        ["shots", film, "--quiet"],
+        ["preview", film, str(tmp_path / "sheet.png"), "--quiet", "--overwrite"],
+    )
+    for words in jobs:
+        assert run([*words, "--limits", "pixels=100"]) == 3
+        assert run([*words, "--limits", "pixels=10000"]) == 0
+    batch = ["batch", str(tmp_path), str(tmp_path / "done"), "--dry-run", "--limits"]
+    assert run([*batch, "pixels=100"]) == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--stabilize", "0.3", "--no-stabilize"], ["--reference-strength", "0.5"]],
+)
+def test_options_that_cannot_both_hold_are_refused(words: list[str], tmp_path: Path) -> None:
+    film = str(make(Clip("film.mkv", frames=4), tmp_path))
+    assert run([film, str(tmp_path / "out.mkv"), "--dry-run", *words]) == 2

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -24,6 +25,7 @@ from vidcolor.frames import ColorSpec, Frame, SmallFrame
 from vidcolor.guide.hinted import color_under, points_of
 from vidcolor.guide.match import grid
 from vidcolor.guide.memory import Memory
+from vidcolor.guide.moments import Moments
 from vidcolor.guide.still import read_still, without_cast
 from vidcolor.guide.survey import Guide, Wishes, make_guide
 from vidcolor.hintlist import Hint
@@ -120,6 +122,22 @@ def test_hints_that_lie_outside_are_named_and_left_out(tiny: Colorizer) -> None:
     with guided(list(pan(1, 3)), hints, tiny, told) as guide:
         assert guide.points(0) is None
     assert [line.split(":")[0] for line in told] == ["hint 1", "hint 2"]
+
+
+def test_a_time_before_a_part_is_no_moment_of_it() -> None:
+    """But one since the frame before is its first: that is the first at or after it."""
+    times = (Fraction(1, 10), Fraction(95, 10), Fraction(10), Fraction(105, 10), Fraction(12))
+    hints = [Hint(((0.5, 0.5),), RED, time=time, number=n) for n, time in enumerate(times)]
+
+    def met(before: int) -> list[list[int]]:
+        moments = Moments(hints, before, 0, Fraction(1))
+        frames = [frame.frame for frame in pan(1, 3)]
+        there = [replace(frame, pts=frame.pts + 10) for frame in frames]
+        found = [[hint.number for hint in moments.on(frame)] for frame in there]
+        return [*found, [hint.number for hint in moments.left]]
+
+    assert met(10) == [[1, 2], [3], [4], [0]]
+    assert met(0) == [[0, 1, 2], [3], [4], []]
 
 
 def test_stills_that_are_for_nothing_here_are_named(tiny: Colorizer, tmp_path: Path) -> None:

@@ -30,8 +30,9 @@ from vidcolor.media.probe import probe
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.paint import Painter
 from vidcolor.plan import examine
-from vidcolor.settings import EncoderSettings
+from vidcolor.settings import EncoderSettings, FieldSettings
 from vidcolor.shrink import shrink
+from vidcolor.verify import verify
 from vidcolor.watching import color_frames
 from vidcolor_cli.main import run
 
@@ -278,6 +279,47 @@ def test_encoders_without_fields_are_refused(codec: str, tmp_path: Path) -> None
     info = probe(record(Tape(frames=2), tmp_path))
     with pytest.raises(EncodeError, match=r"cannot write interlaced video.*libx264.*--deinterlace"):
         choose(info, EncoderSettings(codec=codec), "matroska")
+
+
+def test_x264_is_refused_an_odd_number_of_lines(tmp_path: Path) -> None:
+    info = probe(record(Tape(height=485, frames=2), tmp_path))
+    with pytest.raises(EncodeError, match=r"of 485 lines.*ffv1.*--deinterlace") as told:
+        choose(info, EncoderSettings(codec="h264"), "matroska")
+    assert "libx264," not in str(told.value)
+    assert choose(info, EncoderSettings(codec="h264,ffv1"), "matroska").encoder == "ffv1"
+
+
+def test_strips_of_a_few_lines_have_no_fields(job: Job, tmp_path: Path) -> None:
+    source = record(Tape(height=2, frames=2, orders=(None,), marked=False), tmp_path)
+    for fields in ({"order": "top"}, {"order": "bottom", "deinterlace": True}):
+        target = job(source, f"{len(fields)}.mkv", fields, codec="ffv1")
+        assert len(frames(target)) == 2
+
+
+@pytest.mark.parametrize(
+    ("marked", "fields"),
+    [
+        (True, {"order": "bottom"}),
+        (True, {"order": "progressive"}),
+        (True, {"deinterlace": True}),
+        (False, {"order": "bottom"}),
+        (False, {"order": "top", "deinterlace": True}),
+    ],
+)
+def test_what_was_made_as_wished_is_verified(
+    marked: bool, fields: dict[str, Any], job: Job, tmp_path: Path
+) -> None:
+    source = record(Tape(frames=4, marked=marked), tmp_path)
+    target = job(source, "made.mkv", fields, codec="ffv1")
+    wishes = FieldSettings(**fields)
+    found = verify(source, target, fields=wishes)
+    assert found.passed, found.to_text()
+    # The same file is not what it would be without the wish, but where it looks so all the same.
+    alike = fields == {"order": "progressive"}
+    assert verify(source, target).passed == alike
+    words = ["--fields", wishes.order] + ["--deinterlace"] * wishes.deinterlace
+    assert run(["verify", str(source), str(target), "--quiet", *words]) == 0
+    assert run(["verify", str(source), str(target), "--quiet"]) == (0 if alike else 7)
 
 
 def test_of_several_encoders_the_first_with_fields_is_used(tmp_path: Path) -> None:

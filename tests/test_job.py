@@ -17,6 +17,7 @@ from contents import differences, packets, pictures, times
 from vidcolor import Progress, Report, Settings, colorize_video, job
 from vidcolor.chunks import ChunkLength
 from vidcolor.errors import EncodeError, TargetError, TargetExistsError
+from vidcolor.identity import source_digest
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.settings import RangeSettings
 from vidcolor.survey import find_shots
@@ -130,6 +131,35 @@ def test_another_film_of_that_name_begins_anew(colorizer: Colorizer, tmp_path: P
     make(Clip("film.mkv", frames=80), tmp_path)
     report = run(film, target, colorizer)
     assert report is not None and report.resumed == 0 and report.frames == 80
+
+
+def test_a_film_mended_in_one_place_begins_anew(colorizer: Colorizer, tmp_path: Path) -> None:
+    """Uncompressed, it is as long as before; and where it was mended, no sample was taken."""
+    film = make(Clip("film.avi", 90, 256, 192, "rawvideo"), tmp_path)
+    target = tmp_path / "out.mkv"
+    before, where = source_digest(film), 1_250_000
+    run(film, target, colorizer, stop=70)
+    data = bytearray(film.read_bytes())
+    assert len(data) > 5 << 20
+    data[where : where + 1000] = bytes(1000)
+    film.write_bytes(data)
+    assert source_digest(film) != before
+    report = run(film, target, colorizer)
+    assert report is not None and report.resumed == 0
+
+
+def test_a_model_is_known_wherever_it_lies(
+    film: Path, net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "out.mkv"
+    monkeypatch.chdir(net.parent)
+    for model, stop in ((net.name, 100), (str(net), -1)):
+        settings = LOSSLESS.replace("color", model=model)
+        try:
+            report = colorize_video(film, target, settings, progress=stop_at(stop))
+        except EnoughError:
+            continue
+    assert report.resumed > 0
 
 
 @pytest.mark.parametrize("damage", ["record", "packets", "both", "cut"])

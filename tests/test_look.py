@@ -153,6 +153,13 @@ def test_a_broken_lut_is_refused(text: str, fault: str, tmp_path: Path) -> None:
     assert "broken.cube" in str(caught.value)
 
 
+def test_a_title_may_be_in_any_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "latin.cube"
+    cube(path, lambda r, g, b: (b, g, r))
+    path.write_bytes(b'TITLE "Caf\xe9"\n# d\xe9j\xe0 vu\n' + path.read_bytes())
+    assert read_cube(path).size == 5
+
+
 def test_a_missing_lut_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"none\.cube"):
         Grading(Settings().replace("look", lut=str(tmp_path / "none.cube")))

@@ -18,6 +18,16 @@ from vidcolor.media.probe import probe
 from vidcolor.settings import LimitSettings
 
 
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_a_mirrored_film_is_turned_as_it_is_before_that(degrees: int, tmp_path: Path) -> None:
+    plain, mirrored = (
+        probe(make(Clip(f"{flip}.mp4", 2, rotation=degrees, mirrored=flip), tmp_path))
+        for flip in (False, True)
+    )
+    assert mirrored.turning != plain.turning
+    assert mirrored.quarter_turns == plain.quarter_turns
+
+
 @pytest.mark.parametrize("name", CLIPS)
 def test_size_format_and_time(clip: Clips, name: str) -> None:
     made, info = CLIPS[name], probe(clip(name))

@@ -444,6 +444,20 @@ def test_names_strokes_and_notes_of_a_file_written_by_hand_are_kept(
     assert written["hints"][:3] == value["hints"] and written["palette"] == value["palette"]
 
 
+def test_a_shot_list_with_a_misspelt_look_is_not_replaced_unasked(
+    page: TestClient, session: Session, folder: Path
+) -> None:
+    """The list is read, and found to be of no use when the looks are."""
+    looks = [{"first_frame": 0, "look": {"saturatoin": 0.8}}, {"first_frame": 3}]
+    text = json.dumps({"format": "vidcolor-shots-1", "shots": looks})
+    (folder / "film.shots.json").write_text(text)
+    opened(page, session)
+    state = step(page, do="cut", frame=6)["state"]
+    assert any("saturatoin" in note for note in state["notes"])
+    refused(page.post("/api/save", json={}), 409, "film.shots.json")
+    assert (folder / "film.shots.json").read_text() == text
+
+
 def test_a_broken_file_is_told_of_and_not_replaced_unasked(
     page: TestClient, session: Session, folder: Path
 ) -> None:

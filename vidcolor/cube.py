@@ -58,11 +58,10 @@ class Cube:
 def read_cube(path: Path) -> Cube:
     """Read a ``.cube`` file. Raises SettingsError, which names the file and what is wrong."""
     try:
-        return _parse(path.read_text(encoding="utf-8-sig"))
+        # Titles and comments are in whatever encoding their writer had.
+        return _parse(path.read_text(encoding="utf-8-sig", errors="replace"))
     except OSError as error:
         raise SettingsError(f"{path}: cannot read this LUT: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{path}: not a .cube file: {error}") from error
     except SettingsError as error:
         raise SettingsError(f"{path}: {error}") from error
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import atan2, degrees
 from pathlib import Path
 from typing import Any, Literal
 
@@ -161,8 +162,14 @@ class VideoInfo:
 
     @property
     def quarter_turns(self) -> int:
-        """``rotation`` to the nearest quarter: 0 to 3, counter-clockwise."""
-        return round(self.rotation / 90) % 4
+        """How the stored picture comes to stand upright: 0 to 3, counter-clockwise. Of a film that
+        is shown mirrored this is the turn before that, left to right, which is not done here."""
+        rotation = float(self.rotation)
+        if self.turning is not None:
+            a, b, _, c, d, *_ = self.turning
+            if a * d < b * c:
+                rotation = -degrees(atan2(b, -a))
+        return round(rotation / 90) % 4
 
     @property
     def interlaced(self) -> bool:

@@ -42,6 +42,8 @@ def identity(
     for key in ("overwrite", "resume", "work_dir", "decoder", "sound"):
         del chosen[key]
     del chosen["encoder"]["audio"]
+    # By its description instead, wherever its file lies.
+    del chosen["color"]["model"]
     return {
         "source": source_digest(info.path),
         "settings": repr(chosen),
@@ -72,11 +74,12 @@ def by_content(settings: Settings, lut: Callable[[str], object]) -> dict[str, An
 
 
 def source_digest(path: Path) -> str:
-    """The `sample_digest` of a film; of numbered pictures that of the first, and of how large all
-    are and when each was last written."""
+    """The `sample_digest` of a film and when it was last written, as a film that was mended in one
+    place may be as long as before; of numbered pictures that of the first, and of how large all are
+    and when each was last written."""
     series = series_at(path)
     if series is None:
-        return sample_digest(path)
+        return f"{sample_digest(path)} {path.stat().st_mtime_ns}"
     found = hashlib.sha256(sample_digest(next(series.files())).encode())
     for picture in series.files():
         stat = picture.stat()

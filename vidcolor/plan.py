@@ -73,6 +73,10 @@ def plan_video(source: Path | str, target: Path | str, settings: Settings = Sett
         writer.abandon()
 
 
+_FIELDS = 8
+"""Lines below which a picture is a strip, whose chroma may have no line for each field."""
+
+
 def examine(
     source: Path | str,
     settings: Settings,
@@ -95,6 +99,8 @@ def examine(
     fields = info.fields
     if wanted.order not in ("auto", "progressive"):
         fields = Fields(cast(FieldOrder, wanted.order), flagged=False)
+    if fields is not None and info.height < _FIELDS:
+        fields = None
     if fields is not None:
         fields = replace(fields, deinterlace=wanted.deinterlace)
     return replace(info, fields=fields)

@@ -22,24 +22,25 @@ class Moments:
     ) -> None:
         self.left = [hint for hint in hints if hint.inside]
         self._before, self._origin, self._time_base = before, origin, time_base
-        self._begun = False
+        self._since: Fraction | None = None
+        """Up to where times are of a part left out; None before the first frame is read."""
 
     def on(self, frame: Frame) -> list[Hint]:
         """The hints that are on the next frame."""
         number = frame.index + self._before
         seconds = (frame.pts - self._origin) * self._time_base
-        # A time before the first frame that is read is of a part left out.
-        begun = self._begun or number == 0
+        if self._since is None:
+            lasts = frame.duration * self._time_base
+            self._since = Fraction(-1) if number == 0 else seconds - lasts
         here = []
         for hint in self.left:
             if hint.time is not None:
-                met = hint.time <= seconds and (begun or hint.time == seconds)
+                met = hint.time == seconds or self._since < hint.time <= seconds
             else:
                 met = hint.frame == number
             if met:
                 here.append(hint)
         self.left = [hint for hint in self.left if hint not in here]
-        self._begun = True
         return here
 
 

@@ -56,11 +56,18 @@ class Kept:
     def load(self, base: Settings, note: Callable[[str], None]) -> Decisions:
         """What the files say. One that cannot be used is told of with ``note`` and left alone."""
         decisions = Decisions()
-        for read in (self._load_shots, self._load_hints, self._load_look):
+        for path, read in (
+            (self.shots, self._load_shots),
+            (self.hints, self._load_hints),
+            (self.look, self._load_look),
+        ):
+            if not path.exists():
+                continue
             try:
+                state = _digest(path)
                 tried = dataclasses.replace(decisions, **read(base))
                 tried.settings(base)
-                decisions = tried
+                decisions, self._known[path] = tried, state
             except SettingsError as error:
                 note(f"{error}; it was left out, and will not be replaced unless you say so")
         self._texts = self._all(decisions)
@@ -189,29 +196,18 @@ class Kept:
         return {**texts, self.look: _look_text(decisions.look)}
 
     def _load_shots(self, base: Settings) -> dict[str, Any]:
-        if not self.shots.exists():
-            return {}
-        shots = read_shots(self.shots)
-        self._known[self.shots] = _digest(self.shots)
-        return {"shots": shots}
+        return {"shots": read_shots(self.shots)}
 
     def _load_hints(self, base: Settings) -> dict[str, Any]:
-        if not self.hints.exists():
-            return {}
-        found = read_list(self.hints, "these hints", parse_hints_file)
-        self._known[self.hints] = _digest(self.hints)
-        return found
+        return read_list(self.hints, "these hints", parse_hints_file)
 
     def _load_look(self, base: Settings) -> dict[str, Any]:
-        if not self.look.exists():
-            return {}
         read, plain = load_settings(self.look, base), base.look_in()
         both = {key: getattr(read.look_in(), key) for key in LOOK}
         look = {key: value for key, value in both.items() if value != getattr(plain, key)}
         if Decisions(look=look).settings(base) != read:
             # What is not set in the page would be lost when it is saved.
             raise SettingsError(f"{self.look}: holds more than {', '.join(LOOK)}")
-        self._known[self.look] = _digest(self.look)
         return {"look": look}
 
     def _set_aside(self, path: Path) -> None:

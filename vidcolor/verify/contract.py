@@ -14,9 +14,9 @@ from vidcolor.media.contents import contents
 from vidcolor.media.picture import picture_of
 from vidcolor.media.probe import probe
 from vidcolor.photos.kinds import is_photo_job
-from vidcolor.plan import expected_frames
+from vidcolor.plan import examine, expected_frames
 from vidcolor.report import Progress, plural
-from vidcolor.settings import LimitSettings, RangeSettings, Settings
+from vidcolor.settings import FieldSettings, LimitSettings, RangeSettings, Settings
 from vidcolor.verify.checks import Check, Outcome, Verification, milliseconds
 from vidcolor.verify.labels import chapter_check, picture_labels, text_labels, timecode_check
 from vidcolor.verify.levels import Levels
@@ -59,6 +59,7 @@ def verify(
     rate: Fraction | None = None,
     sound: Path | None = None,
     limits: LimitSettings = LimitSettings(),
+    fields: FieldSettings = FieldSettings(),
     lossless: bool | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Verification:
@@ -66,8 +67,9 @@ def verify(
 
     Both films are read through, side by side; memory does not grow with their length. With
     ``lossless`` every difference in luma counts; None goes by the target's codec, or by what x264
-    and x265 write into their streams about themselves. ``rate`` and ``sound`` are those
-    of a ``source`` of numbered pictures, as in `Settings`; ``limits`` are for both films.
+    and x265 write into their streams about themselves. ``rate`` and ``sound`` are those of a
+    ``source`` of numbered pictures, as in `Settings`; ``limits`` are for both films. ``source`` is
+    held for what ``fields`` say, and its frames made whole where they say so.
 
     Raises SourceError when either film cannot be read, UsageError when the range holds no frame
     and when they are photographs, whose samples of R'G'B' are rounded otherwise than a film's.
@@ -75,7 +77,7 @@ def verify(
     if is_photo_job(Path(source), Path(target)):
         raise UsageError(f"{target}: only films are compared, and this is a photo")
     limits = replace(limits, strict=False)
-    old = probe(Path(source), limits, rate=rate, sound=sound)
+    old = examine(source, Settings(rate=rate, sound=sound, limits=limits, fields=fields))
     new = probe(Path(target), limits)
     if not picture_of(old.pixel_format).coded:
         # Its codes are made by us, in either range.
@@ -90,7 +92,7 @@ def verify(
         *_frame_checks(old, new, pictures, whole),
         *_luma_checks(old, new, pictures, exact),
         *_caption_check(new, pictures),
-        *picture_labels(old, new),
+        *picture_labels(old, new, by_wish=fields != FieldSettings()),
         *track_checks(old, new, before, after, pictures.times, crop),
         *timecode_check(old, before, after, pictures.times, whole),
         *text_labels(old, new, before, after),

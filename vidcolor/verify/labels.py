@@ -24,8 +24,11 @@ _TURN = (0, 1, 3, 4)
 """The places of the display matrix that turn and mirror; the others move, which players ignore."""
 
 
-def picture_labels(source: VideoInfo, target: VideoInfo) -> Iterator[Check]:
-    """Size, pixel aspect, turning, colour tags, interlacing."""
+def picture_labels(
+    source: VideoInfo, target: VideoInfo, *, by_wish: bool = False
+) -> Iterator[Check]:
+    """Size, pixel aspect, turning, colour tags, interlacing; ``by_wish`` is where the source's
+    fields are what somebody said, and not what the file does."""
     sizes = [f"{info.width}x{info.height}" for info in (source, target)]
     yield _equal("size", *sizes)
     yield _aspect(source, target)
@@ -36,6 +39,10 @@ def picture_labels(source: VideoInfo, target: VideoInfo) -> Iterator[Check]:
     yield Check("rotation", "same" if turned else "changed", says)
     yield _color(source, target)
     orders = [field_order(info) or info.field_order for info in (source, target)]
+    if by_wish:
+        # What looks like fields in the target was to be none, where it is not marked.
+        marked = target.fields is not None and target.fields.flagged
+        orders = [field_order(source), field_order(target) if marked else target.field_order]
     fields = [order > 1 for order in orders]
     kinds = ["interlaced" if two else "progressive" for two in fields]
     # Even numbers are of films whose top field is shown first.
