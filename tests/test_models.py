@@ -12,13 +12,16 @@ import numpy as np
 import pytest
 import torch
 from networks import TINY, tiny_checkpoint, tiny_lively_net
+from published import random_state
+from safetensors import safe_open
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_torch_file
 
 from vidcolor.device import OutOfMemory, pick_device
 from vidcolor.errors import DeviceError, ModelError
 from vidcolor.models.checkpoint import read_checkpoint, to_half, write_checkpoint
 from vidcolor.models.colorizer import Colorizer
-from vidcolor.models.registry import find_model, load_net
+from vidcolor.models.registry import find_model, load_net, read_model
 from vidcolor.models.torch_net import TorchNet
 
 
@@ -47,6 +50,28 @@ def test_half_precision_weights_load(tiny: Path, tmp_path: Path, engine: str) ->
     assert np.abs(wide - narrow).max() < 1
 
 
+def test_bfloat16_weights_load(tiny: Path, tmp_path: Path) -> None:
+    checkpoint = read_checkpoint(tiny)
+    state = {name: torch.from_numpy(value).bfloat16() for name, value in checkpoint.state.items()}
+    with safe_open(tiny, framework="np") as archive:
+        header = archive.metadata()
+    save_torch_file(state, tmp_path / "half.safetensors", header)
+    found = read_checkpoint(tmp_path / "half.safetensors")
+    for name, value in checkpoint.state.items():
+        assert found.state[name].dtype == np.float32
+        np.testing.assert_allclose(found.state[name], value, rtol=2**-7)
+
+
+@pytest.mark.parametrize("name", ["released.PTH", "pytorch_model.bin", "released"])
+def test_pytorchs_files_are_known_by_any_name(name: str, tmp_path: Path) -> None:
+    state = {key: torch.from_numpy(value) for key, value in random_state("siggraph17").items()}
+    path = tmp_path / name
+    torch.save(state, path)
+    assert read_model(path)[0].name == "siggraph17"
+    torch.save(state, path, _use_new_zipfile_serialization=False)
+    assert read_model(path)[0].name == "siggraph17"
+
+
 def _broken(kind: str, folder: Path, tiny: Path) -> Path:
     path = folder / "broken.safetensors"
     state = dict(read_checkpoint(tiny).state)
@@ -70,6 +95,10 @@ def _broken(kind: str, folder: Path, tiny: Path) -> Path:
         case "extra array":
             state["head.extra"] = np.zeros(1, np.float32)
             write_checkpoint(path, "chromanet", TINY.to_dict(), state)
+        case "no temperature":
+            write_checkpoint(path, "chromanet", TINY.to_dict() | {"temperature": 0}, state)
+        case "temperature below 0":
+            write_checkpoint(path, "chromanet", TINY.to_dict() | {"temperature": -1}, state)
         case "bad config":
             write_checkpoint(path, "chromanet", TINY.to_dict() | {"colour": 1}, state)
     return path
@@ -88,6 +117,8 @@ def _broken(kind: str, folder: Path, tiny: Path) -> Path:
         "missing array",
         "extra array",
         "bad config",
+        "no temperature",
+        "temperature below 0",
     ],
 )
 def test_a_bad_checkpoint_is_refused_by_name(

@@ -54,8 +54,10 @@ def test_every_layer_has_the_spread_of_the_runs() -> None:
 
 
 def test_shares_are_one_for_each() -> None:
-    with pytest.raises(ValueError, match="a share for each"):
-        repaired_mean([folded(0)], [0.5, 0.5], pictures(2))
+    net = folded(0)
+    for nets, shares in (([net], [0.5, 0.5]), ([net, net], [1.0, 1.0]), ([], [])):
+        with pytest.raises(ValueError, match="that add up to 1"):
+            repaired_mean(nets, shares, pictures(2))
 
 
 def test_the_command_writes_weights_that_load(tmp_path: Path) -> None:

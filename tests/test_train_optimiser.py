@@ -150,10 +150,15 @@ def test_muon_takes_every_matrix_but_the_last_layers() -> None:
         assert not kinds[id(unit.norm.weight)]
 
 
-@pytest.mark.parametrize("frozen", [True, False])
-def test_the_encoders_filters_are_trained_if_the_recipe_says_so(frozen: bool) -> None:
+@pytest.mark.parametrize(
+    ("encoder", "frozen"), [("lite0", True), ("lite0", False), ("none", False)]
+)
+def test_the_encoders_filters_are_trained_if_the_recipe_says_so(encoder: str, frozen: bool) -> None:
+    """And in any case where they are random: there is nothing to keep."""
     net = chromanet()
-    optimiser, factors = build_optimiser(net, replace(RECIPE, frozen_filters=frozen))
+    wish = frozen or encoder == "none"
+    recipe = replace(RECIPE, frozen_filters=wish, encoder=encoder)
+    optimiser, factors = build_optimiser(net, recipe)
     assert factors == [1.0, 0.3]
     trained = {id(p) for group in optimiser.param_groups for p in group["params"]}
     filters = [unit.conv.weight for unit in net.units() if unit.conv.groups > 1]

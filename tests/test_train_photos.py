@@ -184,6 +184,30 @@ def test_photos_are_listed_by_their_collection(tmp_path: Path) -> None:
         photos_of(index, ["cats"], "name", "source_set")
 
 
+def test_photos_to_be_measured_by_are_not_trained_on(photos: Path, tmp_path: Path) -> None:
+    apart = tmp_path / "apart"
+    apart.mkdir()
+    files = sorted(photos.glob("*.png")) or sorted(photos.glob("*.jpg"))
+    for file in files[:2]:
+        shutil.copy(file, apart / f"other-{file.name}")
+    recipe = Recipe(photos=(str(photos),), val=(str(apart),), run="r")
+    alone, _ = photo_sets(Recipe(photos=(str(photos),), run="r"), 1)
+    rest, held = photo_sets(recipe, 1)
+    assert held is not None and len(held.images) == 2
+    assert len(rest.images) == len(alone.images) - 2 and rest.unwanted == 2
+    assert not {image.tobytes() for image in rest.images} & {i.tobytes() for i in held.images}
+    same, _ = photo_sets(Recipe(photos=(str(apart),), val=(str(photos),), run="r"), 1)
+    assert len(same.images) == 2
+
+
+def test_opencv_tells_nothing_of_broken_photos(
+    photos: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (photos / "broken.tif").write_bytes(b"II*\0" + bytes(range(200)))
+    assert load_photos([photos], 64).unreadable >= 1
+    assert "imdecode" not in capfd.readouterr().err
+
+
 def _set(count: int) -> PhotoSet:
     return PhotoSet(tuple([photo(0)] * count), tuple(f"{k}.png" for k in range(count)), 0, 0)
 

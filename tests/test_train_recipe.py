@@ -95,6 +95,19 @@ CONFIGS = Path(__file__).parent.parent / "configs" / "train"
         ("photos = ['a']\npoints = 0.6\ndense = 0.6", "must not be above 1 together"),
         ("photos = ['a']\nema = 1.0", "ema must be below 1"),
         ("photos = ['a']\nrun = ''", "run is empty"),
+        ("photos = ['a']\nstages = [[0, 64, true]]", "stages must be a list of"),
+        ("photos = ['a']\nwidths = [16, 1, 16, 16]", "of at least 2"),
+        ("photos = ['a']\nattention = 1\nwidths = [16, 10, 16, 16]", "4 heads, by which"),
+        (
+            "photos = ['a']\nnetwork = 'tanhnet'\nloss = 'l2'\nclassification = 1",
+            "classification is of an embedding",
+        ),
+        ("photos = ['a']\nnetwork = 'unet'\nloss = 'l1'\npoints = 0.75", "points = 0.75 means"),
+        ("photos = ['a']\nnetwork = 'unet'\nloss = 'l1'\ntemperature = 1", "temperature = 1.0 m"),
+        ("photos = ['a']\nloss = 'l1'\nrebalance = 1", "it is for loss distribution"),
+        ("photos = ['a']\nvary = false\nrotate = 30", "means nothing while vary is false"),
+        ("photos = ['a']\nval_every = 0\nval = ['x']", "means nothing while val_every is 0"),
+        ("# nothing", "sets nothing, so it is no recipe"),
         ("photos = ['a']\nbest_by = 'looks'", "best_by 'looks': unknown; valid are score, rmse"),
     ],
 )
@@ -104,6 +117,17 @@ def test_a_bad_recipe_is_refused_by_name(text: str, fault: str, tmp_path: Path) 
     with pytest.raises(SettingsError, match=fault) as caught:
         load_recipe(path)
     assert "recipe.toml" in str(caught.value)
+
+
+def test_crops_of_one_place_need_two_for_each_thread_of_all_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text("photos = ['a']\nstages = [[0.0, 32, 4]]\nthreads = 2\n")
+    assert load_recipe(path).threads == 2
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(SettingsError, match="at least 2 for each of the 4 threads"):
+        load_recipe(path)
 
 
 def test_a_recipe_reads_numbers_lists_and_changes(tmp_path: Path) -> None:

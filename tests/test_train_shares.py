@@ -43,6 +43,19 @@ def test_shared_by_threads_a_step_has_the_gradients_of_one() -> None:
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(alone, shared, strict=True))
 
 
+def test_a_batch_too_small_to_share_leaves_all_parts_alike() -> None:
+    """A resumed run has but one network's statistics to give them."""
+    net = ChromaNet(TINY).train()
+    with Shares(net, 3) as shares:
+        shares.backward(
+            _costs(net), _batch(torch.rand(2, 1, 64, 64) * 100, torch.zeros(2, 2, 16, 16))
+        )
+        norms = [part.step4.second.norm for part in shares._nets]
+    assert norms[0].running_mean.abs().max() > 0
+    assert all(torch.equal(norm.running_mean, norms[0].running_mean) for norm in norms)
+    assert all(torch.equal(norm.running_var, norms[0].running_var) for norm in norms)
+
+
 def test_threads_gather_the_statistics_of_all_parts() -> None:
     net = ChromaNet(TINY).train()
     freeze_norms(net)

@@ -52,7 +52,7 @@ def read_checkpoint(path: Path, *, foreign: bool = False) -> Checkpoint:
             # Of ours, one of a later version is not to be guessed at.
             if named != FORMAT and (not foreign or named.startswith("vidcolor")):
                 raise ModelError(f"{path}: not a vidcolor checkpoint (format {named})")
-            state = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
+            state = {name: _array(path, archive, name) for name in archive.keys()}  # noqa: SIM118
             if named != FORMAT:
                 return Checkpoint("", {}, state, {})
             return Checkpoint(
@@ -65,6 +65,16 @@ def read_checkpoint(path: Path, *, foreign: bool = False) -> Checkpoint:
         if isinstance(error, ModelError):
             raise
         raise ModelError(f"{path}: broken checkpoint, or not one at all: {error}") from error
+
+
+def _array(path: Path, archive: Any, name: str) -> NDArray[Any]:
+    """An array of an open file; what NumPy has no type for, as float32."""
+    if archive.get_slice(name).get_dtype() != "BF16":
+        array: NDArray[Any] = archive.get_tensor(name)
+        return array
+    with safe_open(path, framework="pt") as tensors:
+        widened: NDArray[Any] = tensors.get_tensor(name).float().numpy()
+        return widened
 
 
 def write_checkpoint(

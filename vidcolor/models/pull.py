@@ -198,7 +198,7 @@ def _open(address: str, have: int) -> HTTPResponse | None:
         if error.code == 416 and have:
             return None
         raise _MirrorError(f"{error.code} {error.reason}") from error
-    except (OSError, HTTPException) as error:
+    except (OSError, HTTPException, ValueError) as error:
         raise _MirrorError(str(getattr(error, "reason", "") or error)) from error
     if response.status == 206:
         begin = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]

@@ -90,7 +90,7 @@ def read_model(path: Path) -> tuple[Architecture, Checkpoint]:
     own = _read_alone(path)
     if own is not None:
         return own
-    if path.suffix in _TORCH_FILES:
+    if _is_torch(path):
         from vidcolor.models.torch_state import read_state
 
         checkpoint = Checkpoint("", {}, read_state(path), {})
@@ -101,6 +101,19 @@ def read_model(path: Path) -> tuple[Architecture, Checkpoint]:
         checkpoint = replace(checkpoint, state=state)
     _check_numbers(path, checkpoint)
     return _owner(path, checkpoint), checkpoint
+
+
+def _is_torch(path: Path) -> bool:
+    """Whether it is one of PyTorch's own files, by its suffix or by how it begins, as a zip archive
+    or a pickle: the released ones go by many names."""
+    if path.suffix.lower() in _OURS:
+        return path.suffix.lower() in _TORCH_FILES
+    try:
+        with path.open("rb") as file:
+            begins = file.read(4)
+    except OSError:
+        return False
+    return begins == b"PK\x03\x04" or begins[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04")
 
 
 def _check_numbers(path: Path, checkpoint: Checkpoint) -> None:
@@ -124,9 +137,10 @@ def files_beside(path: Path) -> tuple[Path, ...]:
 
 def _read_alone(path: Path) -> tuple[Architecture, Checkpoint] | None:
     """What an architecture that reads files of its own makes of this one, by its suffix."""
-    others = [] if path.suffix in _OURS else plugins.loaded()[0]
+    suffix = path.suffix.lower()
+    others = [] if suffix in _OURS else plugins.loaded()[0]
     for architecture in (*ARCHITECTURES, *others):
-        if architecture.read is not None and path.suffix in architecture.suffixes:
+        if architecture.read is not None and suffix in architecture.suffixes:
             return architecture, architecture.read(path)
     return None
 
@@ -140,7 +154,7 @@ def _owner(path: Path, checkpoint: Checkpoint) -> Architecture:
     for architecture in others:
         if architecture.detect(checkpoint.state):
             return architecture
-    if path.suffix in _TORCH_FILES and spandrel_net.installed():
+    if _is_torch(path) and spandrel_net.installed():
         return _SPANDREL
     known = ", ".join(architecture.name for architecture in (*ARCHITECTURES, *others))
     more = "" if spandrel_net.installed() else "; pip install 'vidcolor[spandrel]' knows more"

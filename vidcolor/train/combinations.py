@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidcolor.errors import SettingsError
+from vidcolor.models.chromanet.config import HEADS
 
 if TYPE_CHECKING:
     from vidcolor.train.recipe import Recipe
@@ -18,6 +19,7 @@ _DEEPEST = 32
 """Crop size at which the deepest maps are a single place."""
 _BEHIND_TANH = ("tanhnet", "fusionnet", "unet", "palettenet")
 _PLAIN = ("eccv16", "siggraph17", *_BEHIND_TANH)
+_HINTED = ("chromanet", "siggraph17", "palettenet")
 NETWORKS = ("chromanet", *_PLAIN)
 _CHOICES = {
     "network": NETWORKS,
@@ -52,6 +54,11 @@ _BELONGS = {
     "cache": ("embedding", ("logits", "features")),
     "classification": ("embedding", ("learned",)),
     "teachers": ("network", ("chromanet",)),
+    "points": ("network", _HINTED),
+    "dense": ("network", _HINTED),
+    "temperature": ("network", ("chromanet", "eccv16")),
+    "chroma_gain": ("network", ("chromanet", "eccv16")),
+    "rebalance": ("loss", ("distribution",)),
     "uniform": ("loss", ("distribution",)),
     "regression": ("loss", ("distribution",)),
     "vividness": ("loss", ("distribution",)),
@@ -60,6 +67,11 @@ _BELONGS = {
 """Keys that mean something only with some values of another."""
 _NEEDS = {
     "taught": "teachers",
+    "val": "val_every",
+    "best_by": "val_every",
+    "rotate": "vary",
+    "smallest_crop": "vary",
+    "degraded": "vary",
     "teachers": "taught",
     "labels": "classification",
     "critic_width": "adversarial",
@@ -122,10 +134,14 @@ def _finite(value: Any) -> bool:
 
 def _is_stage(item: Any) -> bool:
     kinds = (float | int, int, int)
-    return isinstance(item, tuple) and len(item) == 3 and all(map(isinstance, item, kinds))
+    fits = isinstance(item, tuple) and len(item) == 3 and all(map(isinstance, item, kinds))
+    return fits and bool not in map(type, item)
 
 
 def _shape_faults(recipe: Recipe) -> Iterator[str]:
+    # Imported here, as it brings PyTorch, which a recipe alone does without.
+    from vidcolor.train.ranks import processes
+
     stages = recipe.stages
     if not stages or not all(_is_stage(item) for item in stages):
         yield "stages must be a list of [share, crop size, batch size]"
@@ -136,11 +152,14 @@ def _shape_faults(recipe: Recipe) -> Iterator[str]:
         yield "stages must come in the order they begin in, none beyond 1.0, the schedule's end"
     if not all(count > 0 for _, _, count in stages):
         yield "stages must have batch sizes of at least 1"
-    if any(size == _DEEPEST and count < 2 * recipe.threads for _, size, count in stages):
+    parts = recipe.threads * processes()
+    if any(size == _DEEPEST and count < 2 * parts for _, size, count in stages):
         # At the bottom of the network they are one place each, which has no spread to go by.
-        yield f"crops of {_DEEPEST} px need batches of at least 2 for each of the threads"
-    if len(recipe.widths) != 4 or not all(isinstance(w, int) and w > 0 for w in recipe.widths):
-        yield "widths must be four numbers of channels"
+        yield f"crops of {_DEEPEST} px need batches of at least 2 for each of the {parts} threads"
+    if len(recipe.widths) != 4 or not all(isinstance(w, int) and w > 1 for w in recipe.widths):
+        yield "widths must be four numbers of channels, of at least 2"
+    if recipe.attention and recipe.widths[1] % HEADS:
+        yield f"attention has {HEADS} heads, by which widths[1] must be divisible"
     for key in ("width", "critic_width"):
         if getattr(recipe, key) <= 0 or getattr(recipe, key) % 8:
             yield f"{key} must be a multiple of 8"
@@ -150,7 +169,7 @@ def _contradictions(recipe: Recipe) -> Iterator[str]:
     default: dict[str, Any] = {item.name: item.default for item in fields(recipe)}
     for key, other in _NEEDS.items():
         if getattr(recipe, key) != default[key] and not getattr(recipe, other):
-            absent = "empty" if default[other] == () else "0"
+            absent = {"()": "empty", "True": "false"}.get(repr(default[other]), "0")
             yield f"{key} = {getattr(recipe, key)!r} means nothing while {other} is {absent}"
     for key, (other, values) in _BELONGS.items():
         value, chosen = getattr(recipe, key), getattr(recipe, other)
@@ -187,5 +206,7 @@ def _contradictions(recipe: Recipe) -> Iterator[str]:
             "regression and edges judge colours that eccv16 is not decoded to; set both to 0 as "
             "in configs/train/eccv16.toml, or use network chromanet"
         )
+    if recipe.classification and recipe.network != "fusionnet":
+        yield "classification is of an embedding, which network fusionnet alone has"
     if recipe.critic_from > recipe.adversary_from:
         yield "adversary_from must not come before critic_from: the critic would know nothing"

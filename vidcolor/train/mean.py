@@ -37,9 +37,10 @@ def repaired_mean(
     nets: Sequence[ChromaNet], shares: Sequence[float], pictures: Pictures
 ) -> ChromaNet:
     """The mean of folded networks of one shape, each with its share, by what they do on
-    ``pictures``, which are held at once. Raises ValueError where there is not a share for each."""
-    if len(nets) != len(shares) or not nets:
-        raise ValueError("a share for each of the weights")
+    ``pictures``, which are held at once. Raises ValueError where the shares
+    are not one for each, or do not add up to 1."""
+    if len(nets) != len(shares) or abs(sum(shares) - 1) > 1e-6:
+        raise ValueError(f"{len(nets)} shares that add up to 1 are needed, not {list(shares)}")
     wanted = [_spreads(net, pictures) for net in nets]
     states = [net.state_dict() for net in nets]
     mean = {

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vidcolor.aside import Aside
 from vidcolor.errors import SourceError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
@@ -230,9 +231,20 @@ def _exists(path: Path) -> bool:
         return False
 
 
+def _silent() -> int:
+    before = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    return before
+
+
+_no_lines = Aside(_silent, cv2.utils.logging.setLogLevel)
+"""OpenCV tells of files in lines of its own, which do not name them."""
+
+
 def _decode(data: bytes, short_side: int) -> NDArray[np.uint8] | None:
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        with _no_lines.held():
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         if image is None:
             return None
         scale = short_side / min(image.shape[:2])

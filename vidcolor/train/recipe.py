@@ -164,7 +164,10 @@ class Recipe:
 
 def load_recipe(path: Path, changes: dict[str, Any] | None = None) -> Recipe:
     """Read a TOML recipe; ``changes`` override it. Raises SettingsError naming the fault."""
-    table = read_toml(path, "recipe") | (changes or {})
+    table = read_toml(path, "recipe")
+    if not table:
+        raise SettingsError(f"{path}: sets nothing, so it is no recipe; some are in configs/train")
+    table |= changes or {}
     known = {item.name: item.default for item in fields(Recipe)}
     for key, value in table.items():
         if key not in known:

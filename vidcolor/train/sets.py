@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from vidcolor.errors import SettingsError
 from vidcolor.train.heldout import hold_out
@@ -17,7 +22,8 @@ _SHORT_SIDE = 256
 
 
 def photo_sets(recipe: Recipe, threads: int) -> tuple[PhotoSet, PhotoSet | None]:
-    """The photos to train on, and those held out, None where there are none.
+    """The photos to train on, and those held out, None where there are none. What ``val`` names is
+    not trained on, though it lies among the ``photos``, unless it is all of them.
 
     Raises SourceError when nothing is left to train on, SettingsError for a wrong ``include`` or
     ``exclude``.
@@ -51,7 +57,17 @@ def photo_sets(recipe: Recipe, threads: int) -> tuple[PhotoSet, PhotoSet | None]
         wanted=allowed,
         threads=threads,
     )
-    return photos, held
+    seen = {_pixels(image) for image in held.images}
+    rest = [k for k, image in enumerate(photos.images) if _pixels(image) not in seen]
+    if not rest:  # A run that is to be measured by what it learns.
+        return photos, held
+    again = len(photos.images) - len(rest)
+    return replace(photos.subset(rest), unwanted=photos.unwanted + again), held
+
+
+def _pixels(image: NDArray[np.uint8]) -> bytes:
+    """What tells a photo from others, in whatever folder it lies and by whatever name."""
+    return hashlib.blake2b(image.tobytes(), digest_size=16).digest()
 
 
 class Listing:

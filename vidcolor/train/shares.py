@@ -52,6 +52,7 @@ class Shares:
         if self._pool is None or len(batch.lightness) < count:
             total, terms = costs(self._net, batch)
             total.backward()
+            self.take_norms()
             return terms
         parts = [Batch(*part) for part in zip(*(v.tensor_split(count) for v in batch), strict=True)]
         weights = [len(part.number) / len(batch.number) for part in parts]

@@ -45,6 +45,10 @@ class NetConfig:
     chroma_gain: float = 1.0
     chroma_power: float = 0.0
 
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise ValueError(f"temperature must be above 0, not {self.temperature}")
+
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> NetConfig:
         """Rebuild a config from JSON, where tuples have become lists."""
