@@ -13,7 +13,7 @@ import ctypes, os, sys, threading
 from vidcolor.memory import few_arenas
 
 if sys.argv[1] == "few":
-    few_arenas()
+    few_arenas(2)
 libc = ctypes.CDLL(None)
 libc.malloc.restype = libc.fdopen.restype = ctypes.c_void_p
 all_there = threading.Barrier(6)
