@@ -625,8 +625,10 @@ def test_limits_can_be_raised_wherever_they_are_told_of(tmp_path: Path) -> None:
     for words in jobs:
         assert run([*words, "--limits", "pixels=100"]) == 3
         assert run([*words, "--limits", "pixels=10000"]) == 0
-    batch = ["batch", str(tmp_path), str(tmp_path / "done"), "--dry-run", "--limits"]
-    assert run([*batch, "pixels=100"]) == 0
+    net = tiny_checkpoint(tmp_path / "net.safetensors")
+    batch = ["batch", str(tmp_path), str(tmp_path / "done"), "--quiet", "--model", str(net)]
+    assert run([*batch, "--limits", "pixels=100"]) != 0
+    assert run([*batch, "--retry-failed", "--limits", "pixels=10000"]) == 0
 
 
 @pytest.mark.parametrize(

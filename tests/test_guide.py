@@ -129,8 +129,8 @@ def test_a_time_before_a_part_is_no_moment_of_it() -> None:
     times = (Fraction(1, 10), Fraction(95, 10), Fraction(10), Fraction(105, 10), Fraction(12))
     hints = [Hint(((0.5, 0.5),), RED, time=time, number=n) for n, time in enumerate(times)]
 
-    def met(before: int) -> list[list[int]]:
-        moments = Moments(hints, before, 0, Fraction(1))
+    def met(before: int, last: int | None = None) -> list[list[int]]:
+        moments = Moments(hints, before, 0, Fraction(1), last)
         frames = [frame.frame for frame in pan(1, 3)]
         there = [replace(frame, pts=frame.pts + 10) for frame in frames]
         found = [[hint.number for hint in moments.on(frame)] for frame in there]
@@ -138,6 +138,9 @@ def test_a_time_before_a_part_is_no_moment_of_it() -> None:
 
     assert met(10) == [[1, 2], [3], [4], [0]]
     assert met(0) == [[0, 1, 2], [3], [4], []]
+    # By the frame before itself, where it is known, however long the first one lasts.
+    assert met(10, last=0) == [[0, 1, 2], [3], [4], []]
+    assert met(10, last=Fraction(98, 10)) == [[2], [3], [4], [0, 1]]  # type: ignore[arg-type]
 
 
 def test_stills_that_are_for_nothing_here_are_named(tiny: Colorizer, tmp_path: Path) -> None:

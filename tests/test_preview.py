@@ -174,7 +174,7 @@ def test_a_film_shorter_than_the_sheet_shows_each_frame_once(
 def test_a_film_that_does_not_tell_its_length_is_measured(clip: Clips) -> None:
     info = probe(clip("plain.mkv"))
     untold = replace(info, duration=None, frame_count=None)
-    places = spread(untold, 5)
+    places = spread(untold, 5, timeline(untold))
     assert len(places) == 5 and abs(places[-1].end - Fraction(9, 20)) < Fraction(1, 100)
     assert list(timeline(info).times) == [frame.pts for frame in decode(info)]
 
@@ -216,7 +216,8 @@ def test_shots_of_a_list_are_shown_in_their_own_looks(
 ) -> None:
     film = clip("plain.mp4")
     listed = settings.replace(shots=(0, 3, 7, 90), looks={3: {"saturation": 0}})
-    places = listed_shots(probe(film), (0, 3, 7, 90))
+    info = probe(film)
+    places = listed_shots(info, timeline(info), (0, 3, 7, 90))
     assert [(place.shot, place.first_frame) for place in places] == [(1, 0), (2, 3), (3, 7)]
     assert [place.start for place in places] == [0, Fraction(3, 25), Fraction(7, 25)]
     make_sheet(film, tmp_path / "s.png", [Column("", listed)])

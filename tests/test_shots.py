@@ -15,7 +15,7 @@ from clips import Clip, fill, make
 
 from vidcolor import Colorizer, color_frames, colorize_video
 from vidcolor.errors import SettingsError, TargetError
-from vidcolor.media.count import frames_before
+from vidcolor.media.count import Before, frames_before
 from vidcolor.media.decode import decode
 from vidcolor.media.probe import probe
 from vidcolor.settings import RangeSettings, Settings
@@ -210,11 +210,12 @@ def test_a_range_is_numbered_as_the_whole_film(spliced: Path, crop: RangeSetting
 )
 def test_frames_before_a_time_are_those_decoded(name: str, clip: Clips) -> None:
     info = probe(clip(name))
-    times = [frame.pts * info.time_base for frame in decode(info)]
+    shown = [frame.pts for frame in decode(info)]
+    times, last = [pts * info.time_base for pts in shown], shown[-1]
     for time in (*times, times[3] + Fraction(1, 10_000)):
         start = time - times[0]
-        assert frames_before(info, start) == sum(other < time for other in times)
-    assert frames_before(info, times[-1] + 100) == len(times)
+        assert frames_before(info, start).count == sum(other < time for other in times)
+    assert frames_before(info, times[-1] + 100) == Before(len(times), last)
 
 
 @pytest.mark.parametrize(
@@ -273,4 +274,4 @@ def test_a_shot_behind_the_film_s_end_is_warned_of(
 def test_counting_ends_soon_after_the_time_and_not_before(tmp_path: Path) -> None:
     info = probe(make(Clip("long.mp4", frames=80, options={"bf": "3"}), tmp_path))
     times = [frame.pts * info.time_base for frame in decode(info)]
-    assert [frames_before(info, time) for time in times] == list(range(80))
+    assert [frames_before(info, time).count for time in times] == list(range(80))

@@ -157,7 +157,8 @@ def test_the_encoders_filters_are_trained_if_the_recipe_says_so(encoder: str, fr
     """And in any case where they are random: there is nothing to keep."""
     net = chromanet()
     wish = frozen or encoder == "none"
-    recipe = replace(RECIPE, frozen_filters=wish, encoder=encoder)
+    blocks = 3 if encoder == "none" else 0
+    recipe = replace(RECIPE, frozen_filters=wish, frozen_blocks=blocks, encoder=encoder)
     optimiser, factors = build_optimiser(net, recipe)
     assert factors == [1.0, 0.3]
     trained = {id(p) for group in optimiser.param_groups for p in group["params"]}

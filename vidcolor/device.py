@@ -183,6 +183,11 @@ def cores() -> int:
     return max(1, (os.cpu_count() or 1) // int(os.environ.get(_SHARERS, "1")))
 
 
+def processes() -> int:
+    """How many there are of this run: what torchrun has started, else this one."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def share_cores(number: int, count: int) -> None:
     """Leave this process its part of the cores, being ``number`` (from 0) of ``count``.
 

@@ -74,17 +74,22 @@ def by_content(settings: Settings, lut: Callable[[str], object]) -> dict[str, An
 
 
 def source_digest(path: Path) -> str:
-    """The `sample_digest` of a film and when it was last written, as a film that was mended in one
-    place may be as long as before; of numbered pictures that of the first, and of how large all are
-    and when each was last written."""
+    """The `stamped_digest` of a film; of numbered pictures the `sample_digest` of the first, and
+    how large all are and when each was last written."""
     series = series_at(path)
     if series is None:
-        return f"{sample_digest(path)} {path.stat().st_mtime_ns}"
+        return stamped_digest(path)
     found = hashlib.sha256(sample_digest(next(series.files())).encode())
     for picture in series.files():
         stat = picture.stat()
         found.update(f"{picture.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
     return found.hexdigest()
+
+
+def stamped_digest(path: Path) -> str:
+    """The `sample_digest`, which alone would not tell what was mended elsewhere, and when the file
+    was last written."""
+    return f"{sample_digest(path)} {path.stat().st_mtime_ns}"
 
 
 def sample_digest(path: Path) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 
+from vidcolor.device import cores
+
 _ARENA_MAX = -8
 """M_ARENA_MAX of glibc's malloc.h."""
 
@@ -13,8 +15,8 @@ def few_arenas(most: int | None = None) -> None:
     """Have glibc keep ``most`` heaps for all threads: one for each core and at least two, where it
     would have up to eight for each.
 
-    What a stage frees then serves the next one. Of a film of 1080p it makes 46 MB of 770 on two
-    cores, and takes no more time, since frames are few and large. To be called before threads
+    What a stage frees then serves the next one. A film of 1080p takes 46 MB less of 770 on two
+    cores, and no more time, since frames are few and large. To be called before threads
     begin, by programs and not by a library; elsewhere than with glibc, or with
     ``MALLOC_ARENA_MAX`` set, it does nothing.
     """
@@ -25,4 +27,4 @@ def few_arenas(most: int | None = None) -> None:
     except (ValueError, OSError):
         return  # Another C library.
     if version:
-        ctypes.CDLL(None).mallopt(_ARENA_MAX, most or max(2, os.cpu_count() or 1))
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, most or max(2, cores()))

@@ -39,7 +39,7 @@ from vidcolor.keyframes import LinkedFrame, keyed
 from vidcolor.look import Grading
 from vidcolor.media.codecs import FieldMarks
 from vidcolor.media.colortags import keeps_chroma
-from vidcolor.media.count import frames_before
+from vidcolor.media.count import Before, frames_before
 from vidcolor.media.damage import DecodeReport
 from vidcolor.media.decode import decode
 from vidcolor.media.released import released
@@ -97,10 +97,9 @@ class Pipeline:
             or isinstance(settings.keep_color, tuple)
             or bool(settings.hints or settings.references)
         )
-        self._before = 0
-        if by_number:
-            start = settings.range.start or Fraction(0)
-            self._before = frames_before(info, start, settings.limits)
+        start = settings.range.start or Fraction(0)
+        told = frames_before(info, start, settings.limits) if by_number else Before(0)
+        self._before, self._last, self._sought = told.count, told.last, told.sought
         if settings.keep_color is not None and not keeps_chroma(info):
             raise UsageError(
                 f"{info.path}: its colour is coded in a way (matrix {info.tags.matrix} of H.273) "
@@ -216,12 +215,20 @@ class Pipeline:
         """The film's frames; to resume, from the place to warm up from."""
         info, settings = self._info, self._settings
         if resume is None:
-            yield from decode(info, settings.range, self._damage, settings.limits)
+            yield from decode(
+                info, settings.range, self._damage, settings.limits, sought=self._sought
+            )
             return
         place = resume.warm_up
-        for seek in (True, False) if self.seeks else (False,):
+        for seek in (True, False) if self.seeks and self._sought else (False,):
             frames = decode(
-                info, settings.range, self._damage, settings.limits, since=place, seek=seek
+                info,
+                settings.range,
+                self._damage,
+                settings.limits,
+                since=place,
+                seek=seek,
+                sought=self._sought,
             )
             first = next(frames, None)
             if first is not None and check(shrink(first, self._size)) == place.check:
@@ -273,10 +280,12 @@ class Pipeline:
             info.time_base,
             info.quarter_turns,
             settings.color.remember,
+            self._last,
         )
 
         def frames() -> Iterator[SmallFrame]:
-            with closing(decode(info, settings.range, limits=settings.limits)) as read:
+            found = decode(info, settings.range, limits=settings.limits, sought=self._sought)
+            with closing(found) as read:
                 marked = self._marked(read, ColorWatch(settings.keep_color, self._before))
                 for count, small in enumerate(marked, 1):
                     self._followed(count)

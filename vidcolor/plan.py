@@ -24,6 +24,8 @@ from vidcolor.settings import SOFTWARE, Settings
 from vidcolor.shots import clock
 from vidcolor.shrink import working_size
 
+_FEWEST_LINES = 8
+"""A picture of fewer is a strip, whose chroma may have no line for each field."""
 _PLACES_TOLD = 3
 
 
@@ -73,10 +75,6 @@ def plan_video(source: Path | str, target: Path | str, settings: Settings = Sett
         writer.abandon()
 
 
-_FIELDS = 8
-"""Lines below which a picture is a strip, whose chroma may have no line for each field."""
-
-
 def examine(
     source: Path | str,
     settings: Settings,
@@ -99,7 +97,7 @@ def examine(
     fields = info.fields
     if wanted.order not in ("auto", "progressive"):
         fields = Fields(cast(FieldOrder, wanted.order), flagged=False)
-    if fields is not None and info.height < _FIELDS:
+    if fields is not None and info.height < _FEWEST_LINES:
         fields = None
     if fields is not None:
         fields = replace(fields, deinterlace=wanted.deinterlace)

@@ -80,12 +80,14 @@ def find_shots(
     """
     info = examine(source, settings)
     total = expected_frames(info, settings)
-    offset = frames_before(info, settings.range.start or Fraction(0), settings.limits)
+    before = frames_before(info, settings.range.start or Fraction(0), settings.limits)
+    offset = before.count
     damage = DecodeReport()
     step = 1 / info.average_rate if info.average_rate else Fraction(0)
     begins: list[tuple[int, Fraction]] = []
     after, end = offset, Fraction(0)
-    with closing(decode(info, settings.range, damage, settings.limits)) as frames:
+    decoded = decode(info, settings.range, damage, settings.limits, sought=before.sought)
+    with closing(decoded) as frames:
         for done, item in enumerate(find_cuts(frames, small_size(info, settings)), 1):
             frame = item.frame
             at = frame.pts * info.time_base

@@ -13,17 +13,23 @@ class Moments:
     """The ``hints`` as the frames of a film meet them, one frame after the other.
 
     ``before`` is how many frames of the film come before the first that is read, ``origin`` the pts
-    of the film's first frame, in ticks of ``time_base`` seconds. ``left`` are the hints that were
-    not met yet; those outside the picture never are, and are not among them.
+    of the film's first frame and ``last`` that of the last one before, where it is known, in ticks
+    of ``time_base`` seconds. ``left`` are the hints that were not met yet; those outside the
+    picture never are, and are not among them.
     """
 
     def __init__(
-        self, hints: Iterable[Hint], before: int, origin: int, time_base: Fraction
+        self,
+        hints: Iterable[Hint],
+        before: int,
+        origin: int,
+        time_base: Fraction,
+        last: int | None = None,
     ) -> None:
         self.left = [hint for hint in hints if hint.inside]
         self._before, self._origin, self._time_base = before, origin, time_base
-        self._since: Fraction | None = None
-        """Up to where times are of a part left out; None before the first frame is read."""
+        self._since = None if last is None else (last - origin) * time_base
+        """Up to where times are of a part left out; None where that is not known yet."""
 
     def on(self, frame: Frame) -> list[Hint]:
         """The hints that are on the next frame."""

@@ -49,7 +49,8 @@ class Wishes:
     """What is known of a film's colours, and how its frames are counted.
 
     ``strength`` is the share of the stills' colours, 0 … 1; ``before`` how many frames of the film
-    come before the first that is read, ``origin`` the pts of the film's first frame; ``turns`` how
+    come before the first that is read, ``last`` the pts of the last of them where it is known,
+    ``origin`` that of the film's first frame; ``turns`` how
     many quarters counter-clockwise a player turns the picture. With ``remember``, what a later shot
     shows again has the colours it had before.
     """
@@ -62,6 +63,7 @@ class Wishes:
     time_base: Fraction = Fraction(1)
     turns: int = 0
     remember: bool = False
+    last: int | None = None
 
 
 class Guide:
@@ -231,7 +233,7 @@ class _Survey:
 
     def _moments(self, hints: Iterable[Hint]) -> Moments:
         wishes = self._wishes
-        return Moments(hints, wishes.before, wishes.origin, wishes.time_base)
+        return Moments(hints, wishes.before, wishes.origin, wishes.time_base, wishes.last)
 
     def _anchors(self, small: SmallFrame, hints: Sequence[Hint]) -> list[int]:
         """The numbers of the sources that ``hints`` on this frame make, one for each scope."""

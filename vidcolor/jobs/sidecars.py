@@ -15,7 +15,7 @@ from typing import Any
 
 from vidcolor.errors import ModelError, SettingsError, UsageError
 from vidcolor.hintlist import read_hints
-from vidcolor.identity import by_content, sample_digest
+from vidcolor.identity import by_content, stamped_digest
 from vidcolor.jobs.files import Identity, identify
 from vidcolor.models.blend import members
 from vidcolor.models.catalog import CATALOG
@@ -127,7 +127,7 @@ class Digests:
         """SHA-256, in hex."""
         values = {**self._flat(settings), "color.model": self._models(settings.color.model)}
         if settings.sound is not None:
-            values["sound"] = self._file(str(settings.sound), _sound_digest)
+            values["sound"] = self._file(str(settings.sound), stamped_digest)
         differs = {
             key: value
             for key, value in values.items()
@@ -173,11 +173,6 @@ def _read_once(files: tuple[tuple[Path, Identity | None], ...], read: Callable[.
     """What ``read`` makes of files with their stamps: a batch that watches asks every two
     seconds."""
     return read(*(file for file, _ in files))
-
-
-def _sound_digest(path: Path) -> str:
-    """Samples alone would not tell of a click that was taken out elsewhere."""
-    return f"{sample_digest(path)} {path.stat().st_mtime_ns}"
 
 
 def _alike(name: str) -> str:

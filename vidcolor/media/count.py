@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from vidcolor.frames import Frame, VideoInfo
+from vidcolor.frames import VideoInfo
 from vidcolor.media.clock import LONGEST_GAP
 from vidcolor.media.damage import demuxed
 from vidcolor.media.decode import decode
@@ -35,8 +34,21 @@ class Timeline:
     sought: bool = True
 
 
-def frames_before(info: VideoInfo, start: Fraction, limits: LimitSettings = LimitSettings()) -> int:
-    """The number, in presentation order, of the first frame at or after ``start``.
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What comes before a moment of a film: how many frames, the pts of the last of them, and
+    whether the moment can be ``sought``, as in `Timeline`."""
+
+    count: int
+    last: int | None = None
+    sought: bool = True
+
+
+def frames_before(
+    info: VideoInfo, start: Fraction, limits: LimitSettings = LimitSettings()
+) -> Before:
+    """The frames before ``start``; their count is the number, in presentation order, of the first
+    at or after it.
 
     ``start`` is in seconds from the film's first timestamp, as in `RangeSettings`: what `decode`
     gives index 0 in such a range is this frame of the film. The film's packets are read up to
@@ -47,19 +59,20 @@ def frames_before(info: VideoInfo, start: Fraction, limits: LimitSettings = Limi
     Raises SourceError when the file cannot be read.
     """
     if start <= 0:
-        return 0
+        return Before(0)
     limit = start + (0 if info.start_pts is None else info.start_pts * info.time_base)
-    times = _told(info, limit)
+    times = _told(info, limits, limit)
     if times is not None:
         # Ticks are whole: those before a moment within one include it.
-        return int(np.searchsorted(times, -(-limit // info.time_base)))
-    with closing(_decoded(info, limits)) as frames:
-        count = 0
+        count = int(np.searchsorted(times, -(-limit // info.time_base)))
+        return Before(count, int(times[count - 1]) if count else None)
+    count, last = 0, None
+    with closing(decode(info, limits=limits)) as frames:
         for frame in frames:
             if frame.pts * info.time_base >= limit:
                 break
-            count += 1
-        return count
+            count, last = count + 1, frame.pts
+    return Before(count, last, sought=False)
 
 
 def timeline(info: VideoInfo, limits: LimitSettings = LimitSettings()) -> Timeline:
@@ -69,18 +82,16 @@ def timeline(info: VideoInfo, limits: LimitSettings = LimitSettings()) -> Timeli
     without a container, or say it by a clock that was set anew on the way, it is decoded instead.
     Raises SourceError when that fails.
     """
-    times = _told(info)
+    times = _told(info, limits)
     if times is not None:
         return Timeline(times)
-    with closing(_decoded(info, limits)) as frames:
+    with closing(decode(info, limits=limits)) as frames:
         return Timeline(np.array([frame.pts for frame in frames], np.int64), sought=False)
 
 
-def _decoded(info: VideoInfo, limits: LimitSettings) -> Generator[Frame]:
-    return decode(info, limits=limits)
-
-
-def _told(info: VideoInfo, until: Fraction | None = None) -> NDArray[np.int64] | None:
+def _told(
+    info: VideoInfo, limits: LimitSettings, until: Fraction | None = None
+) -> NDArray[np.int64] | None:
     """When the frames up to about ``until`` seconds of the file's clock are shown, in ticks, as
     their packets tell; None where they don't."""
     back, on = _SET_BACK / info.time_base, LONGEST_GAP / info.time_base
@@ -109,7 +120,7 @@ def _told(info: VideoInfo, until: Fraction | None = None) -> NDArray[np.int64] |
     times = np.array(found, np.int64)
     if len(times) and not (whole and times[0] == times.min()):
         # Cut out of the middle of a broadcast: what refers to pictures before is not shown.
-        with closing(decode(info)) as frames:
+        with closing(decode(info, limits=limits)) as frames:
             shown = next(frames, None)
         if shown is not None:
             times = times[times >= shown.pts]

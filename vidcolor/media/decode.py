@@ -25,6 +25,7 @@ def decode(
     *,
     since: Place | None = None,
     seek: bool = True,
+    sought: bool = True,
 ) -> Generator[Frame]:
     """Yield the frames of ``info.path`` in presentation order, each with its own pts.
 
@@ -35,6 +36,7 @@ def decode(
 
     With ``since`` the first frame given out is that one, found by its time or, without ``seek``, by
     its number; an earlier run gave out those before it. Nothing is given out if it is not there.
+    Without ``sought`` the film is read from its beginning up to ``crop.start``: see `Timeline`.
 
     Timestamps strictly increase: missing ones are made up from durations or the frame rate, a
     clock that jumps back is carried on. With ``info.fields.deinterlace`` each interlaced frame is
@@ -56,9 +58,9 @@ def decode(
     reader = Reader(info, report, limits)
     last: Frame | None = None
     if since is None:
-        begin, found = 0, _from_time(reader, start)
+        begin, found = 0, _from_time(reader, start, sought=sought)
     else:
-        begin, found = since.index, _since(reader, start, since, seek=seek)
+        begin, found = since.index, _since(reader, start, since, seek=seek, sought=sought)
         report.frames = since.index - first
     with closing(found) as frames:
         for number, frame in enumerate(frames, begin):
@@ -85,10 +87,11 @@ def decode(
         raise UsageError(f"{info.path}: the chosen range holds no frame of this film")
 
 
-def _from_time(reader: Reader, start: Fraction | None) -> Generator[Frame]:
-    """All frames, or those from ``start`` seconds on, seeking there if that lands early enough."""
+def _from_time(reader: Reader, start: Fraction | None, *, sought: bool) -> Generator[Frame]:
+    """All frames, or those from ``start`` seconds on, seeking there if it is to be ``sought`` and
+    that lands early enough."""
     base = reader.info.time_base
-    if start is not None:
+    if start is not None and sought:
         with closing(reader.frames(start)) as frames:
             early = False
             for frame in frames:
@@ -108,10 +111,12 @@ def _from_time(reader: Reader, start: Fraction | None) -> Generator[Frame]:
                 yield frame
 
 
-def _since(reader: Reader, start: Fraction | None, place: Place, *, seek: bool) -> Generator[Frame]:
+def _since(
+    reader: Reader, start: Fraction | None, place: Place, *, seek: bool, sought: bool
+) -> Generator[Frame]:
     """The frames from ``place`` on, of those that `_from_time` gives from ``start`` on."""
     if not seek:
-        with closing(_from_time(reader, start)) as frames:
+        with closing(_from_time(reader, start, sought=sought)) as frames:
             yield from islice(frames, place.index, None)
         return
     with closing(reader.frames(place.pts * reader.info.time_base)) as frames:

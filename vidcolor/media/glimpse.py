@@ -54,7 +54,8 @@ class Glimpser:
 
     def near(self, time: Fraction, earliest: Fraction) -> Frame | None:
         """The key frame before ``time``, but if that is before ``earliest`` the frame that is shown
-        at ``time``; None where the film has ended.
+        at ``time``; None where the film has ended. Where it cannot be sought, the first at or after
+        ``time``.
 
         Times are in seconds since the film's first timestamp; the frame's ``index`` means nothing.
         Raises SourceError when the file cannot be read.
@@ -85,7 +86,8 @@ class Glimpser:
             if self._shown is not None and self.time(self._shown) <= time:
                 return
             back = max(Fraction(1), 2 * back)
-        self._begin(decode(self._info, RangeSettings(start=time), limits=self._limits))
+        crop = RangeSettings(start=time)
+        self._begin(decode(self._info, crop, limits=self._limits, sought=self._seeks))
 
     def _begin(self, frames: Generator[Frame]) -> None:
         self._reading.close()

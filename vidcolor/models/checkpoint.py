@@ -21,6 +21,8 @@ from vidcolor.disk import put_in_place
 from vidcolor.errors import ModelError
 
 FORMAT = "vidcolor-1"
+_FOREIGN = frozenset({"BF16", "F8_E4M3", "F8_E5M2"})
+"""Types of safetensors that NumPy lacks and PyTorch has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def read_checkpoint(path: Path, *, foreign: bool = False) -> Checkpoint:
             # Of ours, one of a later version is not to be guessed at.
             if named != FORMAT and (not foreign or named.startswith("vidcolor")):
                 raise ModelError(f"{path}: not a vidcolor checkpoint (format {named})")
-            state = {name: _array(path, archive, name) for name in archive.keys()}  # noqa: SIM118
+            state = _arrays(path, archive)
             if named != FORMAT:
                 return Checkpoint("", {}, state, {})
             return Checkpoint(
@@ -67,14 +69,15 @@ def read_checkpoint(path: Path, *, foreign: bool = False) -> Checkpoint:
         raise ModelError(f"{path}: broken checkpoint, or not one at all: {error}") from error
 
 
-def _array(path: Path, archive: Any, name: str) -> NDArray[Any]:
-    """An array of an open file; what NumPy has no type for, as float32."""
-    if archive.get_slice(name).get_dtype() != "BF16":
-        array: NDArray[Any] = archive.get_tensor(name)
-        return array
-    with safe_open(path, framework="pt") as tensors:
-        widened: NDArray[Any] = tensors.get_tensor(name).float().numpy()
-        return widened
+def _arrays(path: Path, archive: Any) -> dict[str, NDArray[Any]]:
+    """The arrays of an open file; those that NumPy has no type for, as float32."""
+    kinds = {name: archive.get_slice(name).get_dtype() for name in archive.keys()}  # noqa: SIM118
+    state = {name: archive.get_tensor(name) for name in kinds if kinds[name] not in _FOREIGN}
+    if len(state) < len(kinds):
+        with safe_open(path, framework="pt") as tensors:
+            for name in kinds.keys() - state.keys():
+                state[name] = tensors.get_tensor(name).float().numpy()
+    return {name: state[name] for name in kinds}
 
 
 def write_checkpoint(

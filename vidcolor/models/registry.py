@@ -113,7 +113,7 @@ def _is_torch(path: Path) -> bool:
             begins = file.read(4)
     except OSError:
         return False
-    return begins == b"PK\x03\x04" or begins[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04")
+    return begins == b"PK\x03\x04" or (begins[:1] == b"\x80" and begins[1] in b"\2\3\4\5")
 
 
 def _check_numbers(path: Path, checkpoint: Checkpoint) -> None:

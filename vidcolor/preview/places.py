@@ -8,14 +8,13 @@ from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vidcolor.errors import SourceError
 from vidcolor.frames import Frame, VideoInfo
-from vidcolor.media.count import timeline
+from vidcolor.media.count import Timeline, timeline
 from vidcolor.media.glimpse import Glimpser
 from vidcolor.report import Progress
-from vidcolor.settings import Settings
+from vidcolor.settings import LimitSettings, Settings
 from vidcolor.shrink import shrink
 from vidcolor.survey import find_shots
 
@@ -40,27 +39,23 @@ class Place:
     first_frame: int = 0
 
 
-def spread(info: VideoInfo, count: int) -> list[Place]:
+def spread(info: VideoInfo, count: int, line: Timeline | None = None) -> list[Place]:
     """``count`` equal parts of the film, or as many as it has frames.
 
-    One that does not tell how long it is, is read to its end, without decoding. Raises SourceError.
+    ``line`` has the times of one that does not tell how long it is.
     """
-    length, frames = info.duration, info.frame_count
-    if not length:
-        times = _times(info)
-        length = (int(times[-1]) - (info.start_pts or 0) + 1) * info.time_base
-        frames = len(times)
+    length, frames = info.duration or Fraction(0), info.frame_count
+    if line is not None:
+        length = (int(line.times[-1]) - (info.start_pts or 0) + 1) * info.time_base
+        frames = len(line.times)
     if frames:
         count = min(count, frames)
     return [Place(length * part / count, length * (part + 1) / count) for part in range(count)]
 
 
-def listed_shots(info: VideoInfo, starts: Sequence[int]) -> list[Place]:
-    """The shots that begin with these frames, but for those behind the film's end.
-
-    The file is read to its end, without decoding. Raises SourceError.
-    """
-    times = _times(info)
+def listed_shots(info: VideoInfo, line: Timeline, starts: Sequence[int]) -> list[Place]:
+    """The shots that begin with these frames, but for those behind the film's end."""
+    times = line.times
     inside = [start for start in starts if start < len(times)]
     origin = info.start_pts or 0
     ends = [*(int(times[start]) - origin for start in inside), int(times[-1]) - origin + 1]
@@ -70,11 +65,12 @@ def listed_shots(info: VideoInfo, starts: Sequence[int]) -> list[Place]:
     ]
 
 
-def _times(info: VideoInfo) -> NDArray[np.int64]:
-    times = timeline(info).times
-    if not len(times):
+def whole_line(info: VideoInfo, limits: LimitSettings) -> Timeline:
+    """The film's `timeline`. Raises SourceError also where it has no frame."""
+    line = timeline(info, limits)
+    if not len(line.times):
         raise SourceError(f"{info.path}: not one picture of it can be decoded")
-    return times
+    return line
 
 
 def found_shots(

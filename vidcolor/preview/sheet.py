@@ -34,6 +34,7 @@ from vidcolor.preview.places import (
     spread,
     telling_frame,
     thinned,
+    whole_line,
 )
 from vidcolor.report import Progress
 from vidcolor.settings import Settings
@@ -95,9 +96,9 @@ def make_sheet(
     check_target(target, info.path, settings.overwrite)
     with TextFile(target, "sheet", fresh=not settings.overwrite) as file, single_threaded_cv2():
         colorizers = open_colorizers(columns, warn)
-        places = [Place(Fraction(0), Fraction(1))]
+        places, seeks = [Place(Fraction(0), Fraction(1))], True
         if photo is None:
-            places = _places(info, columns[0], options, progress, warn)
+            places, seeks = _places(info, columns[0], options, progress, warn)
         turned = info.quarter_turns % 2
         whole = panel_size(info)
         grid = arrange(
@@ -107,7 +108,7 @@ def make_sheet(
         stills = Stills(info, columns, colorizers, size)
         sheet, shown = grid.blank(), 0
         labels = [column.label for column in columns] if len(columns) > 1 else [""]
-        with closing(_frames(info, settings, places, photo)) as there:
+        with closing(_frames(info, settings, places, photo, seeks=seeks)) as there:
             for place, frame, pictures in stills.colored(there):
                 told = "as it is" if photo is not None else _caption(info, place, frame)
                 if photo is not None and photo.mirrored:
@@ -175,13 +176,18 @@ class Stills:
 
 
 def _frames(
-    info: VideoInfo, settings: Settings, places: Sequence[Place], photo: Photo | None
+    info: VideoInfo,
+    settings: Settings,
+    places: Sequence[Place],
+    photo: Photo | None,
+    *,
+    seeks: bool,
 ) -> Generator[tuple[Place, Frame]]:
     """A frame of each place where one can be decoded; of a photo, itself."""
     if photo is not None:
         yield places[0], photo.frame
         return
-    with Glimpser(info, settings.limits) as glimpser:
+    with Glimpser(info, settings.limits, seeks=seeks) as glimpser:
         for place in places:
             frame = telling_frame(glimpser, place)
             if frame is not None:
@@ -194,20 +200,22 @@ def _places(
     options: SheetOptions,
     progress: Callable[[Progress], None] | None,
     warn: Callable[[str], None],
-) -> list[Place]:
+) -> tuple[list[Place], bool]:
+    """The places to show, and whether they can be sought."""
+    limits = first.settings.limits
     listed = first.settings.shots
     if listed is not None and options.every_shot:
         raise UsageError("give either a shot list or --every-shot, which finds the shots anew")
     if listed is None and not options.every_shot:
-        return spread(info, options.count or COUNT)
-    if listed is not None:
-        shots = listed_shots(info, listed)
-    else:
-        shots = found_shots(info, first.settings, progress)
+        told = None if info.duration else whole_line(info, limits)
+        return spread(info, options.count or COUNT, told), told is None or told.sought
+    found = [] if listed is not None else found_shots(info, first.settings, progress)
+    line = whole_line(info, limits)
+    shots = found if listed is None else listed_shots(info, line, listed)
     places = thinned(shots, options.count or MOST_SHOTS)
     if len(places) < len(shots):
         warn(f"{info.path}: {len(places)} of its {len(shots)} shots are shown; --count has more")
-    return places
+    return places, line.sought
 
 
 def _caption(info: VideoInfo, place: Place, frame: Frame) -> str:

@@ -64,10 +64,9 @@ class Kept:
             if not path.exists():
                 continue
             try:
-                state = _digest(path)
                 tried = dataclasses.replace(decisions, **read(base))
                 tried.settings(base)
-                decisions, self._known[path] = tried, state
+                decisions, self._known[path] = tried, _digest(path)
             except SettingsError as error:
                 note(f"{error}; it was left out, and will not be replaced unless you say so")
         self._texts = self._all(decisions)

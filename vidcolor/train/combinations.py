@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vidcolor.device import processes
 from vidcolor.errors import SettingsError
 from vidcolor.models.chromanet.config import HEADS
 
@@ -139,9 +140,6 @@ def _is_stage(item: Any) -> bool:
 
 
 def _shape_faults(recipe: Recipe) -> Iterator[str]:
-    # Imported here, as it brings PyTorch, which a recipe alone does without.
-    from vidcolor.train.ranks import processes
-
     stages = recipe.stages
     if not stages or not all(_is_stage(item) for item in stages):
         yield "stages must be a list of [share, crop size, batch size]"

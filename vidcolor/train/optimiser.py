@@ -81,10 +81,12 @@ def _is_matrix(parameter: nn.Parameter) -> bool:
 
 
 def _freeze(net: ChromaNet, recipe: Recipe) -> None:
+    if recipe.encoder == "none" and not recipe.start_from:
+        return  # Its weights are random, and nothing to keep.
     if recipe.frozen_blocks:
         for part in (net.encoder.stem, *list(net.encoder.blocks)[: recipe.frozen_blocks]):
             part.requires_grad_(False)
-    if not recipe.frozen_filters or (recipe.encoder == "none" and not recipe.start_from):
+    if not recipe.frozen_filters:
         return
     for unit in net.encoder.modules():
         if isinstance(unit, nn.Conv2d) and unit.groups > 1:

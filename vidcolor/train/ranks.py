@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from vidcolor.device import pick_device
+from vidcolor.device import pick_device, processes
 from vidcolor.errors import SettingsError
 
 Result = TypeVar("Result")
@@ -107,11 +107,6 @@ class Ranks:
         said = torch.tensor([value], dtype=torch.float64)
         dist.broadcast(said, 0, group=self.talk)
         return float(said)
-
-
-def processes() -> int:
-    """How many there are of this run: what torchrun has started, else this one."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 @contextmanager

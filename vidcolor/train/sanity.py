@@ -8,12 +8,12 @@ from pathlib import Path
 
 import torch
 
+from vidcolor.device import processes
 from vidcolor.errors import ModelError, UsageError
 from vidcolor.models.registry import load_net
 from vidcolor.train.heldout import Figures, HeldOut, square
 from vidcolor.train.journal import Log
 from vidcolor.train.loop import train
-from vidcolor.train.ranks import processes
 from vidcolor.train.recipe import Recipe
 from vidcolor.train.sets import photo_sets
 
