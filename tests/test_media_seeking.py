@@ -16,6 +16,7 @@ from vidcolor.frames import Frame
 from vidcolor.media.count import frames_before, timeline
 from vidcolor.media.decode import decode
 from vidcolor.media.glimpse import Glimpser
+from vidcolor.media.picture import grey_picture
 from vidcolor.media.probe import probe
 from vidcolor.preview.columns import Column
 from vidcolor.preview.places import Place, listed_shots, spread, telling_frame, whole_line
@@ -142,3 +143,19 @@ def test_previews_show_the_shots_that_were_listed(
     settings = Settings(shots=starts).replace("color", model=str(net), short_side=64)
     make_sheet(odd[name], tmp_path / "sheet.png", [Column("", settings)])
     assert [number // 8 for number in seen] == list(range(len(starts)))
+
+
+def test_deep_luma_is_rounded_to_a_picture() -> None:
+    deep = np.array([[64, 65, 66, 67, 940, 1023]], np.uint16)
+    assert grey_picture(deep, 10).to_ndarray()[0].tolist() == [[16, 16, 17, 17, 235, 255]]
+
+
+def test_a_picture_of_another_size_is_shown_as_it_is_fitted(tmp_path: Path) -> None:
+    path = tmp_path / "sizes.ts"
+    parts = [make(Clip(f"{width}.ts", 12, width, 48, options=RARE), tmp_path) for width in (96, 64)]
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    with OpenFilm(path, Settings()) as film:
+        fitted = [frame.luma.copy() for frame in decode(film.info)]
+        assert film.shape == (48, 96) and (fitted[20][:, 0] == 16).all()
+        for number in (20, 3):
+            assert np.array_equal(film.frame(number).shown.frame.luma, fitted[number])

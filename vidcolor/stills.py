@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vidcolor.color import rgb
 from vidcolor.frames import Frame, PaintedFrame, VideoInfo
-from vidcolor.media.picture import picture_of, read_chroma, read_luma
+from vidcolor.media.picture import grey_picture, picture_of, read_chroma, read_luma
 
 Pixels = NDArray[np.uint8]
 
@@ -32,9 +32,13 @@ def reduced(frame: Frame, info: VideoInfo, size: tuple[int, int]) -> PaintedFram
 
     Coloured anew, its ``frame`` shows at this size what painting would give at full size.
     """
+    owner = frame.owner
+    if (owner.width, owner.height) != (info.width, info.height):
+        # One of another size than the film's was fitted into it, and lies nowhere but in its luma.
+        owner = grey_picture(frame.luma, frame.color.depth)
     # Scaled as it lies there, and to 8 bits, by the decoder's library; the range must stay.
-    span, made = (2 if info.color.full_range else 1), picture_of(frame.owner.format.name)
-    scaled = frame.owner.reformat(
+    span, made = (2 if info.color.full_range else 1), picture_of(owner.format.name)
+    scaled = owner.reformat(
         width=size[1],
         height=size[0],
         format="yuv444p" if made.coded else "gbrp",

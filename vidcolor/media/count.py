@@ -21,8 +21,6 @@ from vidcolor.settings import LimitSettings
 _REORDERING = 1
 """Seconds to read on for: packets come in the order of decoding, and an edit list may have moved
 the times of showing to before those of decoding."""
-_SET_BACK = 1
-"""Seconds by which the times of decoding go back only where the clock was set anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +92,7 @@ def _told(
 ) -> NDArray[np.int64] | None:
     """When the frames up to about ``until`` seconds of the file's clock are shown, in ticks, as
     their packets tell; None where they don't."""
-    back, on = _SET_BACK / info.time_base, LONGEST_GAP / info.time_base
+    longest = LONGEST_GAP / info.time_base
     found = array("q")
     last: int | None = None
     begun = whole = False
@@ -110,12 +108,14 @@ def _told(
             time = packet.dts if packet.pts is None else packet.pts
             if time is None:
                 return None
-            at = time if packet.dts is None else packet.dts
-            if last is not None and not -back <= at - last <= on:
-                return None
-            last = at
             found.append(time)
-            if until is not None and at * info.time_base >= until + _REORDERING:
+            if packet.dts is None:
+                continue
+            # Times of decoding go back only where the clock was set anew.
+            if last is not None and not 0 <= packet.dts - last <= longest:
+                return None
+            last = packet.dts
+            if until is not None and last * info.time_base >= until + _REORDERING:
                 break
     times = np.array(found, np.int64)
     if len(times) and not (whole and times[0] == times.min()):

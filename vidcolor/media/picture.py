@@ -26,7 +26,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
-from vidcolor.color import chroma_from_rgb, luma_from_rgb
+from vidcolor.color import Codes, chroma_from_rgb, luma_from_rgb
 from vidcolor.frames import ColorSpec, Matrix
 
 Samples: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
@@ -236,3 +236,13 @@ def _rgb(frame: av.VideoFrame, picture: Picture) -> tuple[Samples, Samples, Samp
     shape = frame.height, frame.width
     green, blue, red = (_plane(frame, index, shape, picture) for index in range(3))
     return red, green, blue
+
+
+def grey_picture(luma: Codes, depth: int) -> av.VideoFrame:
+    """Luma of ``depth`` bits as a picture of its own, in 8 bits, its chroma neutral."""
+    rounded = (
+        luma if depth == 8 else np.minimum((luma >> (depth - 9)).astype(np.int32) + 1 >> 1, 255)
+    )
+    planes = np.full((3, *luma.shape), 128, np.uint8)
+    planes[0] = rounded
+    return av.VideoFrame.from_ndarray(planes, format="yuv444p")
