@@ -15,8 +15,8 @@ def few_arenas(most: int | None = None) -> None:
     """Have glibc keep ``most`` heaps for all threads: one for each core and at least two, where it
     would have up to eight for each.
 
-    What a stage frees then serves the next one. A film of 1080p takes 46 MB less of 770 on two
-    cores, and no more time, since frames are few and large. To be called before threads
+    What a stage frees then serves the next one. A film of 1080p takes some 20 to 45 MB less of
+    790 on two cores, and no more time, since frames are few and large. To be called before threads
     begin, by programs and not by a library; elsewhere than with glibc, or with
     ``MALLOC_ARENA_MAX`` set, it does nothing.
     """
