@@ -213,23 +213,12 @@ class Pipeline:
 
     def _decoded(self, resume: ChunkStart | None) -> Generator[Frame]:
         """The film's frames; to resume, from the place to warm up from."""
-        info, settings = self._info, self._settings
         if resume is None:
-            yield from decode(
-                info, settings.range, self._damage, settings.limits, sought=self._sought
-            )
+            yield from self._read(self._damage)
             return
         place = resume.warm_up
         for seek in (True, False) if self.seeks and self._sought else (False,):
-            frames = decode(
-                info,
-                settings.range,
-                self._damage,
-                settings.limits,
-                since=place,
-                seek=seek,
-                sought=self._sought,
-            )
+            frames = self._read(self._damage, place, seek=seek)
             first = next(frames, None)
             if first is not None and check(shrink(first, self._size)) == place.check:
                 yield first
@@ -237,8 +226,23 @@ class Pipeline:
                 return
             frames.close()
         raise UsageError(
-            f"{info.path}: its frame {place.index} is not the one it was when the work began; "
-            "give --no-resume to begin anew"
+            f"{self._info.path}: its frame {place.index} is not the one it was when the work "
+            "began; give --no-resume to begin anew"
+        )
+
+    def _read(
+        self, damage: DecodeReport | None = None, since: Place | None = None, *, seek: bool = True
+    ) -> Generator[Frame]:
+        """`decode`, by the settings."""
+        settings, sought = self._settings, self._sought
+        return decode(
+            self._info,
+            settings.range,
+            damage,
+            settings.limits,
+            since=since,
+            seek=seek,
+            sought=sought,
         )
 
     def _cut(
@@ -284,8 +288,7 @@ class Pipeline:
         )
 
         def frames() -> Iterator[SmallFrame]:
-            found = decode(info, settings.range, limits=settings.limits, sought=self._sought)
-            with closing(found) as read:
+            with closing(self._read()) as read:
                 marked = self._marked(read, ColorWatch(settings.keep_color, self._before))
                 for count, small in enumerate(marked, 1):
                     self._followed(count)

@@ -50,9 +50,9 @@ class Wishes:
 
     ``strength`` is the share of the stills' colours, 0 … 1; ``before`` how many frames of the film
     come before the first that is read, ``last`` the pts of the last of them where it is known,
-    ``origin`` that of the film's first frame; ``turns`` how
-    many quarters counter-clockwise a player turns the picture. With ``remember``, what a later shot
-    shows again has the colours it had before.
+    ``origin`` that of the film's first frame; ``turns`` how many quarters counter-clockwise a
+    player turns the picture. With ``remember``, what a later shot shows again has the colours it
+    had before.
     """
 
     hints: tuple[Hint, ...]

@@ -76,14 +76,14 @@ def choose(info: VideoInfo, settings: EncoderSettings, container: str) -> Choice
     candidates, lacking = _candidates(settings, container)
     for name in candidates:
         written = _written(name, info.color, settings)
-        if written is not None and (_takes_fields(name, info) or not info.interlaced):
+        if written is not None and _takes_frames(name, info):
             choice = _with(name, written, info, settings, instead_of=candidates[0])
             told = [f"{lack}, which is not here: {name} is used" for lack in lacking]
             return replace(choice, warnings=(*told, *choice.warnings))
     able = [name for name in TUNINGS if usable(name) and _written(name, info.color, settings)]
     if info.interlaced and set(able) & set(candidates):
         lines = f" of {info.height} lines" if any(map(_marks, candidates)) else ""
-        able = [name for name in able if _takes_fields(name, info) and _formats(name)]
+        able = [name for name in able if _takes_frames(name, info) and _formats(name)]
         raise EncodeError(
             f"{' and '.join(candidates)} cannot write interlaced video{lines}, which {info.path} "
             f"is; give --codec one that can ({', '.join(able)}), or --deinterlace"
@@ -154,10 +154,11 @@ def _marks(encoder: str) -> FieldMarks | None:
     return TUNINGS.get(encoder, Tuning()).fields
 
 
-def _takes_fields(encoder: str, info: VideoInfo) -> bool:
-    """Whether it can write frames of the film's height as two fields each."""
-    even = info.height % 2 == 0
-    return _marks(encoder) is not None and (even or TUNINGS[encoder].odd_sizes)
+def _takes_frames(encoder: str, info: VideoInfo) -> bool:
+    """Whether it can write the film's frames: interlaced ones as two fields each, of any height."""
+    if not info.interlaced:
+        return True
+    return _marks(encoder) is not None and (info.height % 2 == 0 or TUNINGS[encoder].odd_sizes)
 
 
 def _depths(encoder: str) -> list[int]:

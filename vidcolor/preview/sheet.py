@@ -209,9 +209,11 @@ def _places(
     if listed is None and not options.every_shot:
         told = None if info.duration else whole_line(info, limits)
         return spread(info, options.count or COUNT, told), told is None or told.sought
-    found = [] if listed is not None else found_shots(info, first.settings, progress)
     line = whole_line(info, limits)
-    shots = found if listed is None else listed_shots(info, line, listed)
+    if listed is not None:
+        shots = listed_shots(info, line, listed)
+    else:
+        shots = found_shots(info, first.settings, progress)
     places = thinned(shots, options.count or MOST_SHOTS)
     if len(places) < len(shots):
         warn(f"{info.path}: {len(places)} of its {len(shots)} shots are shown; --count has more")
