@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import av
 import numpy as np
 import pytest
 from clips import Clip, make
+from PIL import Image, ImageCms
 
 from vidcolor.errors import SourceError
 from vidcolor.frames import LightMetadata, PaintedFrame
@@ -87,3 +90,17 @@ def test_dolby_vision_that_means_nothing_by_itself_is_refused(
         hdr.light_metadata(frame, Path("a film"))
     frame.color_trc = 18  # An HLG picture that any player can show.
     assert hdr.light_metadata(frame, Path("a film")) == LightMetadata(dynamic=("Dolby Vision",))
+
+
+def test_a_picture_with_a_colour_profile_is_looked_at_without_harm(tmp_path: Path) -> None:
+    """Its name is part of what a PNG's frame carries; to look at that ends the process."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.new("L", (64, 48), 90).save(tmp_path / "scan.png", icc_profile=profile)
+    code = (
+        "import gc, sys; from pathlib import Path; from vidcolor.media.probe import probe\n"
+        "for _ in range(20):\n"
+        "    print(probe(Path(sys.argv[1])).width); gc.collect()"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path / "scan.png")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout.split()) == (0, ["64"] * 20)

@@ -16,6 +16,7 @@ from av.sidedata.sidedata import SideData
 
 from vidcolor.errors import SourceError
 from vidcolor.frames import LightMetadata
+from vidcolor.media.fields import chain, pull, shape_of
 
 _DYNAMIC = {
     "DOVI_RPU_BUFFER": "Dolby Vision",
@@ -35,10 +36,16 @@ _OPTION = {
 
 
 def side_data(frame: av.VideoFrame) -> dict[str, bytes]:
-    """What a decoded frame carries beside the picture, by FFmpeg's names of the kinds."""
+    """What a decoded frame carries beside the picture, by FFmpeg's names of the kinds; no colour
+    profile."""
+    # A profile's name belongs to the frame, and PyAV frees it as well: looking at one, as PNG has
+    # them, ends the process sooner or later.
+    sieve = chain(shape_of(frame), ("sidedata", "mode=delete:type=ICC_PROFILE"))
+    sieve.push(frame)
+    (safe,) = pull(sieve)
     try:
         # The stubs take it for a mapping; it iterates over its values.
-        entries = cast(Iterator[SideData], iter(frame.side_data))
+        entries = cast(Iterator[SideData], iter(safe.side_data))
         return {entry.type.name: bytes(entry) for entry in entries}
     except ValueError:
         return {}  # PyAV gives up on a frame that also carries a kind of data unknown to it.
