@@ -75,11 +75,12 @@ def evaluate(
         options = Options(limit, hints, html is not None, color.short_side, flow, flicker)
         models = list(zip(label_models(names), colorizers, strict=True))
         found = compare(models, photos, options, _tell, _warn)
-        print(found.to_text())
         if json is not None:
             files[json].write(found.to_json())
         if html is not None:
             files[html].write(build_page(found))
+    # Whoever reads this may stop reading, which is no reason to lose the reports.
+    print(found.to_text())
 
 
 def _tell(done: int) -> None:

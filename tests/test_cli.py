@@ -292,7 +292,7 @@ def test_a_bad_option_is_one_line_and_its_code(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("content", [b"", b"\x80\x04not weights", b"\x10" + bytes(200)])
+@pytest.mark.parametrize("content", [b"", b"\x80", b"\x80\x04not weights", b"\x10" + bytes(200)])
 def test_a_broken_checkpoint_is_code_5(
     content: bytes, clip: Clips, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

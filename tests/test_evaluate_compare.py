@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import re
+import subprocess
+import sys
+import tarfile
 from collections.abc import Callable
 from fractions import Fraction
 from html.parser import HTMLParser
@@ -464,3 +467,20 @@ def test_a_clip_that_breaks_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "film.mp4").write_bytes(b"")
     with pytest.raises(SourceError, match=r"film\.mp4"):
         list(load_frames(tmp_path / "film.mp4"))
+
+
+def test_the_reports_are_there_though_nobody_reads_the_table(
+    photos: Path, tiny: tuple[str, str], tmp_path: Path
+) -> None:
+    """As in a pipe to ``head``."""
+    tar = tmp_path / "photos.tar.gz"
+    with tarfile.open(tar, "w:gz") as archive:
+        archive.add(photos, "photos")
+    report = tmp_path / "r.json"
+    words = ["eval", str(tar), "--model", tiny[0], "--limit", "2", "--json", str(report)]
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "vidcolor_cli", *words], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+    assert len(json.loads(report.read_text())["photos"]) == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from clips import Clip, make
 from PIL import Image, ImageCms
+from test_verify import named
 
 from vidcolor.errors import SourceError
 from vidcolor.frames import LightMetadata, PaintedFrame
@@ -21,6 +23,7 @@ from vidcolor.media.hdr import light_options
 from vidcolor.media.mux import Writer
 from vidcolor.media.probe import probe
 from vidcolor.settings import EncoderSettings
+from vidcolor.verify import verify
 
 DISPLAY = (0.68, 0.32, 0.265, 0.69, 0.15, 0.06, 0.3127, 0.329, 0.005, 1000.0)
 PQ = Clip(
@@ -60,6 +63,7 @@ def test_light_metadata_and_tags_reach_the_target(codec: str, suffix: str, tmp_p
     presets = {"libsvtav1": "12"}
     options = {"preset": presets.get(codec, "ultrafast")}
     assert _rewritten(source, target, EncoderSettings(codec=codec, options=options)) == []
+    assert named(verify(source, target), "HDR").outcome == "same"
     after = probe(target)
     assert after.tags == info.tags and after.color == info.color
     assert after.light is not None and after.light.content == (990, 410)
@@ -104,3 +108,22 @@ def test_a_picture_with_a_colour_profile_is_looked_at_without_harm(tmp_path: Pat
     words = [sys.executable, "-c", code, str(tmp_path / "scan.png")]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout.split()) == (0, ["64"] * 20)
+
+
+def test_light_metadata_that_is_missing_or_other_is_found(tmp_path: Path) -> None:
+    source = make(PQ, tmp_path)
+    bare = replace(PQ, name="bare.mkv", options={**PQ.options, "x265-params": "log-level=none"})
+    brighter = str(PQ.options["x265-params"]).replace("990", "991")
+    other = replace(PQ, name="other.mkv", options={**PQ.options, "x265-params": brighter})
+    told = named(verify(source, make(bare, tmp_path)), "HDR")
+    assert (told.outcome, told.says) == (
+        "lost",
+        "mastering display, content light level not in the target",
+    )
+    told = named(verify(source, make(other, tmp_path)), "HDR")
+    assert (told.outcome, told.says) == (
+        "changed",
+        "content light level other than in the source",
+    )
+    told = named(verify(tmp_path / "bare.mkv", source), "HDR")
+    assert told.outcome == "changed"

@@ -518,8 +518,13 @@ SOURCES = {
     "subrip": (".mkv", lambda n, text: text.encode()),
     "ass": (".mkv", lambda n, text: f"{n},0,Default,,0,0,0,,".encode() + ass_text(text)),
     "webvtt": (".webm", lambda n, text: vtt_text(text)),
-    "mov_text": (".mp4", lambda n, text: struct.pack(">H", len(text)) + text.encode()),
+    "mov_text": (".mp4", lambda n, words: text(words)),
 }
+
+
+def text(words: str) -> bytes:
+    """A sample of mov_text."""
+    return struct.pack(">H", len(words)) + words.encode()
 
 
 def ass_text(text: str) -> bytes:
@@ -585,6 +590,25 @@ def test_text_survives_into_every_container(
         assert found == lines
     else:
         assert plain(out) == [(a, b, text.replace("\n", "\\N")) for a, b, text in lines]
+    told = named(verify(source, out), "subtitle")
+    assert told.outcome == ("same" if becomes == codec else "note"), told
+    assert told.numbers["packets"] == 3
+
+
+def test_other_words_and_times_in_text_of_another_kind_are_found(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.mkv", tmp_path / "out.mp4"
+    film(source, [Text("subrip", [(100, 600, b"<i>one</i>, too"), (700, 1200, b"two")])])
+    film(out, [Text("mov_text", [(100, 600, text("one too")), (700, 1200, text("two"))])])
+    told = named(verify(source, out), "subtitle")
+    assert told.outcome == "note" and told.says.endswith(", with the same words"), told
+    for lines, says in (
+        ([(100, 600, text("one to")), (700, 1200, text("two"))], "1 with other words, from 0.100"),
+        ([(100, 600, text("one too")), (700, 1450, text("two"))], "1 shown for another time"),
+        ([(100, 600, text("one too"))], "1 text lost"),
+    ):
+        film(out, [Text("mov_text", lines)])
+        told = named(verify(source, out), "subtitle")
+        assert says in told.says and told.outcome in ("changed", "lost"), told
 
 
 def test_styles_drawings_and_remarks() -> None:

@@ -154,7 +154,7 @@ def test_lossless_kinds_keep_luma_and_tags(
     tmp_path: Path,
     profile: bytes,
 ) -> None:
-    options = {"lossless": True} if source == "webp" else {}
+    options: dict[str, Any] = {"lossless": True} if source == "webp" else {"dpi": (300, 240)}
     path = save(
         tmp_path / f"in.{source}",
         np.dstack([scene()] * 3) if source == "webp" else scene(),
@@ -174,6 +174,9 @@ def test_lossless_kinds_keep_luma_and_tags(
     exif = image.getexif()
     assert exif[0x010F] == "A maker"
     assert exif.get_ifd(0x8769)[0x9003] == "1931:05:06 07:08:09"
+    if source != "webp":
+        told = (exif[282], exif[283]) if suffix == "webp" else image.info["dpi"]
+        assert told == pytest.approx((300, 240), abs=0.01)
     assert sorted(item.name for item in tmp_path.iterdir()) == sorted({path.name, target.name})
 
 

@@ -423,7 +423,7 @@ def test_sound_encoded_anew_is_compared_by_ear(tmp_path: Path) -> None:
     source = make(clip, tmp_path)
     target = tmp_path / "out.mkv"
 
-    def transcode(delay: int) -> Verification:
+    def transcode(delay: int, silent: slice = slice(0)) -> Verification:
         with av.open(str(source)) as old, av.open(str(target), "w") as new:
             pictures: Any = new.add_stream_from_template(old.streams.video[0], opaque=True)
             sound: Any = new.add_stream("flac", rate=16000)
@@ -438,6 +438,9 @@ def test_sound_encoded_anew_is_compared_by_ear(tmp_path: Path) -> None:
                     for frame in packet.decode():
                         for ready in resampler.resample(frame):  # type: ignore[arg-type]
                             ready.pts += delay * 16
+                            samples = np.frombuffer(ready.planes[0], np.int16).copy()
+                            samples[silent] = 0
+                            ready.planes[0].update(samples.tobytes())
                             new.mux(sound.encode(ready))
             new.mux(sound.encode(None))
         return verify(source, target)
@@ -445,6 +448,8 @@ def test_sound_encoded_anew_is_compared_by_ear(tmp_path: Path) -> None:
     audio = named(transcode(0), "audio 1")
     assert audio.outcome == "note", audio
     assert "encoded anew as flac" in audio.says
+    audio = named(transcode(0, slice(None)), "audio 1")
+    assert (audio.outcome, audio.says) == ("changed", "encoded anew as flac: silent from 0.0 s on")
     audio = named(transcode(300), "audio 1")
     assert audio.outcome == "changed"
     assert audio.numbers["late"] == pytest.approx(0.3, abs=0.01)

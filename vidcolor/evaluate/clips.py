@@ -15,15 +15,15 @@ from vidcolor.media.probe import probe
 from vidcolor.settings import RangeSettings, Settings
 from vidcolor.shrink import shrink, working_size
 from vidcolor.stills import still
-from vidcolor.train.photos import SUFFIXES
+from vidcolor.train.photos import SUFFIXES, TARS
 
-_PHOTO_SOURCES = SUFFIXES | {".tar", ".txt"}
+_PHOTO_SOURCES = (*SUFFIXES, *TARS, ".txt")
 
 
 def is_clip(path: Path) -> bool:
     """True for a file that is no photo, no tar and no list: it is taken for a film."""
     try:
-        return path.is_file() and path.suffix.lower() not in _PHOTO_SOURCES
+        return path.is_file() and not path.name.lower().endswith(_PHOTO_SOURCES)
     except OSError:  # A name too long for the system, for one.
         return False
 

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Discard, Stream
+from av.subtitles.stream import SubtitleStream
+from numpy.typing import NDArray
 
 from vidcolor.media.audio import LONGEST_FILL, TOLERANCE
 from vidcolor.media.cues import LONGEST_GUESS, Cue, Overlay
 from vidcolor.media.damage import demuxed
 from vidcolor.media.faults import FAULTS, reading
+from vidcolor.media.loudness import Loudness
 from vidcolor.media.pcm import Count, is_pcm
 from vidcolor.media.source import has_decoder, open_source
 from vidcolor.media.styled import Run
+from vidcolor.media.subtitles import TextReader
 from vidcolor.media.track import Audible, time_of
 
+_TAG = re.compile("<[^<>]*>")
+"""What SubRip, which cannot escape it, has no other use for."""
 _BLOCK = 4096
 """Bytes of uncompressed sound to digest at a time."""
 
@@ -51,6 +59,8 @@ class Heard:
     length: Fraction
     rate: int
     """Samples per second."""
+    levels: NDArray[np.float64]
+    """See `vidcolor.media.loudness`."""
 
 
 def parcels(
@@ -59,6 +69,7 @@ def parcels(
     span: tuple[Fraction, Fraction] | None = None,
     overlaid: Collection[int] = (),
     *,
+    worded: Collection[int] = (),
     for_quicktime: bool | None = None,
 ) -> Generator[Parcel]:
     """The packets of the streams ``indexes`` in the order of the file.
@@ -70,8 +81,10 @@ def parcels(
     AAC loses its ADTS headers, and the empty texts that fill the gaps of MP4's subtitles are left
     out. Sound is as it would be copied into a file that is one ``for_quicktime`` (uncompressed, by
     the count of its samples, see `vidcolor.media.pcm`) or is none (without what an edit list hides,
-    see `Audible`); None: as it is. Texts of the streams ``overlaid`` are as they are where one is
-    shown after the other, see `vidcolor.media.cues`. Matroska's times before 0 count as untold:
+    see `Audible`); None: as it is. Texts of the streams ``worded`` are told by their words and
+    left out where they have none; those of the streams ``overlaid``, which are among them, are as
+    they are where one is shown after the other, see `vidcolor.media.cues`. Matroska's times before
+    0 count as untold:
     FFmpeg writes them, but when reading makes up others from lengths.
 
     Raises SourceError when the file cannot be read.
@@ -91,6 +104,9 @@ def parcels(
         overlays = {
             index: _Overlaid(index, source.streams[index].time_base or Fraction(1, 1000))
             for index in overlaid
+        }
+        readers = {
+            index: TextReader(cast(SubtitleStream, source.streams[index])) for index in worded
         }
         begun: set[int] = set()
         for packet in _picked(source, sorted(indexes), heard=for_quicktime is False):
@@ -122,8 +138,12 @@ def parcels(
                     continue
                 for begin, piece in count.even(at, data):
                     yield from cutter.cut(piece, begin)
-            elif packet.stream_index in overlays and at is not None:
-                yield from overlays[packet.stream_index].add(at, lasts, bytes(packet))
+            elif reader := readers.get(packet.stream_index):
+                runs = reader.read(packet)
+                if runs and packet.stream_index in overlays and at is not None:
+                    yield from overlays[packet.stream_index].add(at, lasts, runs)
+                elif runs:
+                    yield Parcel(packet.stream_index, at, _words(runs), lasts=lasts)
             elif data := _payload(codec, bytes(packet)):
                 # AAC tells its setup once for all or in each packet.
                 bare = codec == "aac" and len(data) == packet.size and not _setup(packet.stream)
@@ -156,6 +176,7 @@ def hear(path: Path, index: int, span: tuple[Fraction, Fraction] | None = None) 
     start: Fraction | None = None
     length = expected = Fraction(0)
     rate = 0
+    loudness = Loudness()
     with open_source(path) as source, reading(path):
         packets = demuxed(source, [source.streams[index]])
         for packet in cast("Iterator[Packet[AudioStream]]", packets):
@@ -168,11 +189,13 @@ def hear(path: Path, index: int, span: tuple[Fraction, Fraction] | None = None) 
                 at = None if frame.pts is None or base is None else frame.pts * base
                 rate = frame.sample_rate
                 lasts = Fraction(frame.samples, rate)
+                first, last = 0, frame.samples
                 if span and at is not None:
                     # A frame of FLAC may be a quarter of a second long.
                     begin, end = max(at, span[0]), min(at + lasts, span[1])
                     if begin >= end:
                         continue
+                    first, last = (round((time - at) * rate) for time in (begin, end))
                     at, lasts = begin, end - begin
                 if at is not None and start is not None:
                     leap = at - expected
@@ -182,9 +205,12 @@ def hear(path: Path, index: int, span: tuple[Fraction, Fraction] | None = None) 
                         expected = at
                 elif start is None:
                     start = expected = at if at is not None else Fraction(0)
+                loudness.add(max(length, Fraction(0)), frame, first, last)
                 expected += lasts
                 length += lasts
-    return None if not length else Heard(start or Fraction(0), length, rate)
+    if not length:
+        return None
+    return Heard(start or Fraction(0), length, rate, loudness.levels())
 
 
 class _Blocks:
@@ -227,11 +253,10 @@ class _Overlaid:
         self._index, self._base = index, base
         self._overlay = Overlay(round(LONGEST_GUESS / base))
 
-    def add(self, at: Fraction, lasts: Fraction, data: bytes) -> Iterator[Parcel]:
+    def add(self, at: Fraction, lasts: Fraction, runs: tuple[Run, ...]) -> Iterator[Parcel]:
         start = round(at / self._base)
         end = start + round(lasts / self._base) if lasts else None
-        # What the text says is of no account here, but whether it is another.
-        yield from self._told(self._overlay.add(Cue(start, end, (Run(data.hex()),))))
+        yield from self._told(self._overlay.add(Cue(start, end, runs)))
 
     def end(self) -> Iterator[Parcel]:
         yield from self._told(self._overlay.until(None))
@@ -239,7 +264,14 @@ class _Overlaid:
     def _told(self, cues: Iterator[Cue]) -> Iterator[Parcel]:
         for cue in cues:
             lasts = 0 if cue.end is None else (cue.end - cue.start) * self._base
-            yield Parcel(self._index, cue.start * self._base, b"", lasts=Fraction(lasts))
+            words = _words(cue.runs)
+            yield Parcel(self._index, cue.start * self._base, words, lasts=Fraction(lasts))
+
+
+def _words(runs: tuple[Run, ...]) -> bytes:
+    """A digest of what is said: each kind of text has its own signs, spaces and ends of lines."""
+    text = _TAG.sub("", "".join(run.text for run in runs))
+    return _digest("".join(filter(str.isalnum, text)).encode("utf-8", "replace"))
 
 
 def _codec(stream: Stream) -> str:

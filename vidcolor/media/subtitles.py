@@ -27,7 +27,7 @@ TEXT_CODECS: Mapping[str, str] = MappingProxyType(
 )
 """What text becomes where its own kind is refused, by container."""
 
-TEXT_SOURCES = frozenset({"subrip", "ass", "ssa", "mov_text", "webvtt", "text", "ttml"})
+TEXT_SOURCES = frozenset({"subrip", "ass", "ssa", "mov_text", "webvtt", "text"})
 """Kinds of text that can be turned into another."""
 
 # What mov_text's encoder wants to know of fonts; players choose their own.
@@ -61,39 +61,16 @@ def add_text(output: OutputContainer, source: Stream) -> Stream:
     return stream
 
 
-class Rewriter(Track):
-    """Turns packets of text into those of the target's kind, at the same times."""
+class TextReader:
+    """Reads the text of one stream's packets."""
 
-    def __init__(self, source: SubtitleStream, target: Stream) -> None:
-        super().__init__(source, target)
-        self._decoder: SubtitleCodecContext = source.codec_context
-        self._base = source.time_base or Fraction(1, 1000)
-        self._container = target.container.format.name
-        self._kind = TEXT_CODECS[self._container]
+    def __init__(self, stream: SubtitleStream) -> None:
+        self._decoder: SubtitleCodecContext = stream.codec_context
         self._remarks = self._decoder.codec.canonical_name in ("ass", "ssa")
-        self._overlay = Overlay(round(LONGEST_GUESS / self._base))
+        self.undecoded = 0
 
-    def take(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
-        runs = self._read(packet)
-        if not runs:
-            return
-        for moved in super().take(packet):
-            start = round(time_of(moved) / self._base)
-            cue = Cue(start, start + moved.duration if moved.duration else None, runs)
-            yield from self._written(self._overlay.add(cue) if self._kind == "mov_text" else (cue,))
-
-    def finish(self, end: Fraction | None) -> Iterator[Packet[Stream]]:
-        last = None if end is None else round((end - (self._start or 0)) / self._base)
-        yield from self._written(self._overlay.until(last))
-
-    def _written(self, cues: Iterable[Cue]) -> Iterator[Packet[Stream]]:
-        for cue in cues:
-            try:
-                yield self._write(cue)
-            except FAULTS:  # MP4 has no room for texts of more than 65,535 bytes.
-                self.refused += 1
-
-    def _read(self, packet: Packet[Stream]) -> tuple[Run, ...]:
+    def read(self, packet: Packet[Stream]) -> tuple[Run, ...]:
+        """What a packet says, nothing where it says nothing or cannot be read."""
         try:
             found = self._decode(packet)
         except FAULTS:
@@ -114,6 +91,39 @@ class Rewriter(Track):
             part.ass.decode("utf-8", "replace") for part in parts if type(part) is AssSubtitle
         ]
         return [event.split(",", 8)[-1] for event in events]
+
+
+class Rewriter(Track):
+    """Turns packets of text into those of the target's kind, at the same times."""
+
+    def __init__(self, source: SubtitleStream, target: Stream) -> None:
+        super().__init__(source, target)
+        self._reader = TextReader(source)
+        self._base = source.time_base or Fraction(1, 1000)
+        self._container = target.container.format.name
+        self._kind = TEXT_CODECS[self._container]
+        self._overlay = Overlay(round(LONGEST_GUESS / self._base))
+
+    def take(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
+        runs = self._reader.read(packet)
+        self.undecoded = self._reader.undecoded
+        if not runs:
+            return
+        for moved in super().take(packet):
+            start = round(time_of(moved) / self._base)
+            cue = Cue(start, start + moved.duration if moved.duration else None, runs)
+            yield from self._written(self._overlay.add(cue) if self._kind == "mov_text" else (cue,))
+
+    def finish(self, end: Fraction | None) -> Iterator[Packet[Stream]]:
+        last = None if end is None else round((end - (self._start or 0)) / self._base)
+        yield from self._written(self._overlay.until(last))
+
+    def _written(self, cues: Iterable[Cue]) -> Iterator[Packet[Stream]]:
+        for cue in cues:
+            try:
+                yield self._write(cue)
+            except FAULTS:  # MP4 has no room for texts of more than 65,535 bytes.
+                self.refused += 1
 
     def _write(self, cue: Cue) -> Packet[Stream]:
         packet: Packet[Stream]

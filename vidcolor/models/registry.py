@@ -103,6 +103,10 @@ def read_model(path: Path) -> tuple[Architecture, Checkpoint]:
     return _owner(path, checkpoint), checkpoint
 
 
+_PICKLED = (b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5")
+"""How a pickle begins, by its protocol."""
+
+
 def _is_torch(path: Path) -> bool:
     """Whether it is one of PyTorch's own files, by its suffix or by how it begins, as a zip archive
     or a pickle: the released ones go by many names."""
@@ -113,7 +117,7 @@ def _is_torch(path: Path) -> bool:
             begins = file.read(4)
     except OSError:
         return False
-    return begins == b"PK\x03\x04" or (begins[:1] == b"\x80" and begins[1] in b"\2\3\4\5")
+    return begins == b"PK\x03\x04" or begins[:2] in _PICKLED
 
 
 def _check_numbers(path: Path, checkpoint: Checkpoint) -> None:

@@ -68,7 +68,8 @@ def _ours(path: Path) -> Iterator[None]:
     except UnidentifiedImageError as fault:
         if kind_of(path) == "TIFF":
             raise SourceError(
-                f"{path}: a TIFF of a kind that is not read; save it anew, with 8 or 16 bits"
+                f"{path}: a TIFF of a kind that is not read, such as 16 bits of grey with "
+                "transparency; save it anew as plain grey, as RGB or as PNG"
             ) from fault
         raise SourceError(
             f"{path}: no photo that can be read; give a JPEG, PNG, TIFF or WebP"

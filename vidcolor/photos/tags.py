@@ -16,7 +16,7 @@ Bytes = TypeVar("Bytes", bytes, memoryview)
 ORIENTATION = 0x0112
 PROFILE = 34675
 _XMP = 700
-_RESOLUTION = 282
+RESOLUTION = 282
 _PICTURE = frozenset(
     {*range(254, 260), 262, 263, 264, 265, 266, *range(277, 282), 273, 284, 290, 291, 301, 317}
     | {*range(320, 326), 330, *range(332, 348), *range(512, 522), *range(529, 533), PROFILE}
@@ -89,13 +89,13 @@ def read_tags(path: Path, image: Image.Image, orientation: int) -> tuple[Tags, b
     exif = info.get("exif", b"")
     iptc = _iptc(image, directory.pop(IPTC, b""))
     if image.format == "TIFF" and directory:
-        exif = _as_exif({tag: it for tag, it in directory.items() if tag != _RESOURCES})
+        exif = _as_exif(directory)
     if exif and not exif.startswith(_EXIF_HEAD):
         exif = _EXIF_HEAD + exif  # WebP's has none, and JPEG's needs it.
     profile = info.get("icc_profile") or None
     grey = profile is not None and profile[16:20] == b"GRAY"
     # Of a TIFF that does not tell, Pillow makes one up.
-    dpi = info.get("dpi") if image.format != "TIFF" or _RESOLUTION in found else None
+    dpi = info.get("dpi") if image.format != "TIFF" or RESOLUTION in found else None
     if dpi is not None and not all(0 < value <= _MOST_DPI for value in dpi):
         dpi = None
     jpeg: dict[str, Any] = {}
@@ -197,8 +197,18 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)
 
 
+def with_resolution(tags: Tags) -> bytes:
+    """The EXIF, with the resolution in it where only the photo's format told that."""
+    if tags.dpi is None or RESOLUTION in tags.directory:
+        return tags.exif
+    told = {RESOLUTION: tags.dpi[0], 283: tags.dpi[1], 296: 2}
+    exif = _as_exif({**tags.directory, **told})
+    return exif if exif.startswith(_EXIF_HEAD) else _EXIF_HEAD + exif
+
+
 def _as_exif(directory: dict[int, Any]) -> bytes:
     exif = Image.Exif()
     for tag, value in directory.items():
-        exif[tag] = value
+        if tag != _RESOURCES:
+            exif[tag] = value
     return exif.tobytes()

@@ -17,7 +17,16 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from vidcolor.color import Codes
-from vidcolor.photos.tags import IPTC, PROFILE, Tags, chunks_of, jpeg_iptc, png_chunks
+from vidcolor.photos.tags import (
+    IPTC,
+    PROFILE,
+    RESOLUTION,
+    Tags,
+    chunks_of,
+    jpeg_iptc,
+    png_chunks,
+    with_resolution,
+)
 
 DEEP = frozenset({"PNG", "TIFF"})
 """The kinds that hold 16 bits."""
@@ -46,7 +55,9 @@ def write_jpeg(luma: Codes, cb: Codes, cr: Codes, tags: Tags) -> Iterator[bytes]
 def write_webp(pixels: Codes, tags: Tags) -> Iterator[bytes]:
     """R'G'B', or with alpha, (h, w, n) of 8 bits as a lossless WebP."""
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "WEBP", lossless=True, exact=True, **_given(tags))
+    # WebP has no place of its own for the resolution.
+    exif = with_resolution(tags)
+    Image.fromarray(pixels).save(file, "WEBP", lossless=True, exact=True, **_given(tags, exif=exif))
     yield file.getvalue()
 
 
@@ -72,8 +83,8 @@ def write_tiff(pixels: Codes, tags: Tags) -> Iterator[bytes]:
     directory = ImageFileDirectory_v2()
     for tag, value in tags.directory.items():
         directory[tag] = value
-    if tags.dpi and 282 not in tags.directory:
-        directory[282], directory[283], directory[296] = *tags.dpi, 2
+    if tags.dpi and RESOLUTION not in tags.directory:
+        directory[RESOLUTION], directory[283], directory[296] = *tags.dpi, 2
     if tags.profile:
         directory[PROFILE] = tags.profile
     if tags.xmp:

@@ -24,7 +24,7 @@ GREY_CHROMA = 1.5
 """Mean chroma under which a photo is a black-and-white one and can teach nothing."""
 LEAST_SIDE = 32
 """Pixels of the short side under which a picture is an icon or a thumbnail, and no photo."""
-_TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _SPOILT = (OSError, UnicodeDecodeError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError)
 """What reading a source raises."""
 _NAMED = 3
@@ -136,7 +136,7 @@ def _folder(name: str, place: str) -> str:
     """The folder that a photo lies in, within its source, or itself that; shards are none."""
     parent = str(PurePosixPath(name).parent)
     if parent == ".":
-        return "" if place.lower().endswith(_TARS) else place
+        return "" if place.lower().endswith(TARS) else place
     return parent
 
 
@@ -187,7 +187,7 @@ def _encoded(source: Path, lists: tuple[Path, ...]) -> Iterator[tuple[str, str, 
             if _called_photo(name):
                 with suppress(IsADirectoryError):
                     yield name.as_posix(), source.name, _bytes(path)
-    elif source.name.lower().endswith(_TARS):
+    elif source.name.lower().endswith(TARS):
         with tarfile.open(source) as archive:
             for member in archive:
                 if not _called_photo(PurePosixPath(member.name)):

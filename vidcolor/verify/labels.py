@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
-from vidcolor.frames import VideoInfo, name_stream
+from vidcolor.frames import LightMetadata, VideoInfo, name_stream
 from vidcolor.media.contents import Chapter, Contents, Track
 from vidcolor.media.fields import field_order
 from vidcolor.media.matroska import cropping
@@ -20,6 +20,10 @@ from vidcolor.verify.tracks import language_of, match
 _CHAPTER_TICK = Fraction(1, 1000)
 """Matroska's and MP4's chapters are written in milliseconds."""
 _PLAIN_MATRIX = (65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30)
+_LIT = frozenset({"h264", "hevc", "av1"})
+"""Codecs with a place for HDR's metadata."""
+_LIGHT_STEP = 1e-3
+"""Of chromaticity, and of cd/m2: AV1 has 1/65536 and 1/256, and 1/16384 for the least."""
 _TURN = (0, 1, 3, 4)
 """The places of the display matrix that turn and mirror; the others move, which players ignore."""
 
@@ -38,6 +42,7 @@ def picture_labels(
     says = f"{source.rotation} degrees" if turned else "the display matrix is another"
     yield Check("rotation", "same" if turned else "changed", says)
     yield _color(source, target)
+    yield from _light(source, target)
     orders = [field_order(info) or info.field_order for info in (source, target)]
     if by_wish:
         # What looks like fields in the target was to be none, where it is not marked.
@@ -193,6 +198,40 @@ def _color(source: VideoInfo, target: VideoInfo) -> Check:
     color = source.color
     says = "; ".join(other) or f"{color.matrix}, {'full' if color.full_range else 'studio'} range"
     return Check("colour tags", "changed" if other else "same", says)
+
+
+def _light(source: VideoInfo, target: VideoInfo) -> Iterator[Check]:
+    """HDR's metadata, nothing where neither film has any."""
+    was, now = source.light or LightMetadata(), target.light or LightMetadata()
+    pairs: tuple[tuple[str, Sequence[float] | None, Sequence[float] | None], ...] = (
+        ("mastering display", was.mastering, now.mastering),
+        ("content light level", was.content, now.content),
+    )
+    lost = [name for name, old, new in pairs if old and not new]
+    other = [name for name, old, new in pairs if new and not (old and _near(old, new))]
+    beside = sorted(set(was.dynamic) - set(now.dynamic))
+    says = "; ".join(
+        f"{', '.join(names)} {what}"
+        for names, what in (
+            (other, "other than in the source"),
+            (lost, f"not in the target{'' if target.codec in _LIT else ', which has no place'}"),
+            (beside, "not in the target"),
+        )
+        if names
+    )
+    if says:
+        outcome: Outcome = "lost" if lost and target.codec in _LIT else "note"
+        yield Check("HDR metadata", "changed" if other else outcome, says)
+    elif source.light or target.light:
+        told = [*(name for name, old, _ in pairs if old), *was.dynamic]
+        yield Check("HDR metadata", "same", ", ".join(told))
+
+
+def _near(old: Sequence[float], new: Sequence[float]) -> bool:
+    """Each codec counts in steps of its own."""
+    return all(
+        abs(a - b) <= max(_LIGHT_STEP, abs(a) / 10_000) for a, b in zip(old, new, strict=True)
+    )
 
 
 def _aspect(source: VideoInfo, target: VideoInfo) -> Check:

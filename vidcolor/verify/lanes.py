@@ -31,8 +31,10 @@ class Lane:
     origin: Fraction
     tick: Fraction
     by_bytes: bool
-    """False for texts in another format: then only their times tell."""
-    forgiven: tuple[tuple[Fraction, Fraction | None], ...] = ()
+    """False where what a packet holds cannot be compared: then only their times tell."""
+    converted: bool = False
+    """True for texts of another kind than in the source, told by their words."""
+    forgiven: tuple[tuple[Fraction, Fraction], ...] = ()
     """Times of the target where packets may be missing or too many: the ends of a range."""
     carries_on: bool = False
     """True for sound: where its clock is set anew in the source, the target's runs on."""
@@ -101,10 +103,11 @@ class Lane:
             "largest_deviation": float(self.deviation),
         }
         name, noun = name_stream(old), "text" if old.kind == "subtitle" else "packet"
+        held = "words" if self.converted else "bytes"
         faults = [
             f"{plural(self.lost, noun)} lost" if self.lost else "",
             f"{self.added} added" if self.added else "",
-            f"{self.changed} with other bytes" if self.changed else "",
+            f"{self.changed} with other {held}" if self.changed else "",
             f"{self.moved} moved by up to {milliseconds(self.deviation)}" if self.moved else "",
             f"{self.stretched} shown for another time" if self.stretched else "",
         ]
@@ -124,6 +127,9 @@ class Lane:
         if self.spoilt:
             says += f"; without {plural(self.spoilt, noun)} that the source has damaged"
         if self.spoilt or self.overlapping:
+            return Check(name, "note", says, numbers)
+        if self.converted:
+            says = f"converted to {new.codec}: {says}, with the same words"
             return Check(name, "note", says, numbers)
         if self.by_bytes:
             return Check(name, "same", says, numbers)
@@ -191,9 +197,7 @@ class Lane:
         for _ in range(count):
             parcel = self._waiting[side].popleft()
             at = None if parcel.at is None else parcel.at - (0 if side else self.origin)
-            if at is not None and any(
-                low <= at and (high is None or at <= high) for low, high in self.forgiven
-            ):
+            if at is not None and any(low <= at <= high for low, high in self.forgiven):
                 continue
             if side == 0 and self._overlaps(parcel):
                 self.overlapping += 1
