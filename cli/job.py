@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 
 from vidcolor.chunkwork import Hands
@@ -11,7 +11,7 @@ from vidcolor.job import colorize_video
 from vidcolor.plan import plan_video
 from vidcolor.report import Report, plural, visible
 from vidcolor.settings import SOFTWARE, Settings
-from vidcolor.textfile import write_text
+from vidcolor.textfile import TextFile
 
 from .options import check_one
 from .progress import show_progress
@@ -59,16 +59,22 @@ def run_job(
 
     Raises VerificationError, after all else is done, if the target is ``verified`` and fails.
     """
-    if report is not None:
-        check_report(report, source, target)
-    with show_progress(quiet=quiet) as (progress, note):
-        result = colorize_video(source, target, settings, progress=progress, warn=note, hands=hands)
-    found = None
-    if verified:
-        found = check(source, target, settings, quiet=quiet)
-        result = dataclasses.replace(result, verification=found.to_dict())
-    if report is not None:
-        write_text(report, result.to_json(), "report")
+    with ExitStack() as stack:
+        told = None
+        if report is not None:
+            check_report(report, source, target)
+            # Opened before the work: nobody should learn after a night that it cannot be written.
+            told = stack.enter_context(TextFile(report))
+        with show_progress(quiet=quiet) as (progress, note):
+            result = colorize_video(
+                source, target, settings, progress=progress, warn=note, hands=hands
+            )
+        found = None
+        if verified:
+            found = check(source, target, settings, quiet=quiet)
+            result = dataclasses.replace(result, verification=found.to_dict())
+        if told is not None:
+            told.write(result.to_json())
     if not quiet:
         print(_outcome(result))
     if verbose:

@@ -102,6 +102,10 @@ def with_decoder(settings: Settings, device: str | None) -> Settings:
     return settings if device is None else settings.replace("decoder", device=device)
 
 
+_LONGEST_NUMBER = 18
+"""Digits; of thousands, Python refuses to make or to show a number."""
+
+
 def with_rate(settings: Settings, text: str | None, sound: Path | None = None) -> Settings:
     """``settings`` with the frame rate of numbered pictures, if one is given, and their sound.
     Raises UsageError."""
@@ -111,7 +115,7 @@ def with_rate(settings: Settings, text: str | None, sound: Path | None = None) -
 def parse_rate(text: str) -> Fraction:
     """``24``, ``24000/1001`` or what people write for it, ``23.976``. Raises UsageError."""
     try:
-        rate = Fraction(text)
+        rate = Fraction(text if len(text) < _LONGEST_NUMBER and "e" not in text.lower() else "")
     except (ValueError, ZeroDivisionError):
         raise UsageError(
             f"--fps {text}: give frames per second, such as 24, 16.67, 23.976 or 24000/1001"
@@ -131,7 +135,7 @@ def with_limits(settings: Settings, text: str | None, *, strict: bool) -> Settin
     """``settings`` with the limits that are given as ``k=v,k=v``. Raises UsageError."""
     limits: dict[str, Any] = {"strict": True} if strict else {}
     for name, value in parse_options(text, "--limits").items():
-        if not (value.isascii() and value.isdecimal()):
+        if not (value.isascii() and value.isdecimal() and len(value) < _LONGEST_NUMBER):
             raise UsageError(f"--limits: {name} must be a whole number, not {value!r}")
         limits[name] = int(value)
     return settings.replace("limits", **limits)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from vidcolor.report import Progress, plural, visible
@@ -13,6 +13,8 @@ from vidcolor.report import Progress, plural, visible
 from .signals import heed
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
     from vidcolor.jobs.folder import Film
     from vidcolor.jobs.tally import Step
 
@@ -55,9 +57,10 @@ def show_steps(*, quiet: bool) -> Iterator[tuple[Callable[[Step], None], Callabl
     last = time.monotonic()
 
     def say(line: str) -> None:
-        console.print(visible(line), markup=False, highlight=False)
+        with suppress(OSError):
+            console.print(visible(line), markup=False, highlight=False)
 
-    with Bar(*columns, console=console, transient=True, disable=not on_terminal) as bar:
+    with _unbroken(Bar(*columns, console=console, transient=True, disable=not on_terminal)) as bar:
         task = bar.add_task("", total=1.0)
 
         def show(step: Step) -> None:
@@ -70,7 +73,8 @@ def show_steps(*, quiet: bool) -> Iterator[tuple[Callable[[Step], None], Callabl
                 last = time.monotonic()
                 say(f"{step.film.name}: {plural(step.progress.done, 'frame')}{left}")
             told = f"{step.number} of {plural(step.films, 'film')}{left}; {visible(step.film.name)}"
-            bar.update(task, completed=step.share, description=told)
+            with suppress(OSError):
+                bar.update(task, completed=step.share, description=told)
 
         yield show, lambda line: say(f"warning: {line}")
 
@@ -156,19 +160,33 @@ def _bar() -> Iterator[Shown]:
         TimeRemainingColumn(),
     )
     speed_of = _Speed()
-    with Bar(*columns, console=console, transient=True) as bar:
+    with _unbroken(Bar(*columns, console=console, transient=True)) as bar:
         task = bar.add_task("", total=None, speed=0.0)
 
         def show(progress: Progress) -> None:
             heed()
             speed = speed_of(progress, lambda line: console.print(line, highlight=False))
             total = None if progress.total is None else max(progress.total, progress.done)
-            bar.update(task, completed=progress.done, total=total, speed=speed)
+            with suppress(OSError):
+                bar.update(task, completed=progress.done, total=total, speed=speed)
 
         def warn(line: str) -> None:
-            console.print(f"warning: {visible(line)}", markup=False, highlight=False)
+            with suppress(OSError):
+                console.print(f"warning: {visible(line)}", markup=False, highlight=False)
 
         yield show, warn
+
+
+@contextmanager
+def _unbroken(bar: Bar) -> Iterator[Bar]:
+    """A bar that is shown as long as there is a terminal to show it on."""
+    with suppress(OSError):
+        bar.start()
+    try:
+        yield bar
+    finally:
+        with suppress(OSError):
+            bar.stop()
 
 
 def _warn(line: str) -> None:
@@ -176,7 +194,9 @@ def _warn(line: str) -> None:
 
 
 def _say(line: str) -> None:
-    print(visible(line), file=sys.stderr, flush=True)
+    # The terminal may be gone, or the disk of a log full: no reason to end the work.
+    with suppress(OSError):
+        print(visible(line), file=sys.stderr, flush=True)
 
 
 def _clock(seconds: float) -> str:

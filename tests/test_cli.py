@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -638,3 +640,33 @@ def test_limits_can_be_raised_wherever_they_are_told_of(tmp_path: Path) -> None:
 def test_options_that_cannot_both_hold_are_refused(words: list[str], tmp_path: Path) -> None:
     film = str(make(Clip("film.mkv", frames=4), tmp_path))
     assert run([film, str(tmp_path / "out.mkv"), "--dry-run", *words]) == 2
+
+
+def test_a_report_that_cannot_be_written_is_told_before_the_work(
+    clip: Clips, quick: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    report, target = tmp_path / "r.json", tmp_path / "o.mp4"
+    report.symlink_to(tmp_path / "nowhere/r.json")
+    words = [str(clip("plain.mp4")), str(target), *quick, "--report", str(report)]
+    assert run(words) == 4
+    _one_line(capfd, "r.json", "report")
+    assert not target.exists()
+
+
+def test_a_log_on_a_full_disk_ends_no_work(
+    clip: Clips, quick: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(sys.__stderr__, name)
+
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def isatty(self) -> bool:
+            return False
+
+    monkeypatch.setattr("vidcolor_cli.progress._EVERY", 0.0)
+    monkeypatch.setattr(sys, "stderr", Full())
+    assert run([str(clip("plain.mp4")), str(tmp_path / "o.mp4"), *quick]) == 0
+    assert (tmp_path / "o.mp4").is_file()

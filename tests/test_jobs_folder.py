@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -327,3 +328,49 @@ def test_sound_that_was_mended_within_is_other_sound(source: Path) -> None:
     sound.write_bytes(data)
     os.utime(sound, ns=(1, 1))
     assert Digests().of(settings) != before
+
+
+def test_limits_matter_to_what_is_not_done(source: Path) -> None:
+    put(source, "a.mkv")
+    made = identify(source / "a.mkv")
+    assert made is not None
+    higher = Settings().replace("limits", streams=300)
+    for state, digest, then in (("done", "digest", "done"), ("failed", "limited", "todo")):
+        film = plan(source)["a.mkv"]
+        (source.parent / "out").mkdir(exist_ok=True)
+        (source.parent / "out/a.mkv").write_bytes(b"made")
+        there = identify(source.parent / "out/a.mkv")
+        entry = Entry(
+            "a.mkv",
+            str(source / "a.mkv"),
+            "a.mkv",
+            film.identity,
+            getattr(film, digest),
+            cast(State, state),
+            there,
+            Outcome(),
+        )
+        assert plan(source, entries={"a.mkv": entry})["a.mkv"].state == state
+        assert plan(source, entries={"a.mkv": entry}, settings=higher)["a.mkv"].state == then
+
+
+def test_a_name_as_long_as_names_may_be_has_no_sidecars(source: Path) -> None:
+    name = "x" * 250 + ".mkv"
+    put(source, name)
+    assert plan(source)[name].state == "todo"
+
+
+def test_a_film_is_not_called_as_a_folder_of_films_is(source: Path) -> None:
+    put(source, "x.avi", "X.mkv/b.avi")
+    assert outputs(plan(source)) == {"X.mkv/b.avi": "X.mkv/b.mkv", "x.avi": "x.avi.mkv"}
+
+
+def test_a_poster_has_no_shots_though_its_film_has(source: Path) -> None:
+    put(source, "film.mp4", "film.jpg")
+    shots = {"format": "vidcolor-shots-1", "shots": [{"first_frame": 0}, {"first_frame": 5}]}
+    (source / "film.shots.json").write_text(json.dumps(shots))
+    (source / "film.references").mkdir()
+    put(source, "film.references/Thumbs.db")
+    assert plan(source)["film.mp4"].settings.shots == (0, 5)
+    assert plan(source)["film.mp4"].state == "todo"
+    assert plan(source, photos=True)["film.jpg"].settings.shots is None

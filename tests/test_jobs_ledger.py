@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,14 @@ def test_what_is_recorded_is_found_again(tmp_path: Path) -> None:
         assert (found.identity, found.written) == (FILM.identity, FILM.written)
         assert found.outcome.warnings == ("one", "two")
         assert list(other.entries()) == [FILM.name]
+
+
+def test_an_error_may_name_what_is_no_text(tmp_path: Path) -> None:
+    failed = replace(FILM, state="failed", outcome=Outcome("odd \udcff.avi: not a film"))
+    with Ledger(tmp_path) as ledger:
+        ledger.record(failed)
+        found = ledger.find(FILM.name)
+    assert found is not None and found.outcome.error == "odd \\udcff.avi: not a film"
 
 
 def test_looking_makes_no_ledger(tmp_path: Path) -> None:

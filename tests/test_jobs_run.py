@@ -23,13 +23,15 @@ from vidcolor.errors import BatchError, BatchFailedError, ModelError, TargetErro
 from vidcolor.jobs import film as film_module
 from vidcolor.jobs import processes as processes_module
 from vidcolor.jobs.files import identify
-from vidcolor.jobs.film import Outcome
+from vidcolor.jobs.film import Outcome, Work
 from vidcolor.jobs.found import Batch
 from vidcolor.jobs.ledger import NAME, Ledger
 from vidcolor.jobs.run import Clock, look, run_batch
 from vidcolor.jobs.tally import Step
+from vidcolor.jobs.workers import make_crew
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.settings import Settings
+from vidcolor.workfolder import WorkFolder
 
 Clips = Callable[[str], Path]
 
@@ -286,6 +288,57 @@ def test_a_worker_that_dies_costs_its_film(batch: Batch, monkeypatch: pytest.Mon
     summary = run_batch(batch, workers=2)
     assert summary.count("failed") == 1
     assert "code 9" in summary.films[0].why
+
+
+def test_a_worker_that_died_with_nothing_to_do_costs_no_film(batch: Batch) -> None:
+    batch = Batch(batch.source, batch.target, batch.settings, ("a.mp4", "c.mp4"))
+    with make_crew(2) as crew:
+        works = [
+            Work(name, str(batch.source / name), str(batch.source / f"{name}.mkv"), batch.settings)
+            for name in ("a.mp4", "c.mp4")
+        ]
+        # The second is asked for when the first is done.
+        outcomes = []
+        for work in works:
+            outcomes += crew.color(iter([work]), lambda *_: None)
+            for process in multiprocessing.active_children():
+                process.kill()
+                process.join()
+    assert [outcome.error for _, outcome in outcomes] == [None, None]
+
+
+def test_a_film_whose_drive_is_away_is_tried_again(batch: Batch) -> None:
+    away = batch.source.with_name("away")
+
+    def take_off(step: Step) -> None:
+        if step.film.name == "a.mp4" and step.outcome is not None:
+            batch.source.rename(away)
+
+    assert run_batch(batch, tell=take_off).count("failed") == 2
+    away.rename(batch.source)
+    assert states(batch)["c.mp4"] == "todo"
+    run_batch(batch)
+    assert states(batch) == DONE
+
+
+def test_what_a_killed_run_could_not_tidy_up_goes(batch: Batch) -> None:
+    """Of a run that was killed behind putting its film in place."""
+    batch = Batch(batch.source, batch.target, batch.settings, ("a.mp4",))
+    child = multiprocessing.get_context("spawn").Process(target=_be_killed_late, args=(batch,))
+    child.start()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+    assert list(batch.target.glob(".a.mp4.vidcolor/*.packets"))
+    assert run_batch(batch).colored == 0
+    assert not list(batch.target.glob(".a.mp4*"))
+
+
+def _be_killed_late(batch: Batch) -> None:
+    def leave(self: WorkFolder, *, done: bool = False) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    WorkFolder._leave = leave  # type: ignore[method-assign]
+    run_batch(batch)
 
 
 def test_a_stopped_batch_stops_its_workers(batch: Batch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from conftest import Clips
 from networks import tiny_checkpoint
 from test_media_writer import rewrite, times
 
+from vidcolor.disk import unreadable
 from vidcolor.errors import SourceError
 from vidcolor.flow import Link, Motion
 from vidcolor.frames import ColorSpec, Frame, SmallFrame
@@ -302,3 +304,35 @@ def test_a_film_with_a_stream_that_begins_in_the_middle_is_coloured_whole(tmp_pa
     assert len(times(target)) == 25 * 16
     sound = hear(source, 1)
     assert sound is not None and sound.length == pytest.approx(16, abs=0.1)
+
+
+def test_a_drive_that_is_gone_is_no_damage(
+    clip: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was decoded before is no film, and the one who waits for the drive loses nothing."""
+    film = tmp_path / "film.mkv"
+    film.write_bytes(clip("plain.mp4").read_bytes())
+    whole = len(list(decode(probe(film))))
+    frames = decode(probe(film))
+    next(frames)
+    asked: list[int] = []
+
+    def gone(path: Path, start: int = 0) -> OSError:
+        asked.append(start)
+        return OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("vidcolor.media.decoder.unreadable", gone)
+    with pytest.raises(SourceError, match="cannot be read any further: the disk reports") as caught:
+        list(frames)
+    assert caught.value.passing
+    assert len(asked) == 1 and asked[0] > 0
+    monkeypatch.undo()
+    assert len(list(decode(probe(film)))) == whole
+
+
+def test_what_the_system_cannot_read_is_told(tmp_path: Path) -> None:
+    assert unreadable(tmp_path / "none") is not None
+    assert unreadable(tmp_path) is not None  # A folder is no file.
+    assert unreadable(tmp_path / "picture_%04d.png") is None
+    (tmp_path / "film").write_bytes(b"x" * 10)
+    assert unreadable(tmp_path / "film", 5) is unreadable(tmp_path / "film", 50) is None

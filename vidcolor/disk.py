@@ -13,6 +13,8 @@ from pathlib import Path
 from vidcolor.errors import TargetError, TargetExistsError
 
 _LEAST_ROOM = 64 << 20
+_READ_TO_SEE = 64 << 20
+_PIECE = 1 << 20
 # In bytes, of the 255 that file systems take; in letters, of up to four bytes each.
 _LONGEST_NAME = 200
 _CUT_NAME = 40
@@ -88,6 +90,23 @@ def sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def unreadable(path: Path, start: int = 0) -> OSError | None:
+    """Why the system cannot read the file ``path``, at its begin or for up to 64 MiB from ``start``
+    on; None where it can, or where it is no file at all, as the pattern of numbered pictures is."""
+    try:
+        if not path.exists() and path.parent.is_dir() and "%" in path.name:
+            return None
+        with path.open("rb") as file:
+            file.read(1)
+            file.seek(start)
+            left = _READ_TO_SEE
+            while left > 0 and (piece := file.read(_PIECE)):
+                left -= len(piece)
+    except OSError as error:
+        return error
+    return None
 
 
 def least_room(source: Path) -> int:

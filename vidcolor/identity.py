@@ -38,8 +38,8 @@ def identity(
 
     luts = lut_paths(settings)
     chosen = by_content(settings, luts.index)
-    # Whatever decodes the film, and whatever is heard, its frames are the same.
-    for key in ("overwrite", "resume", "work_dir", "decoder", "sound"):
+    # Whatever decodes the film, whatever is heard and how large it may be, its frames are the same.
+    for key in ("overwrite", "resume", "work_dir", "decoder", "sound", "limits"):
         del chosen[key]
     del chosen["encoder"]["audio"]
     # By its description instead, wherever its file lies.
@@ -82,7 +82,8 @@ def source_digest(path: Path) -> str:
     found = hashlib.sha256(sample_digest(next(series.files())).encode())
     for picture in series.files():
         stat = picture.stat()
-        found.update(f"{picture.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+        found.update(os.fsencode(picture.name))
+        found.update(f" {stat.st_size} {stat.st_mtime_ns}\n".encode())
     return found.hexdigest()
 
 

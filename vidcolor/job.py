@@ -25,6 +25,7 @@ from vidcolor.loading import Loading
 from vidcolor.media.devices import check_device
 from vidcolor.media.mux import Writer
 from vidcolor.media.trial import with_device
+from vidcolor.models.blend import members
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.noticed import Noticed
 from vidcolor.pipeline import Pipeline
@@ -88,6 +89,7 @@ def colorize_video(
 
     if hands is not None:
         check_shared(settings)
+        settings = _from_anywhere(settings)
     check_device(settings.decoder.device)
     target = Path(target)
     kept_in = folder_for(target, settings.work_dir)
@@ -198,6 +200,29 @@ def colorize_video(
         skipped=noticed.damage.skipped,
         damage=[span.to_dict() for span in noticed.damage.damage.spans],
     )
+
+
+def _from_anywhere(settings: Settings) -> Settings:
+    """The settings with the whole paths of the files they name: others' working folder is not
+    ours."""
+
+    def whole(name: str) -> str:
+        return str(Path(name).absolute()) if Path(name).is_file() else name
+
+    model, look, looks = settings.color.model, settings.look, settings.looks
+    parts = members(model)
+    share = model[len("+".join(parts)) :]
+    settings = settings.replace("color", model="+".join(map(whole, parts)) + share)
+    if look.lut is not None:
+        settings = settings.replace("look", lut=whole(look.lut))
+    if looks is not None:
+        settings = settings.replace(
+            looks={
+                shot: {**own, "lut": whole(own["lut"])} if own.get("lut") else own
+                for shot, own in looks.items()
+            }
+        )
+    return settings
 
 
 def check_shared(settings: Settings) -> None:

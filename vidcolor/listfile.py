@@ -13,7 +13,7 @@ from vidcolor.errors import SettingsError
 
 List = TypeVar("List")
 
-_CLOCK = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
+_CLOCK = re.compile(r"(?:(?:(\d{1,9}):)?(\d{1,9}):)?(\d{1,200}(?:\.\d{1,30})?)")
 
 
 def read_list(path: Path, what: str, parse: Callable[[Any], List]) -> List:

@@ -7,6 +7,7 @@ file. Unknown keys are errors that name the valid ones.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -259,6 +260,9 @@ class Settings:
         return dataclasses.replace(film, **own)
 
 
+_SUFFIX = re.compile("[a-z0-9]{1,8}")
+
+
 def _check(settings: Settings) -> None:
     color, crop, encoder = settings.color, settings.range, settings.encoder
     crf, depth = encoder.crf, encoder.depth
@@ -288,6 +292,10 @@ def _check(settings: Settings) -> None:
         (
             encoder.effort in ("fast", "normal", "slow"),
             f"effort must be fast, normal or slow, not {encoder.effort!r}",
+        ),
+        (
+            encoder.container is None or _SUFFIX.fullmatch(encoder.container) is not None,
+            f"container must be a suffix as mp4 or mkv, not {encoder.container!r}",
         ),
         (depth is None or 8 <= depth <= 16, f"depth must be 8 to 16, not {depth}"),
         (

@@ -5,14 +5,16 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
 from vidcolor.chunkwork import ChunkTask
 from vidcolor.device import share_cores
-from vidcolor.errors import VidcolorError
+from vidcolor.errors import SourceError, VidcolorError
 from vidcolor.jobs.film import Loaded
 from vidcolor.jobs.pool import do_chunk
+from vidcolor.media.series import series_at
 from vidcolor.records import DoneChunk
 from vidcolor.settings import Settings
 from vidcolor.workfolder import is_kept
@@ -45,7 +47,7 @@ class ChunkActor:
     def do(self, task: ChunkTask) -> DoneChunk | VidcolorError:
         """Do a chunk, if all that it takes is here."""
         job = task.job
-        for path, there in ((job.info.path, Path.is_file), (job.folder, is_kept)):
+        for path, there in ((job.info.path, _is_film), (job.folder, is_kept)):
             if not _shows(path, there):
                 return VidcolorError(
                     f"{path}: not to be seen on node {socket.gethostname()}; the film and the "
@@ -61,6 +63,13 @@ class ChunkActor:
                 "all nodes need the same model and the same installation"
             )
         return do_chunk(task, self._loaded)
+
+
+def _is_film(path: Path) -> bool:
+    if "%" in path.name:
+        with suppress(SourceError, OSError):
+            return series_at(path) is not None
+    return path.is_file()
 
 
 def _shows(path: Path, there: Callable[[Path], bool]) -> bool:

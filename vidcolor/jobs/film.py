@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from vidcolor.chunkwork import Hands
-from vidcolor.errors import DeviceError, ModelError, VidcolorError
+from vidcolor.disk import unreadable
+from vidcolor.errors import DeviceError, ModelError, SourceError, VidcolorError
 from vidcolor.job import colorize_video
 from vidcolor.jobs.files import note
 from vidcolor.media.decode import decode
@@ -147,6 +148,9 @@ class Colorist:
             length, strip = _look(Path(work.target), report.frames, stills=work.strip)
         except VidcolorError as error:
             told, passing = str(error), error.passing or isinstance(error, DeviceError)
+            if isinstance(error, SourceError):
+                # It was there when the batch looked.
+                passing = passing or _is_away(Path(work.source))
         except Exception as error:  # A mistake of ours must not cost the films that follow.
             told = f"{work.source}: went wrong unexpectedly: {type(error).__name__}: {error}"
         else:
@@ -155,6 +159,14 @@ class Colorist:
         line = " ".join(told.split())
         seconds = time.monotonic() - begun
         return Outcome(line, 0, seconds, None, tuple(warnings), passing=passing)
+
+
+def _is_away(source: Path) -> bool:
+    """Whether it cannot be opened at all: a drive that was taken off, a share that is gone."""
+    try:
+        return not source.exists() or (source.is_file() and unreadable(source) is not None)
+    except OSError:
+        return True
 
 
 def _look(target: Path, count: int, *, stills: bool) -> tuple[float | None, bytes]:

@@ -39,6 +39,8 @@ class Film:
     identity: Identity
     settings: Settings
     digest: str
+    limited: str = ""
+    """The digest of settings with the limits, which only matter to what is not done."""
     state: State = "todo"
     why: str = ""
 
@@ -80,6 +82,7 @@ def plan_folder(
             identity,
             own,
             digests.of(own),
+            digests.of(own, limited=True),
         )
         if isinstance(told, str):
             films.append(dataclasses.replace(film, state="failed", why=told))
@@ -107,7 +110,7 @@ def _judge(film: Film, entry: Entry | None, batch: Batch) -> tuple[State, str]:
     if entry is not None:
         if entry.identity != film.identity:
             changed = "the source has changed"
-        elif entry.digest != film.digest:
+        elif entry.digest != (film.digest if entry.state == "done" else film.limited):
             changed = "its settings have changed"
         # A run was killed after the target was in place, and before it could say so.
         unsaid = entry.noted is not None and now == entry.noted

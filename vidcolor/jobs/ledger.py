@@ -119,7 +119,7 @@ class Ledger:
             entry.state,
             *(made if made is not None else (None, None)),
             os.fsencode(entry.target),
-            outcome.error,
+            _plain(outcome.error),
             outcome.frames,
             outcome.seconds,
             outcome.length,
@@ -181,6 +181,11 @@ class Ledger:
             raise TargetError(
                 f"{self._locks}: cannot claim films: {error.strerror or error}"
             ) from error
+
+
+def _plain(text: str | None) -> str | None:
+    """Without what stands for bytes of a name that are no text, which SQLite refuses."""
+    return None if text is None else text.encode("utf-8", "backslashreplace").decode()
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

@@ -33,7 +33,8 @@ def name_targets(
         plain.append(f"{stem}{target_suffix(ending, own)}")
     wanted = Counter(name.casefold() for name in plain)
     given: dict[int, str] = {}
-    taken: set[str] = set()
+    # A folder of films may be called as a film beside it would be.
+    taken = {str(folder).casefold() for name in names for folder in name.parents}
 
     def give(number: int, name: str) -> None:
         if number not in given and name.casefold() not in taken:

@@ -75,7 +75,7 @@ class Processes(Generic[Task, Result]):
                         except StopIteration:
                             coming = iter(())
                             break
-                    connection = self._idle.pop() if self._idle else self._start()
+                    connection = self._free()
                     busy[connection] = task
                     # If it has died meanwhile, `_receive` meets that too.
                     with suppress(OSError):
@@ -98,6 +98,17 @@ class Processes(Generic[Task, Result]):
     def again(self, task: Task) -> None:
         """Have a task done once more, before all others."""
         self._again.append(task)
+
+    def _free(self) -> Connection:
+        """One that waits, or a new one."""
+        while self._idle:
+            connection = self._idle.pop()
+            if self._processes[connection].is_alive():
+                return connection
+            # Killed while it had nothing to do, for its memory say.
+            self._processes.pop(connection).join()
+            connection.close()
+        return self._start()
 
     def _receive(self, connection: Connection) -> tuple[bool, Any]:
         try:

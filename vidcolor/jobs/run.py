@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from vidcolor.models.blend import members
 from vidcolor.models.registry import find_model, read_model
 from vidcolor.report import Progress
 from vidcolor.textfile import TextFile, writing
+from vidcolor.workfolder import clear_made, folder_for
 
 _STILL = 5.0
 """Seconds for which a file in a drop folder must not have changed before it is taken."""
@@ -181,6 +182,9 @@ class _Run:
             entry = self._ledger.find(film.name)
             if entry is not None and entry.noted is not None:
                 self._note(film, "done", entry.noted)
+                # What it could not tidy up either is told of by nobody, and of no use.
+                with suppress(TargetError, OSError):
+                    clear_made(folder_for(film.target, film.settings.work_dir), film.target)
             self._ledger.release(lock)
 
     def claimed(self, films: Sequence[Film]) -> Iterator[Work]:
@@ -254,7 +258,7 @@ class _Run:
                 str(film.source.absolute()),
                 film.output,
                 film.identity,
-                film.digest,
+                film.digest if state == "done" else film.limited,
                 state,
                 written,
                 outcome,

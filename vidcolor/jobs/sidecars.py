@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import json
 import unicodedata
@@ -21,7 +22,8 @@ from vidcolor.models.blend import members
 from vidcolor.models.catalog import CATALOG
 from vidcolor.models.checkpoint import digest
 from vidcolor.models.registry import files_beside
-from vidcolor.references import find_references
+from vidcolor.photos.kinds import kind_of
+from vidcolor.references import find_references, is_still
 from vidcolor.settings import Settings, load_settings
 from vidcolor.shots import with_shots
 
@@ -33,6 +35,8 @@ SOUNDS = (
 """What files are called that are taken for the sound of a folder of numbered pictures."""
 _SAME_FILM = ("color.device", "color.batch_size", "decoder.device", "overwrite")
 """What makes a film no other."""
+_LIMITS = ("limits.pixels", "limits.frames", "limits.streams")
+"""What makes no other film of one that is done, but maybe one of one that failed."""
 
 
 @dataclass(slots=True)
@@ -71,15 +75,14 @@ class Sidecars:
         )
         if whole:
             settings = settings.replace(sound=self._sound(name))
-        if shots.is_file():
+        # A poster of a film's name has no shots, though the film has.
+        if _is_file(shots) and (whole or kind_of(self.source / name) is None):
             settings = with_shots(settings, shots)
-        if hints.is_file():
+        if _is_file(hints):
             settings = settings.replace(hints=read_hints(hints))
         # The studio leaves the folder where its last still was taken away, and file managers leave
-        # hidden files in what they showed.
-        if stills.is_dir() and any(
-            item.is_file() and not item.name.startswith(".") for item in stills.iterdir()
-        ):
+        # files of their own in what they showed.
+        if _is_folder(stills) and any(map(is_still, stills.iterdir())):
             settings = settings.replace(references=find_references(stills))
         return settings
 
@@ -107,7 +110,7 @@ class Sidecars:
 
     def _over(self, name: PurePosixPath, base: Settings) -> Settings:
         path = self.source / name
-        return load_settings(path, base) if path.is_file() else base
+        return load_settings(path, base) if _is_file(path) else base
 
 
 class Digests:
@@ -123,15 +126,16 @@ class Digests:
         self._file = cache(_content)
         self._usual = self._flat(Settings())
 
-    def of(self, settings: Settings) -> str:
-        """SHA-256, in hex."""
+    def of(self, settings: Settings, *, limited: bool = False) -> str:
+        """SHA-256, in hex; with the limits if it is to be ``limited``."""
+        apart = _SAME_FILM if limited else _SAME_FILM + _LIMITS
         values = {**self._flat(settings), "color.model": self._models(settings.color.model)}
         if settings.sound is not None:
             values["sound"] = self._file(str(settings.sound), stamped_digest)
         differs = {
             key: value
             for key, value in values.items()
-            if value != self._usual[key] and key not in _SAME_FILM
+            if value != self._usual[key] and key not in apart
         }
         return hashlib.sha256(json.dumps(differs, sort_keys=True, default=str).encode()).hexdigest()
 
@@ -152,6 +156,24 @@ class Digests:
             for key, value in part.items() if grouped else [("", part)]:
                 flat[f"{group}.{key}".removesuffix(".")] = value
         return flat
+
+
+def _is_file(path: Path) -> bool:
+    return _is_there(path, Path.is_file)
+
+
+def _is_folder(path: Path) -> bool:
+    return _is_there(path, Path.is_dir)
+
+
+def _is_there(path: Path, there: Callable[[Path], bool]) -> bool:
+    """Not where the name, with what is put behind the film's, is too long to be one."""
+    try:
+        return there(path)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise
 
 
 def _model(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import TracebackType
@@ -82,7 +83,8 @@ class Workers(Processes[Work, Outcome]):
             if isinstance(outcome, Ended):
                 outcome = Outcome(
                     f"its worker ended with code {outcome.code}; was the memory full? "
-                    "Try fewer --workers"
+                    "Try fewer --workers",
+                    passing=outcome.code == -signal.SIGKILL,
                 )
             yield work, outcome
 

@@ -13,10 +13,12 @@ from av.container import InputContainer
 from av.stream import Discard
 from av.video.stream import VideoStream
 
+from vidcolor.disk import unreadable
+from vidcolor.errors import SourceError
 from vidcolor.frames import VideoInfo
 from vidcolor.media.damage import packets_of
 from vidcolor.media.devices import accelerator
-from vidcolor.media.faults import FAULTS, reading
+from vidcolor.media.faults import FAULTS, reading, reason
 from vidcolor.media.safety import picture_options
 from vidcolor.media.source import open_source
 from vidcolor.media.surface import UnfitError
@@ -91,8 +93,10 @@ class Decoder:
 
     def pictures(self, source: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
         """All pictures from where ``source`` stands. Raises SourceError if it cannot be read and
-        none came before."""
+        none came before, or if it ends where the system cannot read the file: its drive may be
+        away, and what follows is no damage of the film's."""
         any_picture = False
+        place = 0
         self._sent.clear()
         packets = packets_of(source, [stream], lambda fault: self._skipped())
         while True:
@@ -100,11 +104,14 @@ class Decoder:
                 packet = next(packets, None)
             except FAULTS:
                 if any_picture:
-                    return
-                with reading(self._path, "cannot be read"):
-                    raise
+                    packet = None
+                else:
+                    with reading(self._path, "cannot be read"):
+                        raise
             if packet is None:
+                self._must_be_there(place)
                 return
+            place = packet.pos or place
             claimed = packet.dts if packet.pts is None else packet.pts
             if packet.size and claimed is not None:
                 self._sent.append(claimed)
@@ -119,6 +126,17 @@ class Decoder:
                 any_picture = True
                 self._arrived(picture.pts)
                 yield picture
+
+    def _must_be_there(self, place: int) -> None:
+        # FFmpeg calls damage by the same name as a drive that is gone, or takes that for the end.
+        fault = unreadable(self._path, place)
+        if fault is not None:
+            error = SourceError(
+                f"{self._path}: cannot be read any further: {reason(fault)}; give the same command "
+                "again when it can"
+            )
+            error.passing = True
+            raise error from fault
 
     def _skipped(self) -> None:
         """Tell of a packet lost: the first of those that no picture has come of.
