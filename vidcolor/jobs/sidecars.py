@@ -22,7 +22,7 @@ from vidcolor.models.blend import members
 from vidcolor.models.catalog import CATALOG
 from vidcolor.models.checkpoint import digest
 from vidcolor.models.registry import files_beside
-from vidcolor.photos.kinds import kind_of
+from vidcolor.photos.kinds import SUFFIXES
 from vidcolor.references import find_references, is_still
 from vidcolor.settings import Settings, load_settings
 from vidcolor.shots import with_shots
@@ -76,7 +76,7 @@ class Sidecars:
         if whole:
             settings = settings.replace(sound=self._sound(name))
         # A poster of a film's name has no shots, though the film has.
-        if _is_file(shots) and (whole or kind_of(self.source / name) is None):
+        if _is_file(shots) and (whole or name.suffix.lower() not in SUFFIXES):
             settings = with_shots(settings, shots)
         if _is_file(hints):
             settings = settings.replace(hints=read_hints(hints))
