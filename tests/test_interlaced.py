@@ -29,7 +29,7 @@ from vidcolor.media.picture import read_chroma
 from vidcolor.media.probe import probe
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.paint import Painter
-from vidcolor.plan import examine
+from vidcolor.plan import doubts, examine
 from vidcolor.settings import EncoderSettings, FieldSettings
 from vidcolor.shrink import shrink
 from vidcolor.verify import verify
@@ -584,3 +584,22 @@ def test_pictures_to_look_at(colorizer: Colorizer, tmp_path: Path) -> None:
     source = record(Tape(frames=2), tmp_path)
     pictures = color_frames(source, Settings().replace("color", short_side=64), colorizer=colorizer)
     assert [picture.rgb.shape for picture in pictures] == [(480, 96, 3)] * 2
+
+
+def test_a_film_whose_container_says_so_is_interlaced(tmp_path: Path) -> None:
+    """Motion JPEG and FFV1 need not mark their pictures, and this one does not move."""
+    path = tmp_path / "still.mov"
+    with av.open(str(path), "w") as output:
+        stream: Any = output.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 288, "yuvj420p"
+        stream.codec_context.field_order = 3
+        for number in range(3):
+            picture = av.VideoFrame(96, 288, "yuvj420p")
+            for index, plane in enumerate(picture.planes):
+                fill(picture, index, np.full((plane.height, plane.width), 128, np.uint8))
+            picture.pts, picture.time_base = number, Fraction(1, 25)
+            output.mux(stream.encode(picture))
+        output.mux(stream.encode(None))
+    info = probe(path)
+    assert info.fields is not None and info.fields.first == "bottom"
+    assert any("as its container says" in line for line in doubts(info, Settings()))

@@ -445,3 +445,13 @@ def test_grey_among_colour_means_the_same(first: str, suffix: str, tmp_path: Pat
     _, colored, plain = decode(info, limits=LimitSettings(strict=True))
     assert np.abs(colored.luma.astype(int) - plain.luma).max() <= 1
     assert colored.luma.max() - colored.luma.min() in (219, 255)
+
+
+def test_a_lone_picture_of_another_kind_is_not_left_out_unsaid(tmp_path: Path) -> None:
+    folder = scan(tmp_path / "reel", "r%03d.png", 1, "png", "rgb24")
+    last = folder / f"r{FRAMES:03}.png"
+    last.rename(last.with_suffix(".tif"))
+    with pytest.raises(SourceError, match=r"r007\.tif is numbered as those before or after it"):
+        as_source(folder)
+    last.with_suffix(".tif").rename(folder / "poster7.tif")
+    assert as_source(folder) == folder / "r%03d.png"

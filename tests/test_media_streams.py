@@ -828,3 +828,14 @@ def test_the_whole_films_timecode_goes_along(tmp_path: Path, suffix: str) -> Non
         check = named(verify(source, out, part), "timecode")
         assert check.outcome == "same" and check.says == wanted
         out.unlink()
+
+
+def test_a_part_of_an_avi_is_cut_finer_than_it_counts(tmp_path: Path) -> None:
+    """It counts compressed sound in packets, of 32 ms here; the part begins 8 ms behind one."""
+    source, out = tmp_path / "in.avi", tmp_path / "out.mkv"
+    film(source, [Sound("ac3")])
+    crop = RangeSettings(first_frame=5, end_frame=45)
+    rewrite(source, out, settings_for(".mkv"), crop)
+    start = float([frame.pts for frame in decode(probe(source))][5] * Fraction(1, 25))
+    assert clicks(out) == pytest.approx([at - start for at in clicks(source)], abs=0.002)
+    assert verify(source, out, crop).passed

@@ -27,6 +27,7 @@ from vidcolor.media.probe import probe
 from vidcolor.settings import EncoderSettings, RangeSettings
 from vidcolor.verify import Check, Verification, verify
 from vidcolor.verify.lanes import Lane
+from vidcolor.verify.luma import LumaErrors
 
 WHOLE = RangeSettings()
 
@@ -621,3 +622,29 @@ def test_errors_are_ours(clip: Clips, tmp_path: Path) -> None:
         verify(clip("plain.mp4"), tmp_path / "text.mp4")
     with pytest.raises(UsageError, match="range"):
         verify(clip("plain.mp4"), clip("plain.mp4"), RangeSettings(first_frame=50))
+
+
+def test_a_target_of_fewer_bits_is_compared_by_what_they_round_to(
+    clip: Clips, tmp_path: Path
+) -> None:
+    target = tmp_path / "out.mkv"
+    rewrite(clip("ten.mkv"), target, replace(LOSSLESS, depth=8))
+    luma = named(verify(clip("ten.mkv"), target), "luma")
+    assert luma.outcome == "note"
+    assert luma.says == "rounded to 8 bits, was 10; else every sample is the same"
+    with av.open(str(target)) as film:
+        (stream,) = film.streams.video
+        assert stream.codec_context.pix_fmt == "yuv420p"
+    one = tmp_path / "one.mkv"
+    redraw(target, one, lambda number, luma: luma + (number == 3))
+    luma = named(verify(clip("ten.mkv"), one, lossless=True), "luma")
+    assert (luma.outcome, luma.numbers["largest"]) == ("changed", 1)
+
+
+def test_a_few_calm_frames_are_not_taken_for_their_neighbours() -> None:
+    """Where hardly a sample changes, what an encoder repeats is as near to one as to the other."""
+    errors = LumaErrors()
+    errors.beside[1][:] = [3.0, 1.0, 9]
+    assert not errors.out_of_step
+    errors.beside[1][2] = 100
+    assert errors.out_of_step

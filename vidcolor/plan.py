@@ -139,8 +139,9 @@ def doubts(info: VideoInfo, settings: Settings) -> Iterator[str]:
             yield f"{info.path}: not interlaced, nothing to deinterlace"
         return
     if not fields.flagged and wanted.order == "auto":
+        why = "as its container says" if info.field_order > 1 else "without saying so"
         yield (
-            f"{info.path}: looks interlaced, {fields.first} field first, without saying so; "
+            f"{info.path}: looks interlaced, {fields.first} field first, {why}; "
             "--fields progressive if it is not"
         )
     if fields.deinterlace:
@@ -242,9 +243,10 @@ def losses(info: VideoInfo, settings: Settings, report: DecodeReport) -> Iterato
         where = _places(turned)
         yield f"{path}: the device that was to decode it could not; software went on there{where}"
     if changed := damage.of("refitted"):
+        frames = plural(sum(span.count for span in changed), "frame")
         yield (
-            f"{path}: {sum(span.count for span in changed)} frames have another size or depth, and "
-            f"were fitted into {info.width}x{info.height}{_places(changed)}"
+            f"{path}: {frames} of another size or depth fitted into "
+            f"{info.width}x{info.height}{_places(changed)}"
         )
     if retagged := damage.of("retagged"):
         yield (

@@ -38,6 +38,10 @@ _STRAY = 0.1
 """Combed frames may claim the other order; in progressive films such claims are by chance."""
 _CLEAR = 5, 2
 """So many progressive frames and none combed in so many places: the rest need not be looked at."""
+_MARKED = frozenset(
+    {"h264", "hevc", "mpeg2video", "mpeg1video", "mpeg4", "vc1", "dvvideo", "prores", "dnxhd"}
+)
+"""Codecs whose pictures say for themselves whether they are interlaced."""
 _ORDERS: dict[str, FieldOrder] = {"tff": "top", "bff": "bottom"}
 
 
@@ -79,6 +83,16 @@ def find_fields(
     if marked:
         return Fields(marked.most_common(1)[0][0])
     return _combed(seen)
+
+
+def by_container(stream: VideoStream, order: int) -> Fields | None:
+    """How the container says the film is interlaced, by FFmpeg's number for it; None where it does
+    not, or where the pictures themselves could have said so and do not: those of broadcasts are
+    marked one by one."""
+    if stream.codec_context.codec.canonical_name in _MARKED:
+        return None
+    first: FieldOrder | None = {2: "top", 4: "top", 3: "bottom", 5: "bottom"}.get(order)  # type: ignore[assignment]
+    return None if first is None else Fields(first, flagged=False)
 
 
 def _looks(pictures: Sequence[av.VideoFrame], window: str) -> Counter[str]:

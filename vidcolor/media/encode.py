@@ -48,7 +48,7 @@ class PictureEncoder:
 
     def __init__(self, output: OutputContainer, info: VideoInfo, choice: Choice) -> None:
         self._choice = choice
-        self._moved = _moved(info.color, choice.color)
+        self._moved = moved_codes(info.color, choice.color)
         rate = plausible_rate(info.average_rate)
         options = dict(choice.options)
         stream = cast(VideoStream, output.add_stream(choice.encoder, rate=rate, options=options))
@@ -196,7 +196,7 @@ class PictureEncoder:
         room[:] = samples if moved is None else moved.take(samples, mode="clip")
 
 
-def _moved(
+def moved_codes(
     color: ColorSpec, written: ColorSpec
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint16]] | tuple[None, None]:
     """What each luma code and each chroma code becomes; None where all stay as they are.

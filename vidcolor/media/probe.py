@@ -21,7 +21,7 @@ from vidcolor.frames import StreamInfo, VideoInfo
 from vidcolor.media.captions import captions_of
 from vidcolor.media.clock import rate_of
 from vidcolor.media.colortags import color_spec, color_tags
-from vidcolor.media.combing import find_fields
+from vidcolor.media.combing import by_container, find_fields
 from vidcolor.media.damage import packets_of
 from vidcolor.media.faults import FAULTS, reading
 from vidcolor.media.hdr import light_metadata, side_data
@@ -99,6 +99,8 @@ def probe(
             return info
         with reading(path):
             fields = find_fields(source, stream, first, told.duration, told.average_rate)
+        if fields is None:
+            fields = by_container(stream, info.field_order)
         return replace(info, fields=fields)
 
 

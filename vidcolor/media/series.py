@@ -108,6 +108,15 @@ def as_source(path: Path) -> Path:
             + ", ".join(str(path / name) for name in patterns[:_TOLD])
             + " …" * (len(patterns) > _TOLD)
         )
+    for (start, end), series in several.items():
+        taken = set(map(int, series))
+        for (before, after), names in numbers.items():
+            # One alone is no series, but may be a picture of this one.
+            if before == start and after != end and {int(names[0]) - 1, int(names[0]) + 1} & taken:
+                raise SourceError(
+                    f"{path}: {before}{names[0]}{after} is numbered as those before or after it, "
+                    f"but is no *{end}; save it as they are, or take it away"
+                )
     return path / patterns[0] if patterns else path
 
 

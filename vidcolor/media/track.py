@@ -26,6 +26,8 @@ _MOST_REORDERED = 16
 
 _LEAD = Fraction(1, 10)
 """Seconds of sound that decoders may need before what is heard: Opus asks for 0.08."""
+_COARSE, _FINE = Fraction(1, 1000), Fraction(1, 90_000)
+"""Ticks that are too long to cut sound by, and what it is counted in instead."""
 
 Due: TypeAlias = Literal["due", "wait", "past"]
 
@@ -170,6 +172,9 @@ class Track:
 
     def _moved(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
         if self._start is not None:
+            if self._carries_on and packet.time_base > _COARSE:
+                # AVI counts sound in packets: a part would be cut and moved by whole ones.
+                _refine(packet)
             start = round(self._start / packet.time_base)
             early = start - _shown_at(packet)
             if early > 0:
@@ -273,6 +278,15 @@ def _shown_at(packet: Packet[Stream]) -> int:
 
 def _clock(packet: Packet[Stream]) -> int:
     return (packet.dts if packet.dts is not None else packet.pts) or 0
+
+
+def _refine(packet: Packet[Stream]) -> None:
+    """Count a packet's times in `_FINE` ticks."""
+    by = packet.time_base / _FINE
+    packet.pts = None if packet.pts is None else round(packet.pts * by)
+    packet.dts = None if packet.dts is None else round(packet.dts * by)
+    packet.duration = round((packet.duration or 0) * by)
+    packet.time_base = _FINE
 
 
 def _move(packet: Packet[Stream], ticks: int) -> None:

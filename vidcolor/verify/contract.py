@@ -153,7 +153,12 @@ def _length(source: VideoInfo, target: VideoInfo, times: Times, whole: bool) -> 
         length = min(length, source.duration, key=lambda told: abs(told - now))
     numbers = {"source": float(length), "target": float(now)}
     # The last start is rounded to a tick, the length of the last frame cut down to one.
-    if abs(now - length) > source.time_base + 2 * target.time_base:
+    slack = source.time_base + 2 * target.time_base
+    if not whole:
+        # What a file tells of the frame that is a part's last may have nothing to do with when the
+        # next one came, and not every container tells of it.
+        slack += abs(times.before_last - times.step)
+    if abs(now - length) > slack:
         says = f"{float(now):.3f} s, was {float(length):.3f} s"
         return Check("length", "changed", says, numbers)
     return Check("length", "same", f"{float(length):.3f} s", numbers)
@@ -166,12 +171,14 @@ def _luma_checks(
     if not luma.samples and 0 < found.times.paired <= found.source_damage.damaged:
         yield Check("luma", "note", "not compared: every frame of the source is damaged")
     elif not luma.samples:
-        says = f"not compared: {depths[1]} bits, was {depths[0]}"
-        if depths[1] >= depths[0]:
-            says = "not compared: no frame of the source is there in its size"
+        says = "not compared: no frame of the source is there in its size"
         yield Check("luma", "changed", says)
     else:
-        yield _luma(luma, (1 << depths[0]) - 1, exact)
+        found_luma = _luma(luma, (1 << min(depths)) - 1, exact)
+        if depths[1] < depths[0] and found_luma.outcome == "same":
+            says = f"rounded to {depths[1]} bits, was {depths[0]}; else {found_luma.says}"
+            found_luma = replace(found_luma, outcome="note", says=says)
+        yield found_luma
     says = f"chroma is {found.chroma:.1f} codes of 8 bits from grey on average"
     numbers = {"mean_chroma": found.chroma}
     if found.chroma < _GREY:

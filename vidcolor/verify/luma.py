@@ -24,6 +24,8 @@ last picture where hardly a sample has changed."""
 _NEARER_ON_AVERAGE = 1.1
 """The same over a film. Measured likewise, right films have 0.01 to 1.04, films a frame late 1.07
 (a calm one at 51) to 160."""
+_ENOUGH = 24
+"""Frames: of fewer, the mean tells nothing."""
 
 
 @dataclass(slots=True)
@@ -41,17 +43,22 @@ class LumaErrors:
     worst_at: Fraction | None = None
     first_at: Fraction | None = None
     """Where the first sample differs, in seconds of the source."""
-    beside: dict[int, list[float]] = field(default_factory=lambda: {-1: [0, 0], 1: [0, 0]})
+    beside: dict[int, list[float]] = field(default_factory=lambda: {-1: [0] * 3, 1: [0] * 3})
     """Squared errors of the frames that might be taken for a neighbour, where there is one before
-    (-1) or after (1): to their own picture, and to that neighbour's."""
+    (-1) or after (1): to their own picture, and to that neighbour's; and how many they are."""
     misplaced: Tally = field(default_factory=Tally)
     """Frames that show a neighbour's picture."""
     levels: Levels = field(default_factory=Levels)
+    rounded: NDArray[Any] | None = None
+    """What becomes of each code of the source in a target of fewer bits."""
 
     @property
     def out_of_step(self) -> bool:
         """True if, over the film, the frames show their neighbours' pictures rather than theirs."""
-        return any(own > _NEARER_ON_AVERAGE * near for own, near in self.beside.values())
+        return any(
+            count >= _ENOUGH and own > _NEARER_ON_AVERAGE * near
+            for own, near, count in self.beside.values()
+        )
 
     def psnr(self, peak: int) -> float:
         """Over all samples, in dB."""
@@ -59,14 +66,16 @@ class LumaErrors:
 
     def add(self, trio: Trio, other: Frame, shift: int) -> None:
         """Compare a frame of the source, amid its neighbours, with the ``other`` film's of its
-        time, of the same size, whose codes are shifted up by ``shift`` bits."""
+        time, of the same size, whose codes are shifted up by ``shift`` bits; below 0, what is
+        ``rounded`` is compared, in codes of the other."""
         last, (frame, at, _), coming = trio
-        wanted, got = _shifted(frame, shift), other.luma
+        shift, depth = max(0, shift), frame.color.depth + min(0, shift)
+        wanted, got = self._shifted(frame, shift), other.luma
         apart: NDArray[Any] = cv2.absdiff(wanted, got)
         squared = float(cv2.norm(apart, cv2.NORM_L2SQR))
         unit = float(1 << shift)
         self.samples += apart.size
-        self.levels.add(wanted, got, 255 / (((1 << frame.color.depth) - 1) * unit))
+        self.levels.add(wanted, got, 255 / (((1 << depth) - 1) * unit))
         if not squared:
             return
         self.first_at = at if self.first_at is None else self.first_at
@@ -74,7 +83,7 @@ class LumaErrors:
         self.largest = max(self.largest, float(apart.max()) / unit)
         self.absolute += float(cv2.norm(apart, cv2.NORM_L1)) / unit
         self.squared += squared / unit**2
-        psnr = _psnr(squared / unit**2 / apart.size, (1 << frame.color.depth) - 1)
+        psnr = _psnr(squared / unit**2 / apart.size, (1 << depth) - 1)
         if psnr < self.worst_psnr:
             self.worst_psnr, self.worst_at = psnr, at
         if psnr >= _UNMISTAKABLE:
@@ -82,18 +91,22 @@ class LumaErrors:
         for side, neighbour in ((-1, last), (1, coming)):
             if neighbour is None:
                 continue
-            near = float(cv2.norm(_shifted(neighbour.frame, shift), got, cv2.NORM_L2SQR))
+            fitting = self._shifted(neighbour.frame, shift)
+            near = float(cv2.norm(fitting, got, cv2.NORM_L2SQR))
             self.beside[side][0] += squared
             self.beside[side][1] += near
+            self.beside[side][2] += 1
             if near * _NEARER < squared:
                 self.misplaced.add(at)
                 break
 
-
-def _shifted(frame: Frame, shift: int) -> NDArray[Any]:
-    if not shift:
-        return frame.luma
-    return np.left_shift(frame.luma, shift, dtype=np.uint16)
+    def _shifted(self, frame: Frame, shift: int) -> NDArray[Any]:
+        if self.rounded is not None:
+            found: NDArray[Any] = self.rounded[frame.luma]
+            return found
+        if not shift:
+            return frame.luma
+        return np.left_shift(frame.luma, shift, dtype=np.uint16)
 
 
 def _psnr(mean_squared: float, peak: int) -> float:

@@ -14,6 +14,7 @@ from vidcolor.media.captions import CaptionReader
 from vidcolor.media.clock import plausible_rate
 from vidcolor.media.damage import DecodeReport
 from vidcolor.media.decode import decode
+from vidcolor.media.encode import moved_codes
 from vidcolor.media.picture import read_chroma
 from vidcolor.report import Progress
 from vidcolor.settings import LimitSettings, RangeSettings
@@ -50,15 +51,19 @@ def compare_pictures(
 
     ``origin`` is the time of the source that is 0 in the target of a whole film; a range begins at
     its first frame. Luma is compared where the sizes are equal; a target of more bits than the
-    source must hold its codes shifted up. Three frames of the source and one of the target are
-    held at a time.
+    source must hold its codes shifted up, one of fewer its codes rounded. Three frames of the
+    source and one of the target are held at a time.
 
     Raises SourceError when either cannot be decoded, UsageError when the range holds no frame.
     """
     times = Times(origin, step=1 / plausible_rate(source.average_rate))
     found = Pictures(times)
     shift = target.color.depth - source.color.depth
-    comparable = (source.width, source.height) == (target.width, target.height) and shift >= 0
+    comparable = (source.width, source.height) == (target.width, target.height)
+    if shift < 0:
+        rounded, _ = moved_codes(source.color, target.color)
+        assert rounded is not None
+        found.luma.rounded = rounded.astype(np.uint8 if target.color.depth == 8 else np.uint16)
     chroma = 0.0
     seen = 0
     captions = CaptionReader(), CaptionReader()

@@ -64,6 +64,9 @@ class Times:
     target_end: Fraction = Fraction(0)
     resets: Resets = field(default_factory=Resets)
     """Where the source's clock was set anew."""
+    before_last: Fraction = Fraction(0)
+    """From the last frame but one to the last."""
+    _roundings: int = 1
 
     def pairs(
         self, before: Iterator[Timed], after: Iterator[Timed], tick: Fraction, *, whole: bool
@@ -73,6 +76,7 @@ class Times:
         ``tick`` is the target's time base. Unless the target is of the ``whole`` film, its 0 is the
         first frame of the source. None stands for what one of the films has not.
         """
+        self._roundings = 1 if whole else 2
         after = self._noting(after)
         other = next(after, None)
         for trio in _trios(before):
@@ -82,7 +86,7 @@ class Times:
                 self.origin = self.origin if whole else now.at
             back = now.at - last.at if last else None
             step = coming.at - now.at if coming else (now.length or back or self.step)
-            self.step, self.end = step, now.at + step
+            self.step, self.end, self.before_last = step, now.at + step, back or step
             # What some files tell of their last frame is no more than a tick.
             near = (step if coming else max(step, back or 0)) / 2
             while other is not None and other.at + self.origin < now.at - (back or step) / 2:
@@ -116,7 +120,9 @@ class Times:
         wanted = at - self.origin
         distance = abs(placed - wanted)
         self.deviation = max(self.deviation, distance)
-        if distance > (tick / 2 if (wanted / tick).denominator > 1 else 0):
+        # In a part both its begin and the frame's time are rounded, where neither is a whole tick.
+        uneven = (wanted / tick).denominator > 1
+        if distance > (tick * self._roundings / 2 if uneven else 0):
             self.moved.add(at)
 
 

@@ -37,6 +37,8 @@ _MOST_LOUDER = 30.0
 _MOST_APART = 0.75
 """Share of all loudness that may be missing or too much: 14 tracks as AAC, Opus, MP3 and AC-3 at
 16 to 96 kbit/s had up to 0.38, at what is taken here 0.05; single clicks 0.66, silence has 1."""
+_COARSE = Fraction(1, 1000)
+"""Seconds; longer ticks are not those that a target is written in."""
 _AHEAD = Fraction(1)
 """Seconds before a film's first frame within which its sound may begin."""
 _TIMED = frozenset({"audio", "subtitle", "video", "data"})
@@ -247,6 +249,9 @@ def _compare(
     lanes, twins = {}, {}
     for old, new in pairs:
         tick = max(old.tick or Fraction(0), new.tick or Fraction(0))
+        if span is not None and old.kind == "audio" and (old.tick or 0) > _COARSE:
+            # AVI counts sound in packets, but a part of it is not cut by them.
+            tick = max(_COARSE, new.tick or Fraction(0))
         worded = old.about.index in words
         lane = Lane(times.origin, tick, _same_codec((old, new)) or worded, converted=worded)
         lane.carries_on = old.kind == "audio"
