@@ -31,6 +31,8 @@ Pictures: TypeAlias = tuple[Tensor, Tensor]
 """Lightness (N, 1, S, S) and hints (N, 3, S, S)."""
 _AUGMENT = Augment(smallest_crop=1.0, degraded=0.15, points=0.0, dense=0.0)
 _AT_ONCE = 40
+_MOST_SPREAD = 10.0
+"""Times that a channel's spread may be widened."""
 
 
 def repaired_mean(
@@ -69,7 +71,19 @@ def repaired_mean(
     made.train()
     with torch.no_grad():
         made(*pictures)
+        for module in made.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                _leave_the_dead(module)
     return made.eval()
+
+
+def _leave_the_dead(norm: nn.BatchNorm2d) -> None:
+    """Channels that hardly say anything stay as the mean has them: to give them the spread of the
+    runs, which is none to speak of either, filters would have to grow beyond what half precision
+    holds."""
+    assert norm.running_var is not None
+    own = (norm.running_var + norm.eps).sqrt()
+    norm.weight.copy_(torch.where(norm.weight > _MOST_SPREAD * own, own, norm.weight))
 
 
 @torch.no_grad()
