@@ -7,7 +7,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
+from av.bitstream import BitStreamFilterContext
 from clips import CLIPS, SAMPLE_RATE, Clip, make
 from conftest import Clips
 
@@ -196,3 +198,31 @@ def test_sound_longer_than_the_picture_is_no_damage(tmp_path: Path) -> None:
     info = probe(path)
     assert info.duration == 1 and info.frame_count == 25
     assert len(list(decode(info, limits=LimitSettings(strict=True)))) == 25
+
+
+@pytest.mark.parametrize(
+    ("codec", "metadata", "options"),
+    [
+        ("libx264", "h264_metadata", {}),
+        ("libx265", "hevc_metadata", {"x265-params": "lossless=1:log-level=none"}),
+    ],
+)
+@pytest.mark.parametrize("left", [8, 10, 32])
+def test_what_is_cut_off_on_the_left_is_cut_off_to_the_column(
+    codec: str, metadata: str, options: dict[str, str], left: int, tmp_path: Path
+) -> None:
+    """FFmpeg by itself cuts to whole steps of 32 or 64 columns, and shows what is hidden."""
+    source = make(Clip("whole.mkv", 2, 160, 96, codec=codec, options=options), tmp_path)
+    path = tmp_path / "cut.mkv"
+    with av.open(str(source)) as film, av.open(str(path), "w") as output:
+        (old,) = film.streams.video
+        new = output.add_stream_from_template(old)
+        sieve = BitStreamFilterContext(f"{metadata}=crop_left={left}", old, new)
+        for packet in film.demux(old):
+            for made in sieve.filter(packet if packet.size else None):
+                made.stream = new
+                output.mux(made)
+    info = probe(path)
+    assert (info.width, info.height) == (160 - left, 96)
+    for whole, cut in zip(decode(probe(source)), decode(info), strict=True):
+        np.testing.assert_array_equal(cut.luma, whole.luma[:, left:])

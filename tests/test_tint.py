@@ -22,7 +22,7 @@ from vidcolor.media.probe import probe
 from vidcolor.models.colorizer import Colorizer
 from vidcolor.settings import KeepColor, Settings
 from vidcolor.shrink import shrink
-from vidcolor.tint import LOOK_AHEAD, ColorWatch, look
+from vidcolor.tint import LOOK_AHEAD, ColorWatch, kept, look
 
 WIDTH, HEIGHT = 128, 96
 SPEC = ColorSpec("bt709", False, 8)
@@ -159,3 +159,23 @@ def test_a_film_with_a_part_in_colour(keep: KeepColor, tmp_path: Path) -> None:
     # The pictures do not change, so this cut is where the two meet.
     assert report.cuts == (keep is not None)
     assert (report.warnings == []) == (keep is not None)
+
+
+@pytest.mark.parametrize("depths", [(8, 10), (10, 8)])
+def test_kept_colour_of_another_depth_is_in_the_film_s_codes(depths: tuple[int, int]) -> None:
+    """As `kept` is given it where a broadcast changes on the way: luma fitted, colour as it was."""
+    film, own = depths
+    owner = av.VideoFrame(64, 48, f"yuv420p{'' if own == 8 else '10le'}")
+    kind: Any = np.uint8 if own == 8 else np.uint16
+    codes = (100, 120, 150)
+    for index, plane in enumerate(owner.planes):
+        code = codes[index] << (own - 8)
+        fill(owner, index, np.full((plane.height, plane.width), code, kind))
+    luma = np.full((48, 64), 100 << (film - 8), np.uint8 if film == 8 else np.uint16)
+    frame = Frame(0, 0, 1, luma, ColorSpec("bt709", False, film), owner=owner)
+    painted = kept(frame, (24, 32))
+    assert painted.cb.dtype == painted.cr.dtype == luma.dtype
+    assert np.all(painted.cb == 120 << (film - 8)) and np.all(painted.cr == 150 << (film - 8))
+    # Of another size, it has no place in the film's picture.
+    small = Frame(0, 0, 1, luma[:, :32], ColorSpec("bt709", False, film), owner=owner)
+    assert np.all(kept(small, (24, 16)).cb == 128 << (film - 8))

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from vidcolor.color import Codes, chroma_scale
 from vidcolor.frames import Frame, PaintedFrame, Place, SmallFrame
-from vidcolor.media.picture import read_chroma
+from vidcolor.media.picture import picture_of, read_chroma
 from vidcolor.settings import KeepColor
 
 Float64: TypeAlias = NDArray[np.float64]
@@ -213,10 +213,32 @@ def kept(frame: Frame, shape: tuple[int, int]) -> PaintedFrame:
 
 def _own(frame: Frame) -> tuple[Codes, Codes] | None:
     """The film's chroma; of a frame made of one field, that field's lines."""
+    if frame.taken_field is None:
+        own, size = picture_of(frame.owner.format.name), (frame.owner.height, frame.owner.width)
+        # A picture that was fitted into the film's size has no colour in its place, one of
+        # another depth has it in other codes.
+        if size != frame.luma.shape:
+            return None
+        if own.depth != frame.color.depth:
+            return _redepthed(frame, own.depth)
     planes = read_chroma(frame.owner, frame.color)
     if planes is None or frame.taken_field is None:
         return planes
     cb, cr = (plane[frame.taken_field == "bottom" :: 2] for plane in planes)
+    return cb, cr
+
+
+def _redepthed(frame: Frame, depth: int) -> tuple[Codes, Codes] | None:
+    """The chroma of a picture of ``depth`` bits in those of the film."""
+    planes = read_chroma(frame.owner, replace(frame.color, depth=depth))
+    if planes is None:
+        return None
+    least, most = 0, (1 << frame.color.depth) - 1
+    scale = 2.0 ** (frame.color.depth - depth)
+    cb, cr = (
+        np.clip(np.floor(plane * scale + 0.5), least, most).astype(frame.luma.dtype)
+        for plane in planes
+    )
     return cb, cr
 
 

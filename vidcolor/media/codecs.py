@@ -117,11 +117,14 @@ TUNINGS: Mapping[str, Tuning] = MappingProxyType(
             {"b": "0", "row-mt": "1", "deadline": "good", "cpu-used": "4"},
             {"fast": {"deadline": "realtime", "cpu-used": "7"}, "slow": {"cpu-used": "2"}},
         ),
+        # VP8 says nothing of colours but that they are these.
         "libvpx": Tuning(
             10,
             "crf",
             {"b": "8M", "deadline": "good", "cpu-used": "4"},
             {"fast": {"deadline": "realtime", "cpu-used": "7"}, "slow": {"cpu-used": "1"}},
+            full_range=False,
+            matrix="bt601",
         ),
         "ffv1": Tuning(options={"level": "3", "slicecrc": "1"}, fields="frame"),
         "prores_ks": Tuning(

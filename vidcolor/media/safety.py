@@ -89,5 +89,7 @@ def check_pixels(path: Path, width: int, height: int, limits: LimitSettings) -> 
 
 
 def picture_options(limits: LimitSettings) -> dict[str, str]:
-    """Options for a decoder that keep it from larger pictures."""
-    return {"max_pixels": str(limits.pixels)}
+    """Options for a decoder that keep it from larger pictures, and have it cut off on the left what
+    the stream says, however many columns that are: by itself FFmpeg keeps to addresses that suit
+    processors."""
+    return {"max_pixels": str(limits.pixels), "flags": "+unaligned"}
