@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
 
@@ -33,8 +33,9 @@ class Ranks:
     device: torch.device
     rank: int = 0
     count: int = 1
-    talk: dist.ProcessGroup | None = None
-    """For single numbers, which need not pass through the device."""
+    _talk: list[dist.ProcessGroup] = field(default_factory=list)
+    """The group for single numbers, which need not pass through the device; none once it is left:
+    it has a thread, which must have ended when Python does, and errors hold what they came by."""
 
     @property
     def first(self) -> bool:
@@ -88,7 +89,7 @@ class Ranks:
         if self.count == 1:
             return True
         said = torch.tensor([value, -value], dtype=torch.float64)
-        dist.all_reduce(said, dist.ReduceOp.MAX, group=self.talk)
+        dist.all_reduce(said, dist.ReduceOp.MAX, group=self._talk[0])
         return bool(said[0] == -said[1])
 
     def in_turn(self, work: Callable[[], Result]) -> Result:
@@ -105,7 +106,7 @@ class Ranks:
         if self.count == 1:
             return value
         said = torch.tensor([value], dtype=torch.float64)
-        dist.broadcast(said, 0, group=self.talk)
+        dist.broadcast(said, 0, group=self._talk[0])
         return float(said)
 
 
@@ -138,7 +139,10 @@ def joined(wanted: str) -> Iterator[Ranks]:
         raise SettingsError(
             f"process {rank} of {count} cannot meet the others: {str(error).splitlines()[0]}"
         ) from error
+    talk: list[dist.ProcessGroup] = []
     try:
-        yield Ranks(device, rank, count, dist.new_group(backend="gloo", timeout=_PATIENCE))
+        talk.append(dist.new_group(backend="gloo", timeout=_PATIENCE))
+        yield Ranks(device, rank, count, talk)
     finally:
+        talk.clear()
         dist.destroy_process_group()
