@@ -7,6 +7,7 @@ averaged, so that every process takes the very same step; the process of rank 0 
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -35,7 +36,10 @@ class Ranks:
     count: int = 1
     _talk: list[dist.ProcessGroup] = field(default_factory=list)
     """The group for single numbers, which need not pass through the device; none once it is left:
-    it has a thread, which must have ended when Python does, and errors hold what they came by."""
+    it has threads, which should have ended when Python does, and errors hold what they came by."""
+    _said: deque[Tensor] = field(default_factory=lambda: deque(maxlen=64))
+    """What was said last. A thread that lets go of a tensor last needs Python for that, and where
+    Python has just ended, brings it down."""
 
     @property
     def first(self) -> bool:
@@ -80,6 +84,7 @@ class Ranks:
         """The mean over all processes of a small tensor."""
         if self.count > 1:
             value = value.clone()
+            self._said.append(value)
             dist.all_reduce(value)
             value /= self.count
         return value
@@ -89,6 +94,7 @@ class Ranks:
         if self.count == 1:
             return True
         said = torch.tensor([value, -value], dtype=torch.float64)
+        self._said.append(said)
         dist.all_reduce(said, dist.ReduceOp.MAX, group=self._talk[0])
         return bool(said[0] == -said[1])
 
@@ -106,6 +112,7 @@ class Ranks:
         if self.count == 1:
             return value
         said = torch.tensor([value], dtype=torch.float64)
+        self._said.append(said)
         dist.broadcast(said, 0, group=self._talk[0])
         return float(said)
 
