@@ -336,3 +336,13 @@ def test_what_the_system_cannot_read_is_told(tmp_path: Path) -> None:
     assert unreadable(tmp_path / "picture_%04d.png") is None
     (tmp_path / "film").write_bytes(b"x" * 10)
     assert unreadable(tmp_path / "film", 5) is unreadable(tmp_path / "film", 50) is None
+
+
+def test_a_film_that_is_deleted_meanwhile_is_read_to_its_end(clip: Clips, tmp_path: Path) -> None:
+    film = tmp_path / "film.mkv"
+    film.write_bytes(clip("plain.mp4").read_bytes())
+    whole = len(list(decode(probe(film))))
+    frames = decode(probe(film))
+    next(frames)
+    film.unlink()
+    assert 1 + len(list(frames)) == whole

@@ -95,7 +95,7 @@ class Decoder:
         """All pictures from where ``source`` stands. Raises SourceError if it cannot be read and
         none came before, or if it ends where the system cannot read the file: its drive may be
         away, and what follows is no damage of the film's."""
-        any_picture = False
+        any_picture = faulty = False
         place = 0
         self._sent.clear()
         packets = packets_of(source, [stream], lambda fault: self._skipped())
@@ -104,12 +104,12 @@ class Decoder:
                 packet = next(packets, None)
             except FAULTS:
                 if any_picture:
-                    packet = None
+                    packet, faulty = None, True
                 else:
                     with reading(self._path, "cannot be read"):
                         raise
             if packet is None:
-                self._must_be_there(place)
+                self._must_be_there(place, faulty=faulty)
                 return
             place = packet.pos or place
             claimed = packet.dts if packet.pts is None else packet.pts
@@ -127,10 +127,11 @@ class Decoder:
                 self._arrived(picture.pts)
                 yield picture
 
-    def _must_be_there(self, place: int) -> None:
+    def _must_be_there(self, place: int, *, faulty: bool) -> None:
         # FFmpeg calls damage by the same name as a drive that is gone, or takes that for the end.
-        fault = unreadable(self._path, place)
-        if fault is not None:
+        fault = unreadable(self._path, max(0, place))
+        # A file that was moved or deleted meanwhile is read to its end all the same.
+        if fault is not None and (faulty or not isinstance(fault, FileNotFoundError)):
             error = SourceError(
                 f"{self._path}: cannot be read any further: {reason(fault)}; give the same command "
                 "again when it can"
