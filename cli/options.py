@@ -115,7 +115,7 @@ def with_rate(settings: Settings, text: str | None, sound: Path | None = None) -
 def parse_rate(text: str) -> Fraction:
     """``24``, ``24000/1001`` or what people write for it, ``23.976``. Raises UsageError."""
     try:
-        rate = Fraction(text if len(text) < _LONGEST_NUMBER and "e" not in text.lower() else "")
+        rate = Fraction(text if len(text) < 2 * _LONGEST_NUMBER and "e" not in text.lower() else "")
     except (ValueError, ZeroDivisionError):
         raise UsageError(
             f"--fps {text}: give frames per second, such as 24, 16.67, 23.976 or 24000/1001"

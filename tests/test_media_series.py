@@ -455,3 +455,8 @@ def test_a_lone_picture_of_another_kind_is_not_left_out_unsaid(tmp_path: Path) -
         as_source(folder)
     last.with_suffix(".tif").rename(folder / "poster7.tif")
     assert as_source(folder) == folder / "r%03d.png"
+    # One of the same number, and one that is called otherwise, are no pictures of the film.
+    for beside in ("r003.tif", f"r{FRAMES - 1:03}_thumb.png"):
+        (folder / "poster7.tif").rename(folder / beside)
+        assert as_source(folder) == folder / "r%03d.png"
+        (folder / beside).rename(folder / "poster7.tif")

@@ -21,6 +21,7 @@ from test_media_writer import LOSSLESS, QUICK, paint, rewrite
 from vidcolor.errors import SourceError, UsageError
 from vidcolor.frames import ColorSpec, ColorTags, FieldOrder, Fields
 from vidcolor.media.decode import decode
+from vidcolor.media.loudness import Loudness
 from vidcolor.media.mux import Writer
 from vidcolor.media.packets import Parcel, parcels
 from vidcolor.media.probe import probe
@@ -648,3 +649,23 @@ def test_a_few_calm_frames_are_not_taken_for_their_neighbours() -> None:
     assert not errors.out_of_step
     errors.beside[1][2] = 100
     assert errors.out_of_step
+
+
+def test_loudness_is_of_no_offset_and_of_any_rate() -> None:
+    """11025 samples a second are no whole number in a moment; a constant is not to be heard."""
+    loudness = Loudness()
+    at = Fraction(0)
+    for number in range(600):
+        samples = np.full((1, 11025), 0.05, np.float32)
+        if number % 10 == 9:
+            samples[:, ::2] += 0.5
+        frame = av.AudioFrame.from_ndarray(samples, "fltp", "mono")
+        frame.sample_rate = 11025
+        loudness.add(at, frame, 0, 11025)
+        at += 1
+    levels = loudness.levels()
+    assert len(levels) == 6000
+    assert np.flatnonzero(levels > 0.1).tolist() == [
+        10 * second + tenth for second in range(9, 600, 10) for tenth in range(10)
+    ]
+    assert levels[:90].max() < 1e-3

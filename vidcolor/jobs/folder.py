@@ -108,12 +108,12 @@ def _judge(film: Film, entry: Entry | None, batch: Batch) -> tuple[State, str]:
         entry = None  # Of a film of the same name in another folder.
     changed = why = ""
     if entry is not None:
+        # A run was killed after the target was in place, and before it could say so.
+        unsaid = entry.noted is not None and now == entry.noted
         if entry.identity != film.identity:
             changed = "the source has changed"
         elif entry.digest != (film.digest if entry.state == "done" else film.limited):
             changed = "its settings have changed"
-        # A run was killed after the target was in place, and before it could say so.
-        unsaid = entry.noted is not None and now == entry.noted
         if now is None or now == entry.written or unsaid:
             if changed:
                 return "todo", changed

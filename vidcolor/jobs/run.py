@@ -131,7 +131,7 @@ def _looks(run: _Run, watch: Clock | None, warn: Callable[[str], None]) -> Itera
         for line in run.stuck():
             warn(line)
         # The digest tells of sound that is still being written.
-        seen = {film.name: ((film.identity, film.digest), now) for film in films}
+        seen = {film.name: ((film.identity, film.limited), now) for film in films}
         for name, (known, _) in seen.items():
             if name in since and since[name][0] == known:
                 seen[name] = since[name]
@@ -164,7 +164,7 @@ class _Run:
             if film.state == "done" and entries[film.name].state == "begun":
                 self._say_done(film)
         for number, film in enumerate(films):
-            if self._failed.get(film.name) == (film.identity, film.digest):
+            if self._failed.get(film.name) == (film.identity, film.limited):
                 films[number] = self._films[film.name]
         self._films.update((film.name, film) for film in films)
         return [film for film in films if film.state == "todo"]
@@ -226,7 +226,7 @@ class _Run:
             self._note(film, "done", identify(film.target), outcome)
             self._close(dataclasses.replace(film, state="done", why=""), outcome)
         else:
-            self._failed[film.name] = film.identity, film.digest
+            self._failed[film.name] = film.identity, film.limited
             entry = self._ledger.find(film.name)
             # What passes is tried again by the next run.
             state: State = "begun" if outcome.passing else "failed"

@@ -29,9 +29,9 @@ class Loudness:
         squares = _squares(frame)[first:last]
         if not len(squares):
             return
-        step = frame.sample_rate * STEP
         start = int(at * frame.sample_rate)
-        moments = (start + np.arange(len(squares))) // int(step)
+        # In whole numbers, and exactly: some rates have no whole number of samples in a moment.
+        moments = (start + np.arange(len(squares))) * STEP.denominator // frame.sample_rate
         begun = np.flatnonzero(np.diff(moments, prepend=-1))
         missing = int(moments[-1]) + 1 - len(self._squares)
         self._squares.extend([0.0] * missing)
@@ -51,7 +51,7 @@ class Loudness:
 
 
 def _squares(frame: AudioFrame) -> NDArray[np.float64]:
-    """Of each sample the mean of its channels' squares."""
+    """Of each sample the mean of its channels' squares, apart from what all of the frame is off."""
     if frame.format.is_planar and frame.layout.nb_channels >= _PLANES:
         frame.pts = None
         mixer = AudioResampler("flt", frame.layout, frame.sample_rate)
@@ -64,5 +64,7 @@ def _squares(frame: AudioFrame) -> NDArray[np.float64]:
         signed -= 128.0
     if values.dtype.kind in "iu":
         signed /= 2.0 ** (8 * values.dtype.itemsize - 1)
+    # Old captures are off by a constant, which some codecs keep and some do not.
+    signed -= signed.mean(axis=1, keepdims=True)
     means: NDArray[np.float64] = np.square(signed, out=signed).mean(axis=0)
     return means

@@ -112,7 +112,13 @@ def as_source(path: Path) -> Path:
         taken = set(map(int, series))
         for (before, after), names in numbers.items():
             # One alone is no series, but may be a picture of this one.
-            if before == start and after != end and {int(names[0]) - 1, int(names[0]) + 1} & taken:
+            number = int(names[0])
+            if (before, after.rpartition(".")[0]) != (
+                start,
+                end.rpartition(".")[0],
+            ) or number in taken:
+                continue
+            if {number - 1, number + 1} & taken:
                 raise SourceError(
                     f"{path}: {before}{names[0]}{after} is numbered as those before or after it, "
                     f"but is no *{end}; save it as they are, or take it away"

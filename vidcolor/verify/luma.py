@@ -102,7 +102,7 @@ class LumaErrors:
 
     def _shifted(self, frame: Frame, shift: int) -> NDArray[Any]:
         if self.rounded is not None:
-            found: NDArray[Any] = self.rounded[frame.luma]
+            found: NDArray[Any] = self.rounded.take(frame.luma, mode="clip")
             return found
         if not shift:
             return frame.luma
