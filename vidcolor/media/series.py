@@ -113,12 +113,8 @@ def as_source(path: Path) -> Path:
         for (before, after), names in numbers.items():
             # One alone is no series, but may be a picture of this one.
             number = int(names[0])
-            if (before, after.rpartition(".")[0]) != (
-                start,
-                end.rpartition(".")[0],
-            ) or number in taken:
-                continue
-            if {number - 1, number + 1} & taken:
+            alike = before == start and after.rpartition(".")[0] == end.rpartition(".")[0]
+            if alike and number not in taken and {number - 1, number + 1} & taken:
                 raise SourceError(
                     f"{path}: {before}{names[0]}{after} is numbered as those before or after it, "
                     f"but is no *{end}; save it as they are, or take it away"
